@@ -1,0 +1,60 @@
+"""Errors that a user can meet and mend.
+
+Each one names the file or setting at fault, what was found, what was expected and what to do.
+"""
+
+from pathlib import Path
+
+
+class IrmasError(Exception):
+    """Base of every error that this package raises on purpose.
+
+    Parameters
+    ----------
+    where : str or Path
+        The file, folder, setting or argument at fault.
+    found, expected, remedy : str
+        What was there, what should have been there, what the user can do.
+    """
+
+    def __init__(self, where: str | Path, *, found: str, expected: str, remedy: str) -> None:
+        self.where, self.found, self.expected, self.remedy = str(where), found, expected, remedy
+        super().__init__(f"{where}: found {found}; expected {expected}. {remedy}")
+
+    def __reduce__(self):
+        # Exceptions cross process boundaries by re-calling the class with `args` alone,
+        # which keyword-only parameters do not survive.
+        parts = {"found": self.found, "expected": self.expected, "remedy": self.remedy}
+        return _rebuild, (type(self), self.where, parts)
+
+
+def _rebuild(kind: type[IrmasError], where: str, parts: dict[str, str]) -> IrmasError:
+    return kind(where, **parts)
+
+
+class SettingsError(IrmasError):
+    """A profile or an override has an unknown key, a missing key or a value of the wrong type."""
+
+
+class DataError(IrmasError):
+    """The data set, or a clip in it, is missing or malformed."""
+
+
+class AudioError(IrmasError):
+    """An audio file cannot be read, or holds something that cannot be used."""
+
+
+class DownloadError(IrmasError):
+    """A file could not be fetched, or is not the file that was asked for."""
+
+
+class NotebookError(IrmasError):
+    """A notebook cannot be executed, or failed while it was."""
+
+
+class TrainingError(IrmasError):
+    """A training run cannot go on, for example because its loss is not a number."""
+
+
+class ModelError(IrmasError):
+    """A saved model is damaged, or was written by an incompatible version."""
