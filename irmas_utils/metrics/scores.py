@@ -1,0 +1,150 @@
+"""One function a metric. The conventions stand in `irmas_utils.metrics`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from irmas_utils import INSTRUMENTS
+
+AVERAGES = ("micro", "macro", "weighted")
+QUANTITIES = ("precision", "recall", "f1")
+
+
+def validate(
+    y_true: ArrayLike,
+    y_pred: ArrayLike | None = None,
+    y_score: ArrayLike | None = None,
+    groups: Sequence[Any] | None = None,
+) -> None:
+    """Check that the inputs obey the conventions of this module.
+
+    Raises
+    ------
+    ValueError
+        If a matrix is not (n_clips, 11), is empty, has other values than it may have, or the
+        numbers of clips differ; the message names the argument.
+    """
+    n_clips = np.shape(y_true)[0] if np.ndim(y_true) else 0
+    shape = (n_clips, len(INSTRUMENTS))
+    for name, matrix in {"y_true": y_true, "y_pred": y_pred, "y_score": y_score}.items():
+        if matrix is None:
+            continue
+        if np.shape(matrix) != shape or n_clips == 0:
+            raise ValueError(f"{name} has shape {np.shape(matrix)}; expected {shape}, not empty")
+        if name == "y_score":
+            if not np.all((np.asarray(matrix) >= 0) & (np.asarray(matrix) <= 1)):
+                raise ValueError("y_score has values outside [0, 1]")
+        elif not np.isin(matrix, (0, 1)).all():
+            raise ValueError(f"{name} has values other than 0 and 1")
+    if groups is not None and len(groups) != n_clips:
+        raise ValueError(f"groups has {len(groups)} entries; expected one a clip, {n_clips}")
+
+
+def precision(y_true: ArrayLike, y_pred: ArrayLike, average: str | None = None) -> Any:
+    """Share of the predicted labels that are true: (11,) array, or a float with an `average`."""
+    return _score(y_true, y_pred, average, "precision")
+
+
+def recall(y_true: ArrayLike, y_pred: ArrayLike, average: str | None = None) -> Any:
+    """Share of the true labels that are predicted: (11,) array, or a float with an `average`."""
+    return _score(y_true, y_pred, average, "recall")
+
+
+def f1(y_true: ArrayLike, y_pred: ArrayLike, average: str | None = None) -> Any:
+    """Harmonic mean of precision and recall: (11,) array, or a float with an `average`."""
+    return _score(y_true, y_pred, average, "f1")
+
+
+def _score(y_true: ArrayLike, y_pred: ArrayLike, average: str | None, quantity: str) -> Any:
+    validate(y_true, y_pred)
+    value = from_counts(clip_counts(y_true, y_pred).sum(axis=0), average)[quantity]
+    return value if average is None else float(value)
+
+
+def from_counts(counts: NDArray, average: str | None = None) -> dict[str, NDArray]:
+    """Precision, recall and F1 from counts.
+
+    Parameters
+    ----------
+    counts : array (..., 3, n_labels)
+        TP, FP and FN of each label; leading axes, such as resamples, are kept.
+    average : {None, "micro", "macro", "weighted"}
+        None gives a value a label.
+
+    Returns
+    -------
+    dict of str to array
+        "precision", "recall", "f1", each (..., n_labels), or (...) with an average.
+    """
+    if average not in (None, *AVERAGES):
+        raise ValueError(f"average is {average!r}; expected None or one of {AVERAGES}")
+    counts = np.asarray(counts, dtype=float)
+    if average == "micro":
+        counts = counts.sum(axis=-1, keepdims=True)
+    tp, fp, fn = np.moveaxis(counts, -2, 0)
+    values = {
+        "precision": _ratio(tp, tp + fp),
+        "recall": _ratio(tp, tp + fn),
+        "f1": _ratio(2 * tp, 2 * tp + fp + fn),
+    }
+    if average is None:
+        return values
+    weight = tp + fn if average == "weighted" else np.ones_like(tp)
+    return {k: _ratio((v * weight).sum(-1), weight.sum(-1)) for k, v in values.items()}
+
+
+def _ratio(numerator: NDArray, denominator: NDArray) -> NDArray:
+    numerator, denominator = np.asarray(numerator, float), np.asarray(denominator, float)
+    zeros = np.zeros_like(denominator)
+    return np.divide(numerator, denominator, out=zeros, where=denominator > 0)
+
+
+def clip_counts(y_true: ArrayLike, y_pred: ArrayLike) -> NDArray:
+    """TP, FP and FN of each clip and label, (n_clips, 3, n_labels)."""
+    true, pred = np.asarray(y_true, dtype=bool), np.asarray(y_pred, dtype=bool)
+    return np.stack([true & pred, ~true & pred, true & ~pred], axis=1).astype(float)
+
+
+def lrap(y_true: ArrayLike, y_score: ArrayLike) -> float:
+    """Label ranking average precision: the mean over clips of `clip_lrap`."""
+    validate(y_true, y_score=y_score)
+    return float(clip_lrap(y_true, y_score).mean())
+
+
+def clip_lrap(y_true: ArrayLike, y_score: ArrayLike) -> NDArray:
+    """Label ranking average precision of each clip.
+
+    For each true label, the share of true labels among those scored at least as high; then the
+    mean over the clip's true labels. A clip without a true label has 1, as in scikit-learn.
+
+    Returns
+    -------
+    array (n_clips,)
+    """
+    true, score = np.asarray(y_true, dtype=bool), np.asarray(y_score)
+    above = score[:, None, :] >= score[:, :, None]  # (clip, label, labels ranked no lower)
+    share = (above & true[:, None, :]).sum(axis=2) / above.sum(axis=2)
+    n_true = true.sum(axis=1)
+    return np.where(n_true > 0, _ratio((share * true).sum(axis=1), n_true), 1.0)
+
+
+def cooccurrence(y_true: ArrayLike, y_pred: ArrayLike) -> NDArray:
+    """How many clips have the true label of the row and the predicted label of the column.
+
+    The multi-label relative of a confusion matrix: the diagonal holds the true positives, and
+    what stands beside it may be a confusion or another label of the same clip. With `y_true`
+    given twice it is the co-occurrence of labels in the data.
+
+    Returns
+    -------
+    int array (11, 11)
+    """
+    validate(y_true, y_pred)
+    return np.asarray(y_true, dtype=int).T @ np.asarray(y_pred, dtype=int)
+
+
+def labels_per_clip(y: ArrayLike) -> float:
+    """Mean number of labels of a clip."""
+    return float(np.asarray(y, dtype=bool).sum(axis=1).mean())

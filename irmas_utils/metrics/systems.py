@@ -1,0 +1,156 @@
+"""From scores to labels, and the predictors that every system has to beat."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from irmas_utils import INSTRUMENTS
+from irmas_utils.metrics import scores
+
+THRESHOLD = 0.5
+"""The paper's threshold (section 3.3.4)."""
+
+PAPER_CONSTANT = ("gel", "org", "pia", "sax", "voi")
+"""The labels that the paper's LSTM gave to nearly every clip (section 5.1.1)."""
+
+
+def binarize(y_score: ArrayLike, threshold: ArrayLike = THRESHOLD) -> NDArray:
+    """Predict the labels whose score is larger than the threshold.
+
+    Parameters
+    ----------
+    y_score : array (n_clips, 11)
+        Scores.
+    threshold : float or array (11,)
+        One for all labels, or one each.
+
+    Returns
+    -------
+    bool array (n_clips, 11)
+    """
+    return np.asarray(y_score) > np.asarray(threshold)
+
+
+def threshold_curve(y_true: ArrayLike, y_score: ArrayLike) -> dict[str, NDArray]:
+    """Micro precision, recall and F1 at every threshold that matters.
+
+    Parameters
+    ----------
+    y_true, y_score : array (n_clips, 11), or (n_clips,) for one label
+        Labels and scores.
+
+    Returns
+    -------
+    dict of str to array (n_thresholds,)
+        "threshold" (falling, one between each two neighbouring scores and one below all of
+        them), "precision", "recall", "f1". The scores are exact for ``score > threshold``.
+    """
+    score = np.asarray(y_score, dtype=float).ravel()
+    true = np.asarray(y_true, dtype=bool).ravel()
+    order = np.argsort(-score, kind="stable")
+    ranked = score[order]
+    last = np.append(ranked[1:] != ranked[:-1], True)  # of each run of equal scores
+    tp = np.cumsum(true[order])[last]
+    predicted = np.flatnonzero(last) + 1
+    counts = np.stack([tp, predicted - tp, true.sum() - tp], axis=1)[:, :, None]
+    upper = ranked[last]
+    lower = np.append(upper[1:], np.nextafter(0, -1))
+    middle = (upper + lower) / 2
+    threshold = np.where(middle < upper, middle, lower)  # neighbouring floats have no middle
+    return {"threshold": threshold, **scores.from_counts(counts, "micro")}
+
+
+def choose_threshold(y_true: ArrayLike, y_score: ArrayLike, per_label: bool = False) -> NDArray:
+    """Threshold, or thresholds, of highest F1. Give it validation data only, never the test set.
+
+    Parameters
+    ----------
+    y_true, y_score : array (n_clips, 11)
+        Labels and scores of validation clips, best multi-label ones like those of the test
+        set: a threshold chosen on single-label clips predicts too few labels there.
+    per_label : bool
+        Maximise each label's F1 by itself instead of micro F1. A label without a true clip
+        gets the common threshold.
+
+    Returns
+    -------
+    array () or (11,)
+        For `binarize`. Of thresholds with the same F1 the highest is returned.
+
+    Raises
+    ------
+    ValueError
+        See `validate`.
+    """
+    scores.validate(y_true, y_score=y_score)
+    true, score = np.asarray(y_true, dtype=bool), np.asarray(y_score, dtype=float)
+    common = _best(true, score)
+    if not per_label:
+        return np.array(common)
+    columns = zip(true.T, score.T, strict=True)
+    return np.array([_best(t, s) if t.any() else common for t, s in columns])
+
+
+def _best(y_true: NDArray, y_score: NDArray) -> float:
+    curve = threshold_curve(y_true, y_score)
+    return float(curve["threshold"][np.argmax(curve["f1"])])
+
+
+def trivial_predictors(
+    training_labels: ArrayLike, n_clips: int, top: Sequence[int] = (1, 3)
+) -> dict[str, NDArray]:
+    """Systems that never listen: the same labels for every clip.
+
+    Parameters
+    ----------
+    training_labels : array (n_training_clips, 11)
+        Labels of the training clips; a predictor may know how frequent each label is.
+    n_clips : int
+        Clips to predict.
+    top : sequence of int
+        For each k, a predictor of the k most frequent training labels (ties: the earlier in
+        IRMAS order).
+
+    Returns
+    -------
+    dict of str to bool array (n_clips, 11)
+        "prior top-k" for each k, "all eleven", "paper's constant" (`PAPER_CONSTANT`) and
+        "softmax prior" (`prior_only_labels`).
+
+    Raises
+    ------
+    ValueError
+        If the training labels are malformed.
+    """
+    scores.validate(training_labels)
+    frequency = np.asarray(training_labels, dtype=int).sum(axis=0)
+    ranking = np.argsort(-frequency, kind="stable")
+    constants = {f"prior top-{k}": np.isin(np.arange(len(INSTRUMENTS)), ranking[:k]) for k in top}
+    constants["all eleven"] = np.ones(len(INSTRUMENTS), dtype=bool)
+    constants["paper's constant"] = np.isin(INSTRUMENTS, PAPER_CONSTANT)
+    constants["softmax prior"] = prior_only_labels(frequency)
+    return {name: np.tile(labels, (n_clips, 1)) for name, labels in constants.items()}
+
+
+def prior_only_labels(frequency: ArrayLike) -> NDArray:
+    """Labels that a network knowing only the prior predicts after the paper's loss.
+
+    Softmax cross-entropy is the same for logits z and z + c, so it fixes the logits of a network
+    that ignores its input only up to c: z = log frequency + c. Gradient descent leaves their
+    mean where it starts, near zero; cut at sigmoid(z) = 0.5, the labels more frequent than the
+    geometric mean are predicted.
+
+    Parameters
+    ----------
+    frequency : array (n_labels,)
+        Training clips of each label.
+
+    Returns
+    -------
+    bool array (n_labels,)
+    """
+    with np.errstate(divide="ignore"):
+        logits = np.log(np.asarray(frequency, dtype=float))
+    # Equally frequent labels all lie at the mean, whatever the rounding: none is predicted.
+    return logits > logits.mean() + 1e-9

@@ -1,0 +1,261 @@
+"""Scores with intervals, and tests between systems; resampling is by group of clips."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from irmas_utils import INSTRUMENTS
+from irmas_utils.metrics import scores
+
+LEVEL = 0.95
+_BLOCK = 500  # resamples drawn at a time, so that memory stays small for any number of groups
+
+# A statistic is a function of sums over clips, (..., k) -> (...); resampling touches sums only.
+Statistic = Callable[[NDArray], NDArray]
+
+
+def evaluate(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    y_score: ArrayLike | None = None,
+    groups: Sequence[Any] | None = None,
+    n_bootstrap: int = 1000,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """All scores of one system, with 95 % bootstrap intervals.
+
+    Parameters
+    ----------
+    y_true, y_pred : array (n_clips, 11)
+        Labels and predictions, boolean or 0/1.
+    y_score : array (n_clips, 11), optional
+        Scores in [0, 1], for LRAP; without them "lrap" is None.
+    groups : sequence (n_clips,), optional
+        Recording or song of each clip. Without it each clip is its own group, and the intervals
+        are too narrow if clips share recordings.
+    n_bootstrap : int
+        Resamples; 0 leaves the intervals out.
+    seed : int
+        Seed of the resampling.
+
+    Returns
+    -------
+    dict
+        "micro", "macro" and "weighted", each with "precision", "recall" and "f1"; "lrap";
+        "per_label" by instrument code with the three, "support" (clips with the label),
+        "predicted" (clips given it) and "base_rate" (share of clips with it);
+        "labels_per_clip" with "true" and "predicted"; "n_clips"; "n_groups". Each score is
+        ``{"value", "low", "high"}``; low and high are None where fewer than two groups, or no
+        resamples, allow no interval. Everything is ready for JSON.
+
+    Raises
+    ------
+    ValueError
+        See `validate`.
+    """
+    scores.validate(y_true, y_pred, y_score, groups)
+    members = _members(groups, len(y_true))
+    counts = _group_sums(scores.clip_counts(y_true, y_pred), members)
+    total, drawn = counts.sum(axis=0), _bootstrap(counts, n_bootstrap, seed)
+    result = {average: _leaves(total, drawn, average) for average in scores.AVERAGES}
+    result["lrap"] = None
+    if y_score is not None:
+        sums = _lrap_sums(y_true, y_score, members)
+        result["lrap"] = _leaf(_mean(sums.sum(axis=0)), _mean(_bootstrap(sums, n_bootstrap, seed)))
+    result["per_label"] = _per_label(total, drawn, len(y_true))
+    result["labels_per_clip"] = {
+        "true": scores.labels_per_clip(y_true),
+        "predicted": scores.labels_per_clip(y_pred),
+    }
+    return result | {"n_clips": len(y_true), "n_groups": len(counts)}
+
+
+def paired_test(
+    y_true: ArrayLike,
+    pred_a: ArrayLike,
+    pred_b: ArrayLike,
+    groups: Sequence[Any] | None = None,
+    metric: str = "micro_f1",
+    n_resamples: int = 5000,
+    seed: int = 0,
+) -> dict[str, float | None]:
+    """Test whether system A and system B differ on the same clips.
+
+    The p-value is that of approximate randomisation (Noreen 1989): if the systems are the same,
+    swapping their answers on a random half of the groups changes nothing, so the observed
+    difference is compared with the differences after such swaps. The interval of the difference
+    comes from the paired bootstrap: groups are drawn with replacement, both systems scored on
+    the same draw.
+
+    Parameters
+    ----------
+    y_true : array (n_clips, 11)
+        True labels.
+    pred_a, pred_b : array (n_clips, 11)
+        Predictions of the two systems; for the metric "lrap" their scores.
+    groups : sequence (n_clips,), optional
+        Recording or song of each clip; each clip by itself when left out.
+    metric : str
+        "lrap", or an average and a quantity such as "micro_f1" or "macro_recall".
+    n_resamples : int
+        Swaps, and bootstrap draws; the smallest possible p-value is 1 / (n_resamples + 1).
+    seed : int
+        Seed of both.
+
+    Returns
+    -------
+    dict
+        "a" and "b" (the two scores), "difference" (a - b), its "low" and "high", "p_value"
+        (two-sided).
+
+    Raises
+    ------
+    ValueError
+        See `validate`; also for an unknown metric.
+    """
+    members = _members(groups, len(y_true))
+    statistic, (sums_a, sums_b) = _sufficient(metric, y_true, (pred_a, pred_b), groups, members)
+    value_a, value_b = statistic(sums_a.sum(axis=0)), statistic(sums_b.sum(axis=0))
+    difference = float(value_a - value_b)
+    both = _bootstrap(np.stack([sums_a, sums_b], axis=1), n_resamples, seed)
+    drawn = statistic(both[:, 0]) - statistic(both[:, 1])
+    swapped = _swap_differences(sums_a, sums_b, statistic, n_resamples, seed + 1)
+    # Rounding must not turn an equal difference into a smaller one.
+    as_extreme = np.sum(np.abs(swapped) >= abs(difference) - 1e-12)
+    leaf = _leaf(difference, drawn)
+    return {
+        "a": float(value_a),
+        "b": float(value_b),
+        "difference": difference,
+        "low": leaf["low"],
+        "high": leaf["high"],
+        "p_value": float((1 + as_extreme) / (1 + n_resamples)),
+    }
+
+
+def mean_interval(values: ArrayLike) -> dict[str, float | None]:
+    """Mean of repeated runs, such as seeds, with its 95 % Student t interval.
+
+    Parameters
+    ----------
+    values : array (n_runs,)
+        The score of each run.
+
+    Returns
+    -------
+    dict
+        ``{"value", "low", "high"}``; no interval (None) from a single run.
+    """
+    values = np.asarray(values, dtype=float)
+    mean = float(values.mean())
+    if len(values) < 2:
+        return {"value": mean, "low": None, "high": None}
+    half = stats.t.ppf(0.5 + LEVEL / 2, len(values) - 1) * stats.sem(values)
+    return {"value": mean, "low": mean - float(half), "high": mean + float(half)}
+
+
+def _members(groups: Sequence[Any] | None, n_clips: int) -> NDArray:
+    """Number of the group that each clip belongs to, (n_clips,)."""
+    if groups is None:
+        return np.arange(n_clips)
+    return np.unique(np.asarray([str(group) for group in groups]), return_inverse=True)[1]
+
+
+def _group_sums(values: NDArray, members: NDArray) -> NDArray:
+    """Sum (n_clips, ...) over the clips of each group, (n_groups, ...)."""
+    sums = np.zeros((members.max() + 1, *values.shape[1:]))
+    np.add.at(sums, members, values)
+    return sums
+
+
+def _blocks(total: int) -> Iterator[int]:
+    while total > 0:
+        yield min(_BLOCK, total)
+        total -= _BLOCK
+
+
+def _bootstrap(sums: NDArray, n_resamples: int, seed: int) -> NDArray:
+    """Total of each resample of the groups, (n_groups, ...) -> (n_resamples, ...)."""
+    rng, n_groups = np.random.default_rng(seed), len(sums)
+    flat = sums.reshape(n_groups, -1)
+    drawn = [np.empty((0, flat.shape[1]))]
+    for size in _blocks(n_resamples if n_groups > 1 else 0):
+        picks = rng.integers(n_groups, size=(size, n_groups)) + n_groups * np.arange(size)[:, None]
+        times = np.bincount(picks.ravel(), minlength=size * n_groups).reshape(size, n_groups)
+        drawn.append(times @ flat)
+    return np.concatenate(drawn).reshape(-1, *sums.shape[1:])
+
+
+def _swap_differences(
+    sums_a: NDArray, sums_b: NDArray, statistic: Statistic, n_resamples: int, seed: int
+) -> NDArray:
+    """Differences a - b after swapping the systems on random groups, (n_resamples,)."""
+    rng, n_groups = np.random.default_rng(seed), len(sums_a)
+    gain = (sums_b - sums_a).reshape(n_groups, -1)
+    total_a, total_b = sums_a.sum(axis=0), sums_b.sum(axis=0)
+    differences = []
+    for size in _blocks(n_resamples):
+        swap = rng.integers(2, size=(size, n_groups)).astype(float)
+        moved = (swap @ gain).reshape(size, *sums_a.shape[1:])
+        differences.append(statistic(total_a + moved) - statistic(total_b - moved))
+    return np.concatenate(differences)
+
+
+def _sufficient(
+    metric: str,
+    y_true: ArrayLike,
+    systems: tuple[ArrayLike, ...],
+    groups: Sequence[Any] | None,
+    members: NDArray,
+) -> tuple[Statistic, list[NDArray]]:
+    """The metric as a function of sums, and each system's sums a group."""
+    if metric == "lrap":
+        for system in systems:
+            scores.validate(y_true, y_score=system, groups=groups)
+        return _mean, [_lrap_sums(y_true, system, members) for system in systems]
+    average, _, quantity = metric.partition("_")
+    if average not in scores.AVERAGES or quantity not in scores.QUANTITIES:
+        raise ValueError(f"metric is {metric!r}; expected 'lrap' or one like 'micro_f1'")
+    for system in systems:
+        scores.validate(y_true, system, groups=groups)
+    sums = [_group_sums(scores.clip_counts(y_true, system), members) for system in systems]
+    return (lambda counts: scores.from_counts(counts, average)[quantity]), sums
+
+
+def _mean(sums: NDArray) -> NDArray:
+    return sums[..., 0] / sums[..., 1]
+
+
+def _lrap_sums(y_true: ArrayLike, y_score: ArrayLike, members: NDArray) -> NDArray:
+    """Sum of LRAP and number of clips of each group, (n_groups, 2)."""
+    clips = scores.clip_lrap(y_true, y_score)
+    return _group_sums(np.stack([clips, np.ones_like(clips)], axis=1), members)
+
+
+def _leaf(value: float, drawn: NDArray) -> dict[str, float | None]:
+    if len(drawn) == 0:
+        return {"value": float(value), "low": None, "high": None}
+    low, high = np.quantile(drawn, [0.5 - LEVEL / 2, 0.5 + LEVEL / 2])
+    return {"value": float(value), "low": float(low), "high": float(high)}
+
+
+def _leaves(total: NDArray, drawn: NDArray, average: str) -> dict[str, dict[str, float | None]]:
+    values, resampled = scores.from_counts(total, average), scores.from_counts(drawn, average)
+    return {quantity: _leaf(values[quantity], resampled[quantity]) for quantity in values}
+
+
+def _per_label(total: NDArray, drawn: NDArray, n_clips: int) -> dict[str, dict[str, Any]]:
+    values, resampled = scores.from_counts(total), scores.from_counts(drawn)
+    tp, fp, fn = total.astype(int).tolist()
+    return {
+        code: {
+            **{q: _leaf(values[q][i], resampled[q][:, i]) for q in values},
+            "support": tp[i] + fn[i],
+            "predicted": tp[i] + fp[i],
+            "base_rate": (tp[i] + fn[i]) / n_clips,
+        }
+        for i, code in enumerate(INSTRUMENTS)
+    }
