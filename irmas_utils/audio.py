@@ -1,0 +1,116 @@
+"""From audio files to samples: reading, mono mix-down, resampling, zero padding.
+
+Paper section 3.2.1. Notebook: 02_data_preparation.ipynb.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+
+from irmas_utils.errors import AudioError
+
+
+def read(path: str | Path) -> tuple[np.ndarray, int]:
+    """Read a whole audio file.
+
+    Parameters
+    ----------
+    path : str or Path
+        Any format that libsndfile reads.
+
+    Returns
+    -------
+    samples : numpy.ndarray, float32, (n_samples, n_channels)
+        In [-1, 1].
+    sample_rate : int
+        In hertz.
+
+    Raises
+    ------
+    AudioError
+        If the file is missing, unreadable or empty, or holds NaN or infinity.
+    """
+    try:
+        samples, sample_rate = soundfile.read(str(path), dtype="float32", always_2d=True)
+    except (soundfile.LibsndfileError, OSError) as error:
+        raise _unusable(path, str(error)) from error
+    if not len(samples):
+        raise _unusable(path, "no samples")
+    if not np.isfinite(samples).all():
+        raise _unusable(path, "samples that are NaN or infinite")
+    return samples, sample_rate
+
+
+def _unusable(path: str | Path, found: str) -> AudioError:
+    return AudioError(
+        path,
+        found=found,
+        expected="an audio file that libsndfile reads, with at least one sample",
+        remedy="Restore the file from its archive, or leave it out.",
+    )
+
+
+def mono(samples: np.ndarray) -> np.ndarray:
+    """Average the channels: ``(n_samples, n_channels)`` to ``(n_samples,)``.
+
+    The paper does not say how it mixed down; the mean is what the field's loaders do.
+    """
+    return samples.mean(axis=1, dtype=np.float32)
+
+
+def resample(samples: np.ndarray, rate: int, target: int) -> np.ndarray:
+    """Resample along the first axis from `rate` to `target` hertz, low-pass filtered (soxr, HQ)."""
+    return samples if rate == target else soxr.resample(samples, rate, target)
+
+
+def pad(samples: np.ndarray, length: int, rng: np.random.Generator | None = None) -> np.ndarray:
+    """Zero-pad a clip to `length` samples, the clip at a random position (paper section 3.2.1).
+
+    Parameters
+    ----------
+    samples : numpy.ndarray, (n_samples,)
+    length : int
+        In samples.
+    rng : numpy.random.Generator, optional
+        Where the position comes from, uniform over all that fit. Without it the clip is at the
+        start and all the silence follows.
+
+    Returns
+    -------
+    numpy.ndarray, (length,)
+
+    Raises
+    ------
+    AudioError
+        If the clip is longer than `length`.
+    """
+    spare = length - len(samples)
+    if spare < 0:
+        raise AudioError(
+            "clip",
+            found=f"{len(samples)} samples",
+            expected=f"at most {length}, the padded length",
+            remedy="Pad to a greater length, or cut the clip.",
+        )
+    before = int(rng.integers(spare + 1)) if rng is not None else 0
+    return np.pad(samples, (before, spare - before))
+
+
+def load_mono(path: str | Path, sample_rate: int | None = None) -> np.ndarray:
+    """Read a file, mix it down and resample it: float32, ``(n_samples,)``.
+
+    Parameters
+    ----------
+    path : str or Path
+    sample_rate : int, optional
+        In hertz; the file's own when None.
+
+    Raises
+    ------
+    AudioError
+        As `read`.
+    """
+    samples, rate = read(path)
+    return resample(mono(samples), rate, sample_rate or rate)

@@ -1,0 +1,97 @@
+"""From samples to what the networks see: label matrix, FFT magnitudes, log-mel spectrogram.
+
+Paper sections 3.2.2 and 3.2.3. Notebook: 02_data_preparation.ipynb.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+import scipy.fft
+from sklearn.preprocessing import MultiLabelBinarizer
+
+from irmas_utils import INSTRUMENTS
+from irmas_utils.audio import pad
+
+FFT_SAMPLES = 884_000
+
+
+def label_matrix(labels: Iterable[tuple[str, ...]]) -> np.ndarray:
+    """Binarize labels (paper section 3.2.2).
+
+    Parameters
+    ----------
+    labels : iterable of tuple of str
+        The codes of each clip.
+
+    Returns
+    -------
+    numpy.ndarray, float32, (n_clips, 11)
+        1 where the instrument is labelled; columns in the order of `irmas_utils.INSTRUMENTS`.
+    """
+    return MultiLabelBinarizer(classes=INSTRUMENTS).fit_transform(labels).astype(np.float32)
+
+
+def fft_magnitude(
+    samples: np.ndarray, length: int = FFT_SAMPLES, rng: np.random.Generator | None = None
+) -> np.ndarray:
+    """Magnitude spectrum of a clip zero-padded to `length` (paper section 3.2.3).
+
+    A real signal's spectrum is symmetric, so half of it is kept. The transform of 884000
+    samples has 442001 distinct bins; the paper has 442000, so the last, at half the sample
+    rate, is dropped. Where in the window the clip lies changes the phase and not the magnitude.
+
+    Parameters
+    ----------
+    samples : numpy.ndarray, (n_samples,)
+        Mono, at most `length` samples.
+    length : int
+        Padded length in samples, even.
+    rng : numpy.random.Generator, optional
+        Position of the clip in the window, as in `irmas_utils.audio.pad`.
+
+    Returns
+    -------
+    numpy.ndarray, float32, (length // 2,)
+        ``|rfft|`` divided by the square root of `length`, so that its energy is half of that of
+        the samples (Parseval). The paper states no scaling.
+
+    Raises
+    ------
+    AudioError
+        If the clip is longer than `length`.
+    """
+    spectrum = scipy.fft.rfft(pad(samples, length, rng).astype(np.float32, copy=False))
+    return np.abs(spectrum[: length // 2]) / np.float32(np.sqrt(length))
+
+
+def log_mel(
+    samples: np.ndarray,
+    sample_rate: int,
+    *,
+    n_mels: int = 128,
+    n_fft: int = 1024,
+    hop_length: int = 512,
+) -> np.ndarray:
+    """Log-mel spectrogram in decibels below the clip's loudest band.
+
+    Parameters
+    ----------
+    samples : numpy.ndarray, (n_samples,)
+    sample_rate : int
+        In hertz.
+    n_mels, n_fft, hop_length : int
+        Bands; window and hop in samples.
+
+    Returns
+    -------
+    numpy.ndarray, float32, (n_mels, n_frames)
+        From -80 to 0 dB; -80 throughout for silence.
+    """
+    import librosa
+
+    power = librosa.feature.melspectrogram(
+        y=samples, sr=sample_rate, n_fft=n_fft, hop_length=hop_length, n_mels=n_mels
+    )
+    reference = max(float(power.max()), 1e-10)
+    decibels = 10 * np.log10(np.maximum(power / reference, 1e-8))
+    return decibels.astype(np.float32) if power.max() > 1e-10 else np.full_like(power, -80.0)

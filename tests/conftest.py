@@ -1,0 +1,51 @@
+import os
+
+import numpy as np
+import pytest
+import soundfile
+
+from irmas_utils import INSTRUMENTS, paths
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+SHARED = paths.ROOT.parent / "shared"
+
+
+@pytest.fixture(autouse=True)
+def _own_folders(tmp_path_factory, monkeypatch):
+    """No test reads or writes the user's cache or results."""
+    monkeypatch.setenv("IRMAS_CACHE", str(tmp_path_factory.mktemp("cache")))
+    monkeypatch.setenv("IRMAS_RESULTS", str(tmp_path_factory.mktemp("results")))
+
+
+def write_clip(path, seconds=0.1, channels=2, rate=44100, seed=0):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    noise = np.random.default_rng(seed).uniform(-0.5, 0.5, (round(seconds * rate), channels))
+    soundfile.write(str(path), noise, rate, subtype="PCM_16")
+    return path
+
+
+@pytest.fixture
+def tiny_irmas(tmp_path):
+    """Two training recordings a class and three testing clips, all noise, in the IRMAS layout."""
+    root = tmp_path / "irmas"
+    seed = 0
+    for number, code in enumerate(INSTRUMENTS):
+        for recording in range(2):
+            for excerpt in (1, 2, 3):
+                seed += 1
+                name = f"{number:03d}__[{code}][nod][cla]{recording:04d}__{excerpt}.wav"
+                write_clip(root / "IRMAS-TrainingData" / code / name, seed=seed)
+    testing = root / "IRMAS-TestingData-Part1" / "Part1"
+    for number, labels in enumerate([b"gel\t\n", b"voi\t\ngac\t\n", b"pia\t\n"], 1):
+        write_clip(testing / f"01 - Sólo piano-{number}.wav", seed=1000 + number)
+        (testing / f"01 - Sólo piano-{number}.txt").write_bytes(labels)
+    return root
+
+
+@pytest.fixture
+def real_clips():
+    folder = SHARED / "irmas_real"
+    if not folder.is_dir():
+        pytest.skip("no real IRMAS clips at hand")
+    return folder

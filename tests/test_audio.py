@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+import soundfile
+from conftest import write_clip
+from hypothesis import given
+from hypothesis import strategies as st
+
+from irmas_utils import audio
+from irmas_utils.errors import AudioError
+
+
+def test_read_gives_float_samples_in_range(tmp_path):
+    samples, rate = audio.read(write_clip(tmp_path / "clip.wav"))
+    assert samples.shape == (4410, 2)
+    assert samples.dtype == np.float32
+    assert rate == 44100
+    assert np.abs(samples).max() <= 1
+
+
+def test_mono_is_the_mean_of_the_channels():
+    assert audio.mono(np.array([[1, 0], [0.5, 0.5]], np.float32)).tolist() == [0.5, 0.5]
+
+
+def test_resampling_keeps_a_tone():
+    tone = np.sin(2 * np.pi * 440 * np.arange(44100) / 44100).astype(np.float32)
+    halved = audio.resample(tone, 44100, 22050)
+    expected = np.sin(2 * np.pi * 440 * np.arange(22050) / 22050)
+    assert np.abs(halved - expected)[200:-200].max() < 1e-3
+    assert audio.resample(tone, 44100, 44100) is tone
+
+
+@given(st.integers(0, 50), st.integers(0, 50), st.none() | st.integers(0, 100))
+def test_padding_keeps_the_clip_whole(n_samples, spare, seed):
+    clip = np.arange(1, n_samples + 1, dtype=np.float32)
+    rng = None if seed is None else np.random.default_rng(seed)
+    padded = audio.pad(clip, n_samples + spare, rng)
+    assert len(padded) == n_samples + spare
+    assert padded[padded > 0].tolist() == clip.tolist()
+    if seed is None:
+        assert padded[:n_samples].tolist() == clip.tolist()
+
+
+def test_every_position_of_the_clip_occurs():
+    rng = np.random.default_rng(0)
+    starts = {int(np.argmax(audio.pad(np.ones(2), 5, rng))) for _ in range(100)}
+    assert starts == {0, 1, 2, 3}
+
+
+def test_a_clip_that_is_too_long_is_an_error():
+    with pytest.raises(AudioError, match=r"found 5 samples.*at most 4"):
+        audio.pad(np.ones(5), 4)
+
+
+@pytest.mark.parametrize("content", [b"", b"RIFF", b"no audio at all" * 10])
+def test_unreadable_files_are_named(tmp_path, content):
+    (tmp_path / "bad.wav").write_bytes(content)
+    with pytest.raises(AudioError, match=r"bad\.wav"):
+        audio.read(tmp_path / "bad.wav")
+
+
+def test_missing_empty_and_nan_files_are_named(tmp_path):
+    with pytest.raises(AudioError, match=r"gone\.wav"):
+        audio.read(tmp_path / "gone.wav")
+    with pytest.raises(AudioError, match="no samples"):
+        audio.read(write_clip(tmp_path / "empty.wav", seconds=0))
+    soundfile.write(str(tmp_path / "nan.wav"), np.array([0, np.nan]), 44100, subtype="FLOAT")
+    with pytest.raises(AudioError, match="NaN"):
+        audio.read(tmp_path / "nan.wav")
