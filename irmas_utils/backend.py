@@ -1,0 +1,70 @@
+"""TensorFlow and Keras, imported quietly: ``from irmas_utils.backend import tf, keras``.
+
+Every module takes the two from here. TensorFlow writes to file descriptor 2 whatever its log
+level, so the descriptor itself is redirected while it is imported; if the import fails, what was
+held back is shown. Later messages below "fatal" are off (set ``TF_CPP_MIN_LOG_LEVEL`` to see
+them). The number of threads comes from ``TF_NUM_INTRAOP_THREADS`` and
+``TF_NUM_INTEROP_THREADS``, or from ``OMP_NUM_THREADS`` where these are not set.
+"""
+
+import logging
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+__all__ = ["keras", "set_determinism", "tf"]
+
+
+def _prepare_environment() -> None:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    # Without this TensorFlow takes all the memory of a GPU at its first use.
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    if threads := os.environ.get("OMP_NUM_THREADS"):
+        os.environ.setdefault("TF_NUM_INTRAOP_THREADS", threads)
+        os.environ.setdefault("TF_NUM_INTEROP_THREADS", threads)
+
+
+@contextmanager
+def _quiet_descriptor() -> Iterator[None]:
+    """Hold back what anything, C++ included, writes to file descriptor 2."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(saved, held.read())
+            raise
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+
+
+_prepare_environment()
+with _quiet_descriptor(), warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import keras
+    import tensorflow as tf
+
+tf.get_logger().setLevel(logging.ERROR)
+
+
+def set_determinism(seed: int) -> None:
+    """Make what follows repeatable to the bit on one machine.
+
+    Seeds Python, NumPy and Keras and asks TensorFlow for deterministic kernels. The number of
+    threads is part of the machine: a sum split differently rounds differently.
+
+    Parameters
+    ----------
+    seed : int
+        Seed of every generator that Keras makes from here on (initial weights, dropout).
+    """
+    keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()
