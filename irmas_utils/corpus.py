@@ -1,11 +1,16 @@
 """The data set that a profile names: the real IRMAS, or the built-in sample corpus."""
 
+import argparse
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from irmas_utils import dataset, integrity, paths, sample
-from irmas_utils.errors import SettingsError
+from irmas_utils import atomic, dataset, integrity, paths, sample
+from irmas_utils import settings as settings_module
+from irmas_utils.errors import IrmasError, SettingsError
 from irmas_utils.settings import Settings
 
 
@@ -51,3 +56,44 @@ def folder(settings: Settings) -> Path:
 def name(settings: Settings) -> str:
     """Return what figures and tables call the data set."""
     return "IRMAS" if settings.corpus_source == "irmas" else "sample corpus, not IRMAS"
+
+
+def describe(settings: Settings) -> dict[str, Any]:
+    """Return what the data set is, as JSON: name, folder, fingerprint, clips a split, gaps."""
+    index = load(settings)
+    return {
+        "name": name(settings),
+        "folder": str(folder(settings)),
+        "fingerprint": dataset.fingerprint(index),
+        "clips": index["split"].value_counts().to_dict(),
+        "missing": [] if settings.corpus_source == "sample" else integrity.missing(index),
+    }
+
+
+def version(settings: Settings) -> list[str]:
+    """Return something that changes when clips are added to or removed from the real data."""
+    if settings.corpus_source != "irmas":
+        return []
+    folders = [paths.data_root(), *sorted(paths.data_root().glob("IRMAS-*/*/"))]
+    return [f"{path} {path.stat().st_mtime_ns}" for path in folders if path.is_dir()]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Make sure that a profile's data set is there, and write what it is to a JSON file."""
+    parser = argparse.ArgumentParser(prog="python -m irmas_utils.corpus", description=main.__doc__)
+    parser.add_argument("profile")
+    parser.add_argument("output", type=Path)
+    options = parser.parse_args(arguments)
+    try:
+        description = describe(settings_module.load(options.profile))
+    except IrmasError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    atomic.write_json(options.output, description)
+    clips = ", ".join(f"{count} {split}" for split, count in description["clips"].items())
+    print(f"data: {description['name']}; clips: {clips}", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

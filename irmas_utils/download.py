@@ -54,9 +54,7 @@ def download(root: Path | None = None, address: str = ADDRESS) -> Path:
 def _fetch(name: str, md5: str, root: Path, address: str) -> Path:
     url = address.format(name=name)
     try:
-        archive = pooch.retrieve(
-            url, f"md5:{md5}", fname=name, path=root, downloader=_downloader()
-        )
+        archive = pooch.retrieve(url, f"md5:{md5}", fname=name, path=root, downloader=_downloader())
     except (requests.RequestException, OSError) as error:
         raise _failed(url, f"no connection or no such file ({error})") from error
     except ValueError as error:

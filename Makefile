@@ -1,0 +1,52 @@
+# `make paper` sets everything up and runs the whole paper; `make test` tests it.
+
+PYTHON  ?= $(shell command -v python3.11 || command -v python3)
+PROFILE ?= sample
+NAME    ?= 01_data_analysis
+CORES   ?= $(shell getconf _NPROCESSORS_ONLN)
+OPTIONS ?=
+VENV    := .venv
+RUN     := $(VENV)/bin/python
+READY   := $(VENV)/.ready
+
+.PHONY: paper notebook test lint reference lock lab clean
+
+paper: $(READY)
+	@$(RUN) -m irmas_utils.workflow --profile $(PROFILE) --cores $(CORES) $(OPTIONS)
+
+notebook: $(READY)
+	@$(RUN) -m irmas_utils.workflow --profile $(PROFILE) --notebook $(NAME) --cores $(CORES) $(OPTIONS)
+
+test: $(READY) lint
+	@$(RUN) -m pytest -n $(CORES) --dist worksteal
+
+lint: $(READY)
+	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
+
+# Copy the light part of a finished sample run to results/reference/sample, which is committed.
+reference: paper
+	@$(RUN) -m irmas_utils.reference refresh
+
+lab: $(READY)
+	@$(VENV)/bin/jupyter lab notebooks
+
+# Resolve every dependency anew, for all systems and Pythons that TensorFlow has wheels for.
+lock: $(READY)
+	$(VENV)/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --upgrade \
+	    --no-emit-index-url --no-emit-find-links --no-annotate --quiet \
+	    --custom-compile-command "make lock" --extra test pyproject.toml -o requirements.lock
+	$(RUN) tools/environment.py
+
+# uv installs the same pins several times faster than pip does.
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+	    { echo "error: $(PYTHON) is not Python 3.11 to 3.13; set PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@echo "Setting up $(VENV) …"
+	@$(PYTHON) -m venv $(VENV)
+	@$(RUN) -m pip install --quiet --disable-pip-version-check "$$(grep -o '^uv==[^ ]*' requirements.lock)"
+	@$(VENV)/bin/uv pip sync --quiet --python $(RUN) --require-hashes requirements.lock
+	@$(VENV)/bin/uv pip install --quiet --python $(RUN) --no-deps --editable .
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .cache .snakemake results/smoke results/sample

@@ -1,0 +1,103 @@
+"""The committed copy of a finished sample run, and the comparison of a new run with it.
+
+``python -m irmas_utils.reference refresh`` copies the light part of ``results/sample``;
+``python -m irmas_utils.reference check`` fails when a metric of a fresh run is further from the
+copy than `TOLERANCE`. The same machine gives the same metrics bit for bit; processors that sum
+in another order do not, and training magnifies the difference.
+"""
+
+import argparse
+import json
+import math
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from irmas_utils import paths, records
+
+PROFILE = "sample"
+TOLERANCE = 0.05
+LIGHT = ("figures/*.png", "figures/*.pdf", "metrics/*.json", "tables/*", "notebooks/[0-9]*.ipynb",
+         "manifest.json")  # fmt: skip
+# Times and memory differ from run to run, and intervals say nothing that their scores do not.
+NOT_COMPARED = ("seconds", "memory", "low", "high", "p_value", "loss")
+
+
+def refresh() -> int:
+    """Replace the committed copy by the light part of the finished run; returns the file count."""
+    source, target = records.results_dir(PROFILE), paths.reference_dir()
+    shutil.rmtree(target, ignore_errors=True)
+    files = [path for pattern in LIGHT for path in sorted(source.glob(pattern))]
+    for path in files:
+        copy = target / path.relative_to(source)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copy)
+    return len(files)
+
+
+def differences(fresh: Path, reference: Path, tolerance: float = TOLERANCE) -> list[str]:
+    """Compare the metrics of two runs.
+
+    Parameters
+    ----------
+    fresh, reference : Path
+        Folders with ``metrics/*.json``.
+    tolerance : float
+        Greatest absolute difference that counts as the same.
+
+    Returns
+    -------
+    list of str
+        One line a metric that is missing, new or too far off; empty when the runs agree.
+    """
+    ours, theirs = _all_metrics(fresh), _all_metrics(reference)
+    lines = [f"{key}: only in {reference}" for key in sorted(theirs.keys() - ours.keys())]
+    lines += [f"{key}: only in {fresh}" for key in sorted(ours.keys() - theirs.keys())]
+    for key in sorted(ours.keys() & theirs.keys()):
+        if not _close(ours[key], theirs[key], tolerance):
+            lines.append(f"{key}: {ours[key]} instead of {theirs[key]}")
+    return lines
+
+
+def _close(a: Any, b: Any, tolerance: float) -> bool:
+    if isinstance(a, float) or isinstance(b, float):
+        return None not in (a, b) and math.isclose(a, b, rel_tol=0, abs_tol=tolerance)
+    return a == b
+
+
+def _all_metrics(folder: Path) -> dict[str, Any]:
+    return {
+        f"{path.stem}.{key}": value
+        for path in sorted((folder / "metrics").glob("*.json"))
+        for key, value in _leaves(json.loads(path.read_text(encoding="utf-8")))
+    }
+
+
+def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if not name.startswith(NOT_COMPARED):
+                yield from _leaves(inner, f"{key}.{name}" if key else name)
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from _leaves(inner, f"{key}[{number}]")
+    else:
+        yield key, value
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run from the command line; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m irmas_utils.reference", description=__doc__)
+    parser.add_argument("action", choices=["refresh", "check"])
+    if parser.parse_args(arguments).action == "refresh":
+        print(f"{refresh()} files in {paths.reference_dir()}")
+        return 0
+    lines = differences(records.results_dir(PROFILE), paths.reference_dir())
+    print("\n".join(lines) or f"The metrics agree with the reference within {TOLERANCE}.")
+    return 1 if lines else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

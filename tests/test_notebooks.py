@@ -1,0 +1,83 @@
+"""Notebook hygiene: sources are stripped, short, tagged and shaped alike."""
+
+import ast
+import re
+
+import nbformat
+import pytest
+
+from irmas_utils import execute, paths
+
+NOTEBOOKS = sorted(paths.NOTEBOOKS.glob("*.ipynb"))
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+def path(request):
+    return request.param
+
+
+@pytest.fixture
+def cells(path):
+    return nbformat.read(path, as_version=4).cells
+
+
+def code_of(cell):
+    return [line for line in cell.source.splitlines() if line.strip()]
+
+
+def test_there_are_notebooks():
+    assert NOTEBOOKS
+    assert all(re.fullmatch(r"\d\d_[a-z_]+", path.stem) for path in NOTEBOOKS)
+
+
+def test_source_has_no_outputs(path, cells):
+    for cell in cells:
+        if cell.cell_type == "code":
+            assert cell.outputs == []
+            assert cell.execution_count is None
+    assert nbformat.read(path, as_version=4).metadata.kernelspec.name == "python3"
+
+
+def test_code_is_short(cells):
+    code = [code_of(cell) for cell in cells if cell.cell_type == "code"]
+    assert max(map(len, code)) <= 15
+    assert sum(map(len, code)) <= 150
+
+
+def test_no_long_functions(cells):
+    for cell in cells:
+        if cell.cell_type == "code":
+            for node in ast.walk(ast.parse(cell.source)):
+                if isinstance(node, ast.FunctionDef):
+                    assert node.end_lineno - node.lineno <= 5, node.name
+
+
+def test_first_cell_says_what_the_notebook_is(path, cells):
+    assert cells[0].cell_type == "markdown"
+    assert cells[0].source.startswith(f"# {int(path.stem[:2])}. ")
+    for part in ("?", "*Paper:*", "*Reads:*", "*Writes:*"):
+        assert part in cells[0].source
+
+
+def test_imports_then_parameters(cells):
+    assert cells[1].cell_type == "code"
+    assert cells[1].source.startswith(("import ", "from "))
+    assert "parameters" in cells[2].metadata.tags
+
+
+def test_parameters_are_literals_with_comments(path, cells):
+    parameters = execute.parameters_of(path)
+    assert parameters["profile"] == "sample"
+    assert all("#" in line for line in code_of(cells[2]))
+
+
+def test_last_cell_records(cells):
+    assert cells[-2].source.startswith("## ")
+    assert cells[-2].source.endswith("Record")
+    assert "record.save_" in cells[-1].source
+
+
+def test_sections_are_numbered(cells):
+    heads = [c.source.splitlines()[0] for c in cells if c.cell_type == "markdown"]
+    numbers = [int(m[1]) for head in heads if (m := re.match(r"## (\d+)\. ", head))]
+    assert numbers == list(range(1, len(numbers) + 1))
