@@ -5,7 +5,8 @@
 
 import sys
 
-from irmas_utils import corpus, paths, records, settings, workflow
+from irmas_utils import corpus, paths, records, settings
+from irmas_utils.workflow import PACKAGE, sources
 
 SETTINGS = settings.load(config["profile"])
 RESULTS = records.results_dir(SETTINGS.profile)
@@ -50,7 +51,7 @@ for name, (prefixes, needs) in NOTEBOOKS.items():
         input:
             str(RESULTS / "corpus.json"),
             [executed(n) for n in needs],
-            map(str, workflow.sources(paths.NOTEBOOKS / f"{name}.ipynb")),
+            map(str, sources(paths.NOTEBOOKS / f"{name}.ipynb")),
             notebook=str(paths.NOTEBOOKS / f"{name}.ipynb"),
         output:
             executed(name),
@@ -64,7 +65,7 @@ for name, (prefixes, needs) in NOTEBOOKS.items():
 rule site:
     input:
         [executed(name) for name in NOTEBOOKS],
-        str(workflow.PACKAGE / "site.py"),
+        str(PACKAGE / "site.py"),
     output:
         str(RESULTS / "site" / "index.html"),
     shell:

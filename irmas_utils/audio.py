@@ -57,7 +57,11 @@ def mono(samples: np.ndarray) -> np.ndarray:
 
     The paper does not say how it mixed down; the mean is what the field's loaders do.
     """
-    return samples.mean(axis=1, dtype=np.float32)
+    # A column at a time: numpy's mean over a short last axis is several times slower.
+    total = samples[:, 0].copy()
+    for channel in range(1, samples.shape[1]):
+        total += samples[:, channel]
+    return total / np.float32(samples.shape[1])
 
 
 def resample(samples: np.ndarray, rate: int, target: int) -> np.ndarray:

@@ -1,0 +1,235 @@
+"""What every compute notebook does around its model: split, train each seed, score.
+
+Notebooks: 03_lstm_model.ipynb and 04_fft_model.ipynb, and the studies that run them.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from irmas_utils import INSTRUMENT_NAMES, INSTRUMENTS, dataset, metrics
+from irmas_utils.errors import DataError
+from irmas_utils.features import label_matrix
+from irmas_utils.settings import Settings
+
+
+class Splits(NamedTuple):
+    """Clips to fit on, to watch while fitting, and to report on; rows of the index."""
+
+    fitting: pd.DataFrame
+    validation: pd.DataFrame
+    testing: pd.DataFrame
+
+    def sizes(self) -> str:
+        """Say how many clips and recordings there are in each part, as a Markdown table."""
+        rows = [
+            (part, len(clips), clips["recording"].nunique())
+            for part, clips in self._asdict().items()
+        ]
+        table = pd.DataFrame(rows, columns=["part", "clips", "recordings"])
+        return table.to_markdown(index=False)
+
+
+def split(index: pd.DataFrame, settings: Settings) -> Splits:
+    """Split the training set by recording and put the testing set beside it.
+
+    Parameters
+    ----------
+    index : pandas.DataFrame
+        As `irmas_utils.corpus.load` returns it.
+    settings : Settings
+        Its `validation_fraction` and `seed` are used.
+
+    Raises
+    ------
+    DataError
+        If the training or the testing set is empty.
+    """
+    parts = {name: index[index["split"] == name] for name in ("training", "testing")}
+    if empty := [name for name, clips in parts.items() if clips.empty]:
+        raise DataError(
+            "data set",
+            found=f"no {' and no '.join(empty)} clips",
+            expected="both sets: models are fitted on one and scored on the other",
+            remedy="Fetch the missing archives with `python -m irmas_utils.download`.",
+        )
+    fitting, validation = dataset.split_validation(
+        parts["training"], settings.validation_fraction, settings.seed
+    )
+    return Splits(fitting, validation, parts["testing"])
+
+
+def score(
+    clips: pd.DataFrame, scores: np.ndarray, settings: Settings, threshold: float = 0.5
+) -> dict[str, Any]:
+    """Evaluate scores cut at a threshold, with intervals over recordings.
+
+    Parameters
+    ----------
+    clips : pandas.DataFrame
+        Rows of the index, (n_clips, …).
+    scores : numpy.ndarray, (n_clips, 11)
+    settings : Settings
+        Its `bootstrap_samples` and `seed` are used.
+    threshold : float
+        A label is predicted where its score is above it; the paper's is 0.5 (section 3.3.4).
+
+    Returns
+    -------
+    dict
+        See `irmas_utils.metrics.evaluate`.
+    """
+    return metrics.evaluate(
+        label_matrix(clips["labels"]),
+        metrics.binarize(scores, threshold),
+        scores,
+        groups=list(clips["recording"]),
+        n_bootstrap=settings.bootstrap_samples,
+        seed=settings.seed,
+    )
+
+
+def per_label_table(evaluation: dict[str, Any]) -> pd.DataFrame:
+    """Return precision, recall and F1 an instrument beside its base rate (paper section 5)."""
+    rows = [
+        {
+            "instrument": INSTRUMENT_NAMES[code],
+            **{key: values[key]["value"] for key in ("precision", "recall", "f1")},
+            "F1 95 % interval": interval(values["f1"]),
+            "base rate": values["base_rate"],
+            "clips": values["support"],
+            "predicted": values["predicted"],
+        }
+        for code, values in evaluation["per_label"].items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def average_table(evaluations: dict[str, dict[str, Any]]) -> pd.DataFrame:
+    """Return a row a system: micro precision, recall and F1 with its interval, macro F1, LRAP.
+
+    Parameters
+    ----------
+    evaluations : dict
+        System name to what `irmas_utils.metrics.evaluate` returned.
+    """
+    return pd.DataFrame(average_row(name, result) for name, result in evaluations.items())
+
+
+def average_row(name: str, evaluation: dict[str, Any]) -> dict[str, Any]:
+    """Return one row of `average_table`."""
+    micro, macro = evaluation["micro"], evaluation["macro"]
+    return {
+        "system": name,
+        "micro P": micro["precision"]["value"],
+        "micro R": micro["recall"]["value"],
+        "micro F1": micro["f1"]["value"],
+        "95 % interval": interval(micro["f1"]),
+        "macro F1": macro["f1"]["value"],
+        "LRAP": evaluation["lrap"]["value"] if evaluation["lrap"] else None,
+        "labels a clip": evaluation["labels_per_clip"]["predicted"],
+    }
+
+
+def interval(leaf: dict[str, float | None]) -> str:
+    """Write a score's interval as text; a dash where there is none."""
+    return "–" if leaf["low"] is None else f"{leaf['low']:.3f}–{leaf['high']:.3f}"
+
+
+def trivial(splits: Splits, settings: Settings) -> dict[str, dict[str, Any]]:
+    """Evaluate the predictors that never listen, on the testing set.
+
+    They know the frequency of each label in the training set and nothing else.
+
+    Returns
+    -------
+    dict
+        Name to evaluation, as in `average_table`.
+    """
+    training = pd.concat([splits.fitting, splits.validation])
+    constant = metrics.trivial_predictors(label_matrix(training["labels"]), len(splits.testing))
+    return {
+        name: score(splits.testing, decisions.astype(float), settings)
+        for name, decisions in constant.items()
+    }
+
+
+def distinct_outputs(decisions: np.ndarray) -> tuple[int, str, float]:
+    """Say whether a system listens: how many different answers it gives, and its commonest one.
+
+    Parameters
+    ----------
+    decisions : numpy.ndarray, bool, (n_clips, 11)
+
+    Returns
+    -------
+    n_distinct : int
+    commonest : str
+        The codes of the most frequent answer.
+    share : float
+        Of the clips that get it.
+    """
+    answers, counts = np.unique(decisions, axis=0, return_counts=True)
+    first = int(np.argmax(counts))
+    codes = [code for code, on in zip(INSTRUMENTS, answers[first], strict=True) if on]
+    return len(answers), " ".join(codes) or "none", float(counts[first] / len(decisions))
+
+
+def for_seeds(
+    seeds: Sequence[int], train: Callable[[int], tuple[pd.DataFrame, np.ndarray]]
+) -> tuple[pd.DataFrame, dict[int, np.ndarray]]:
+    """Train once a seed and collect the results.
+
+    Parameters
+    ----------
+    seeds : sequence of int
+    train : callable
+        ``train(seed) -> (history, scores)``: a row an epoch, and (n_clips, 11).
+
+    Returns
+    -------
+    history : pandas.DataFrame
+        All histories, with a column ``seed``.
+    scores : dict
+        Seed to scores.
+    """
+    results = {seed: train(seed) for seed in seeds}
+    history = pd.concat([h.assign(seed=seed) for seed, (h, _) in results.items()])
+    return history.reset_index(drop=True), {seed: scores for seed, (_, scores) in results.items()}
+
+
+def summary(
+    evaluation: dict[str, Any],
+    by_seed: dict[int, dict[str, Any]],
+    history: pd.DataFrame,
+    **facts: Any,
+) -> dict[str, Any]:
+    """Collect what a run's metrics file holds.
+
+    Parameters
+    ----------
+    evaluation : dict
+        Of the first seed, in full.
+    by_seed : dict
+        Seed to evaluation; micro and macro F1 of each are kept.
+    history : pandas.DataFrame
+        With columns ``seed``, ``epoch`` and ``seconds``.
+    **facts
+        JSON values, such as the number of parameters.
+    """
+    scores = {
+        f"{average} F1": [result[average]["f1"]["value"] for result in by_seed.values()]
+        for average in ("micro", "macro")
+    }
+    return {
+        **facts,
+        "seeds": list(by_seed),
+        "over_seeds": {
+            name: {"values": values, **metrics.mean_interval(values)}
+            for name, values in scores.items()
+        },
+        "seconds_per_epoch": float(history["seconds"].median()),
+        "evaluation": evaluation,
+    }
