@@ -23,9 +23,10 @@ from tqdm import tqdm
 from irmas_utils import atomic, paths
 from irmas_utils.errors import DataError
 from irmas_utils.sample import composer, plan, render
+from irmas_utils.sample import soundfont as _font
 
 # Raise it whenever the same settings would give other bytes.
-COMPOSER_VERSION = 1
+COMPOSER_VERSION = 2
 MARKER = "SAMPLE_CORPUS.json"
 README = """\
 This is the SAMPLE CORPUS of irmas-notebooks. It is not IRMAS.
@@ -56,7 +57,7 @@ class CorpusSettings:
         cls, training_clips: int, testing_clips: int, seed: int, soundfont: str | None
     ) -> "CorpusSettings":
         """Return the settings of a corpus that would be made now."""
-        content = render.find_soundfont(soundfont).read_bytes()
+        content = _font.find(soundfont).read_bytes()
         digest = hashlib.sha256(content).hexdigest()
         return cls(training_clips, testing_clips, seed, soundfont, digest)
 
@@ -152,7 +153,7 @@ def stems(root: Path, name: str) -> dict[str, np.ndarray]:
     for recording in settings.recordings():
         for clip in recording.clips:
             if Path(clip.path).stem == wanted:
-                font = render.find_soundfont(settings.soundfont)
+                font = _font.retuned(_font.find(settings.soundfont))
                 whole = render.stems(composer.compose(recording), font)
                 return {role: _cut(stem, clip) for role, stem in whole.items()}
     raise DataError(
@@ -229,16 +230,17 @@ def _make(
     jobs: int,
     progress: bool,
 ) -> None:
-    partial = root.with_name(f"{root.name}-{settings.key()}.partial")
+    partial = root.with_name(f"{root.name}.{settings.key()[-10:]}.partial")
     for leftover in partial.rglob(".tmp-*"):
         leftover.unlink()
     atomic.write_text(partial / "README.txt", README.format(marker=MARKER))
-    hashes = {}
-    bar = tqdm(total=len(todo), desc="sample corpus", unit="recording", disable=not progress)
-    with bar:
-        for written in _record_all(todo, partial, render.find_soundfont(settings.soundfont), jobs):
-            hashes.update(written)
-            bar.update()
+    font = _font.retuned(_font.find(settings.soundfont))
+    recorded = _record_all(todo, partial, font, jobs)
+    hashes: dict[str, str] = {}
+    for written in tqdm(
+        recorded, "sample corpus", len(todo), unit="recording", disable=not progress
+    ):
+        hashes.update(written)
     listing = "".join(f"{digest}  {path}\n" for path, digest in sorted(hashes.items()))
     marker = {
         "what": "the sample corpus of irmas-notebooks, synthetic, not IRMAS",

@@ -92,8 +92,9 @@ SOUNDS = {
     ),
     **_class(
         "sax",
+        # The alto of TimGM6mb has no sample for E4, so it stays above.
         Sound(64, 56, 84, vibrato=12),
-        Sound(65, 49, 80, vibrato=15),
+        Sound(65, 65, 81, vibrato=15),
         Sound(66, 44, 75, vibrato=15),
         Sound(67, 37, 68, vibrato=8),
     ),
