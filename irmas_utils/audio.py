@@ -3,6 +3,7 @@
 Paper section 3.2.1. Notebook: 02_data_preparation.ipynb.
 """
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,7 @@ def read(path: str | Path) -> tuple[np.ndarray, int]:
         If the file is missing, unreadable or empty, or holds NaN or infinity.
     """
     try:
-        samples, sample_rate = soundfile.read(str(path), dtype="float32", always_2d=True)
+        samples, sample_rate = soundfile.read(os.fsencode(path), dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, OSError) as error:
         raise _unusable(path, str(error)) from error
     if not len(samples):

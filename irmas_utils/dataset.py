@@ -189,7 +189,7 @@ def read_header(path: Path) -> dict[str, float | int]:
         size = path.stat().st_size
         with path.open("rb") as file:
             head = file.read(8)
-        info = soundfile.info(str(path))
+        info = soundfile.info(os.fsencode(path))
     except (soundfile.LibsndfileError, OSError) as error:
         raise ValueError(f"unreadable audio ({error})") from error
     if head[:4] == b"RIFF":

@@ -20,7 +20,7 @@ import requests
 from irmas_utils import paths, published
 from irmas_utils.errors import DownloadError, IrmasError
 
-ADDRESS = "https://zenodo.org/record/1290750/files/{name}?download=1"
+ADDRESS = published.load("irmas")["address"]
 
 
 def download(root: Path | None = None, address: str = ADDRESS) -> Path:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from conftest import write_clip
 
-from irmas_utils import INSTRUMENTS, dataset, integrity
+from irmas_utils import INSTRUMENTS, audio, dataset, integrity
 from irmas_utils.errors import DataError
 
 
@@ -122,6 +122,7 @@ def test_names_in_latin1_on_disk(tiny_irmas):
     row = dataset.load_index(tiny_irmas).query("part == 'Part2'").iloc[0]
     assert (row["name"], row["recording"], row["labels"]) == ("Canción-1", "Canción", ("voi",))
     assert integrity.content_digest(row["path"])
+    assert audio.load_mono(row["path"]).shape == (4410,)
 
 
 def test_duplicates_and_conflicting_labels(tiny_irmas):

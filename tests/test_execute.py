@@ -8,7 +8,8 @@ from irmas_utils.errors import NotebookError
 
 
 def notebook(path, *cells, tags=("parameters",)):
-    nb = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "elsewhere", "display_name": ""}})
+    kernel = {"name": "elsewhere", "display_name": ""}
+    nb = nbformat.v4.new_notebook(metadata={"kernelspec": kernel})
     for number, source in enumerate(cells):
         cell = nbformat.v4.new_code_cell(source)
         cell.metadata["tags"] = list(tags) if number == 0 else []
