@@ -60,8 +60,12 @@ def fft_magnitude(
     AudioError
         If the clip is longer than `length`.
     """
-    spectrum = scipy.fft.rfft(pad(samples, length, rng).astype(np.float32, copy=False))
-    return np.abs(spectrum[: length // 2]) / np.float32(np.sqrt(length))
+    bins = scipy.fft.rfft(pad(samples, length, rng).astype(np.float32, copy=False))[: length // 2]
+    # Several times faster than np.abs, which guards against overflow that cannot occur here.
+    power = np.square(bins.real)
+    power += np.square(bins.imag)
+    power /= np.float32(length)
+    return np.sqrt(power, out=power)
 
 
 def log_mel(

@@ -66,3 +66,14 @@ def test_missing_empty_and_nan_files_are_named(tmp_path):
     soundfile.write(str(tmp_path / "nan.wav"), np.array([0, np.nan]), 44100, subtype="FLOAT")
     with pytest.raises(AudioError, match="NaN"):
         audio.read(tmp_path / "nan.wav")
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3])
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24"])
+def test_loading_mono_is_reading_and_mixing(tmp_path, channels, subtype):
+    noise = np.random.default_rng(0).uniform(-1, 1, (1000, channels))
+    soundfile.write(str(tmp_path / "clip.wav"), noise, 44100, subtype=subtype)
+    expected = audio.mono(audio.read(tmp_path / "clip.wav")[0])
+    assert np.allclose(audio.load_mono(tmp_path / "clip.wav"), expected, rtol=1e-6, atol=0)
+    if channels < 3:
+        assert np.array_equal(audio.load_mono(tmp_path / "clip.wav"), expected)
