@@ -12,7 +12,8 @@ What it is not
   microphones and studios. A network can learn the soundfont by heart.
 * Voice is a General MIDI choir or synthesizer voice: it has vowels, no words and no consonants.
 * There is no playing technique but vibrato, decay and overdrive: no bends, slides, breath,
-  bow changes or dynamics within a note.
+  bow changes or dynamics within a note. Panning is by level only, and the room is noise that
+  dies away.
 * Harmony is diatonic, metre is 4/4, tempo is constant, and sections do not exist.
 * Labels are true by construction, whereas those of IRMAS's training set leave out instruments
   that can be heard. There are no duplicates and no conflicting labels.
@@ -23,8 +24,10 @@ What it is not
 The same settings give the same bytes on one machine, whatever the number of processes. Another
 processor or another version of NumPy or SciPy may round a sample differently.
 
-The default soundfont is TimGM6mb by Tim Brechbill, inside the pretty_midi package and under the
-GNU General Public License 2; nothing of it is part of this project.
+The default soundfont is TimGM6mb by Tim Brechbill, found inside the pretty_midi package and
+distributed by others under the GNU General Public License 2; the package itself does not state
+its licence. Nothing of it is part of this project. Before use its root keys are rewritten, into a
+copy in the cache, because symusic would play most presets at wrong pitches (`soundfont`).
 """
 
 from irmas_utils.sample.corpus import MARKER, ensure, is_sample, stems

@@ -265,7 +265,7 @@ def _record_all(
             for done in as_completed(waiting):
                 yield done.result()
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(cancel_futures=True)
 
 
 def _die_with_parent() -> None:
