@@ -2,8 +2,9 @@
 
 It exists so that everything runs, and can be tested, without the 11 GB of IRMAS. A seeded
 composer (`composer`) writes short pieces, symusic renders them with a General MIDI soundfont
-(`render`), and `ensure` keeps the result in the cache. Labelled instruments are played 7 dB or
-more above the accompaniment, the drums and the bass, so that predominance has a meaning.
+(`render`), and `ensure` keeps the result in the cache. The leading labelled instrument is 7 dB or
+more above each player of the accompaniment, the drums and the bass, the other labelled ones 4 dB
+or more, so that predominance has a meaning.
 
 What it is not
 --------------

@@ -128,8 +128,8 @@ def compose(recording: Recording) -> Piece:
     Returns
     -------
     Piece
-        With one labelled player, chosen by lot, in the role "melody"; the labelled players are
-        7 dB or more above every other.
+        With one labelled player, chosen by lot, in the role "melody" at 0 dB; other labelled
+        players lie between -3 and 0 dB, all others at -7 dB or below.
     """
     band, take = np.random.default_rng(recording.band), np.random.default_rng(recording.take)
     harmony = _harmony(recording, band)
