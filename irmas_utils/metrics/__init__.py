@@ -45,6 +45,7 @@ from irmas_utils.metrics.systems import (
     binarize,
     choose_threshold,
     prior_only_labels,
+    prior_top,
     threshold_curve,
     trivial_predictors,
 )
@@ -68,6 +69,7 @@ __all__ = [
     "paired_test",
     "precision",
     "prior_only_labels",
+    "prior_top",
     "recall",
     "threshold_curve",
     "trivial_predictors",

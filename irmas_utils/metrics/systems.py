@@ -125,12 +125,17 @@ def trivial_predictors(
     """
     scores.validate(training_labels)
     frequency = np.asarray(training_labels, dtype=int).sum(axis=0)
-    ranking = np.argsort(-frequency, kind="stable")
-    constants = {f"prior top-{k}": np.isin(np.arange(len(INSTRUMENTS)), ranking[:k]) for k in top}
+    constants = {f"prior top-{k}": prior_top(frequency, k) for k in top}
     constants["all eleven"] = np.ones(len(INSTRUMENTS), dtype=bool)
     constants["paper's constant"] = np.isin(INSTRUMENTS, PAPER_CONSTANT)
     constants["softmax prior"] = prior_only_labels(frequency)
     return {name: np.tile(labels, (n_clips, 1)) for name, labels in constants.items()}
+
+
+def prior_top(frequency: ArrayLike, k: int) -> NDArray:
+    """The k most frequent labels, bool (n_labels,). Ties: the earlier in IRMAS order."""
+    frequency = np.asarray(frequency)
+    return np.isin(np.arange(len(frequency)), np.argsort(-frequency, kind="stable")[:k])
 
 
 def prior_only_labels(frequency: ArrayLike) -> NDArray:
