@@ -9,7 +9,9 @@ VENV    := .venv
 RUN     := $(VENV)/bin/python
 READY   := $(VENV)/.ready
 
-.PHONY: paper notebook test lint reference lock lab clean
+.PHONY: setup paper notebook test lint reference lock lab clean
+
+setup: $(READY)
 
 paper: $(READY)
 	@$(RUN) -m irmas_utils.workflow --profile $(PROFILE) --cores $(CORES) $(OPTIONS)
@@ -18,7 +20,7 @@ notebook: $(READY)
 	@$(RUN) -m irmas_utils.workflow --profile $(PROFILE) --notebook $(NAME) --cores $(CORES) $(OPTIONS)
 
 test: $(READY) lint
-	@$(RUN) -m pytest -n $(CORES) --dist worksteal
+	@$(RUN) -m pytest -n $(CORES) --dist loadgroup
 
 lint: $(READY)
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .

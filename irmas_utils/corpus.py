@@ -44,6 +44,7 @@ def folder(settings: Settings) -> Path:
             testing_clips=settings.corpus_testing_clips,
             seed=settings.seed,
             soundfont=settings.corpus_soundfont,
+            progress=sys.stderr.isatty(),
         )
     raise SettingsError(
         "corpus_source",

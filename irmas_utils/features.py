@@ -3,6 +3,7 @@
 Paper sections 3.2.2 and 3.2.3. Notebook: 02_data_preparation.ipynb.
 """
 
+import zlib
 from collections.abc import Iterable
 
 import numpy as np
@@ -66,6 +67,31 @@ def fft_magnitude(
     power += np.square(bins.imag)
     power /= np.float32(length)
     return np.sqrt(power, out=power)
+
+
+def waveform(samples: np.ndarray, length: int | None = None, seed: int = 0) -> np.ndarray:
+    """Samples as the LSTM reads them, as they are or zero-padded (paper section 3.2.1).
+
+    Parameters
+    ----------
+    samples : numpy.ndarray, (n_samples,)
+    length : int, optional
+        Pad to this many samples, the clip at a random position; None keeps its own length.
+    seed : int
+        Of the position, which depends on the clip as well and stays the same in every epoch.
+
+    Returns
+    -------
+    numpy.ndarray, float32, (length,) or (n_samples,)
+
+    Raises
+    ------
+    AudioError
+        If the clip is longer than `length`.
+    """
+    if length is None:
+        return samples
+    return pad(samples, length, np.random.default_rng([seed, zlib.crc32(samples.tobytes())]))
 
 
 def log_mel(

@@ -5,10 +5,12 @@ parameters, data fingerprint, package versions, source hash, seed and time. Note
 side, so each writes a manifest of its own; `merge_manifests` joins them when all are done.
 """
 
+import dataclasses
 import functools
 import hashlib
 import importlib.metadata
 import json
+import shutil
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -50,6 +52,25 @@ class Record:
     def folder(self) -> Path:
         """Where this profile's results lie."""
         return results_dir(self.settings.profile)
+
+    def checkpoint_dir(self, seed: int) -> Path:
+        """Where a training of this run keeps its checkpoints until the run is recorded.
+
+        The folder's name depends on the settings, the data and the source, so that a training
+        never goes on from a checkpoint of another kind.
+        """
+        key = json.dumps([dataclasses.asdict(self.settings), self.data, source_hash()])
+        digest = hashlib.blake2b(key.encode(), digest_size=6).hexdigest()
+        return self._checkpoints / f"{digest}-seed{seed}"
+
+    @property
+    def _checkpoints(self) -> Path:
+        folder = f"{self.settings.profile}-{self.run or self.notebook}"
+        return paths.cache_root() / "checkpoints" / folder
+
+    def remove_checkpoints(self) -> None:
+        """Remove this run's checkpoints, now that its results are safe, and those it outdated."""
+        shutil.rmtree(self._checkpoints, ignore_errors=True)
 
     def save_figure(self, figure: matplotlib.figure.Figure, name: str) -> None:
         """Write a figure as PNG (for screens) and PDF (for print)."""

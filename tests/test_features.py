@@ -47,3 +47,12 @@ def test_log_mel_range_and_silence():
     assert spectrogram.max() == 0
     assert spectrogram.min() >= -80
     assert (features.log_mel(np.zeros(22050, np.float32), 22050) == -80).all()
+
+
+def test_waveform_is_padded_at_a_place_of_its_own():
+    clips = np.random.default_rng(0).normal(size=(20, 10)).astype(np.float32)
+    assert np.array_equal(features.waveform(clips[0]), clips[0])
+    starts = [np.flatnonzero(features.waveform(clip, 100, seed=1))[0] for clip in clips]
+    assert len(set(starts)) > 10
+    assert starts == [np.flatnonzero(features.waveform(c, 100, seed=1))[0] for c in clips]
+    assert starts != [np.flatnonzero(features.waveform(c, 100, seed=2))[0] for c in clips]

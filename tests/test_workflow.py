@@ -1,0 +1,167 @@
+"""The whole paper on the smoke profile: what a stranger's first run does, in small."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import nbformat
+import numpy as np
+import pytest
+import yaml
+from matplotlib import image
+
+from irmas_utils import paths, reference, settings, workflow
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("smoke")]
+
+GOLDEN = paths.ROOT / "tests" / "golden" / "smoke"
+NAMES = [path.stem for path in sorted(paths.NOTEBOOKS.glob("*.ipynb"))]
+
+
+def paper(environment, *options):
+    command = [sys.executable, "-m", "irmas_utils.workflow", "--cores", "2", *options]
+    return subprocess.run(
+        command, cwd=paths.ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture(scope="session")
+def smoke(tmp_path_factory):
+    """One finished run: its results folder, what it printed, and its environment."""
+    folder = tmp_path_factory.mktemp("smoke")
+    environment = dict(os.environ) | {
+        "IRMAS_CACHE": str(folder / "cache"),
+        "IRMAS_RESULTS": str(folder / "results"),
+        "TQDM_DISABLE": "1",
+    }
+    finished = paper(environment, "--profile", "smoke")
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    return folder / "results" / "smoke", finished, environment
+
+
+def test_it_says_what_it_did_and_nothing_else(smoke):
+    _, finished, _ = smoke
+    for name in NAMES:
+        assert f"{name}: executed" in finished.stdout
+    assert "Finished" in finished.stdout
+    assert finished.stderr == ""
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_notebook_ran_without_noise(smoke, name):
+    results, _, _ = smoke
+    notebook = nbformat.read(results / "notebooks" / f"{name}.ipynb", as_version=4)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert all(cell.execution_count for cell in code)
+    for output in (output for cell in code for output in cell.outputs):
+        assert output.get("name") != "stderr", output
+        assert "Warning" not in str(output.get("text", "")), output
+    pages = results / "site" / f"{name}.html"
+    assert pages.stat().st_size > 10_000
+
+
+def test_no_figure_is_empty(smoke):
+    results, _, _ = smoke
+    figures = sorted((results / "figures").glob("*.png"))
+    assert len(figures) >= 10
+    for path in figures:
+        picture = image.imread(path)[..., :3]
+        assert min(picture.shape[:2]) >= 200, path
+        assert np.mean(picture.min(axis=-1) < 0.9) > 0.01, path
+        assert path.with_suffix(".pdf").stat().st_size > 1000
+
+
+def test_everything_is_in_the_manifest(smoke):
+    results, _, _ = smoke
+    manifest = yaml.safe_load((results / "manifest.json").read_text())
+    folders = ("figures", "tables", "metrics", "predictions")
+    files = {str(p.relative_to(results)) for f in folders for p in (results / f).iterdir()}
+    assert manifest.keys() == files
+
+
+def test_metrics_are_the_golden_ones(smoke):
+    """Refresh with: cp results/smoke/metrics/*.json tests/golden/smoke/metrics/."""
+    results, _, _ = smoke
+    assert reference.differences(results, GOLDEN) == []
+
+
+def test_a_second_run_does_nothing(smoke):
+    _, _, environment = smoke
+    again = paper(environment, "--profile", "smoke")
+    assert "Nothing to run" in again.stdout
+    assert "executed" not in again.stdout
+
+
+def scheduled(environment, *options):
+    shown = paper(environment, *options, "--dry-run", "--quiet", "reason", "host")
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    stats = (shown.stdout + shown.stderr).partition("Job stats:")[2]
+    return {line.split()[0] for line in stats.splitlines() if line[:1].isalnum()} & {*NAMES}
+
+
+def test_a_changed_setting_runs_what_reads_it_and_no_more(smoke, tmp_path):
+    _, _, environment = smoke
+    values = yaml.safe_load((paths.PROFILES / "smoke.yaml").read_text())
+    profile = tmp_path / "smoke.yaml"
+    profile.write_text(yaml.safe_dump(values))
+    assert scheduled(environment, "--profile", str(profile)) == set()
+    profile.write_text(yaml.safe_dump(values | {"fft_epochs": 3}))
+    jobs = scheduled(environment, "--profile", str(profile))
+    assert "04_fft_model" in jobs
+    assert "09_comparison" in jobs
+    assert not {"01_data_analysis", "02_data_preparation", "03_lstm_model"} & jobs
+
+
+def test_a_deleted_result_is_made_again(smoke):
+    results, _, environment = smoke
+    kept = results / "notebooks" / "01_data_analysis.ipynb"
+    aside = shutil.move(kept, kept.with_suffix(".aside"))
+    try:
+        assert scheduled(environment, "--profile", "smoke") == {"01_data_analysis"}
+    finally:
+        shutil.move(aside, kept)
+
+
+def test_a_wrong_profile_is_one_clear_error(smoke):
+    _, _, environment = smoke
+    failed = paper(environment, "--profile", "smok")
+    assert failed.returncode == 1
+    assert "smok.yaml: found no such profile" in failed.stderr
+    assert "Traceback" not in failed.stderr
+
+
+def test_missing_data_is_one_clear_error(smoke, tmp_path):
+    _, _, environment = smoke
+    values = yaml.safe_load((paths.PROFILES / "smoke.yaml").read_text())
+    profile = tmp_path / "real.yaml"
+    profile.write_text(yaml.safe_dump(values | {"corpus_source": "irmas", "profile": "real"}))
+    environment = environment | {"IRMAS_DATA": str(tmp_path / "nowhere")}
+    failed = paper(environment, "--profile", str(profile))
+    assert failed.returncode == 1
+    assert failed.stderr.count("found no such folder") == 1
+    assert "Traceback" not in failed.stderr
+
+
+def test_sources_follow_imports():
+    found = {path.name for path in workflow.sources(paths.NOTEBOOKS / "03_lstm_model.ipynb")}
+    assert {"lstm.py", "training.py", "dataset.py", "irmas.yaml"} <= found
+    assert not {"fft.py", "execute.py", "site.py"} & found
+
+
+def test_real_clips_run_through_the_first_notebooks(real_clips, tmp_path):
+    values = yaml.safe_load((paths.PROFILES / "smoke.yaml").read_text())
+    profile = tmp_path / "real.yaml"
+    profile.write_text(yaml.safe_dump(values | {"corpus_source": "irmas", "profile": "real"}))
+    environment = dict(os.environ) | {"IRMAS_DATA": str(real_clips)}
+    for name in ("01_data_analysis", "02_data_preparation"):
+        out = tmp_path / f"{name}.ipynb"
+        notebook = str(paths.NOTEBOOKS / f"{name}.ipynb")
+        command = [sys.executable, "-m", "irmas_utils.execute", notebook, str(out)]
+        command += ["-p", "profile", str(profile)]
+        finished = subprocess.run(
+            command, env=environment, capture_output=True, text=True, check=False
+        )
+        assert finished.returncode == 0, finished.stderr
+        assert "not IRMAS" not in out.read_text()
+    assert settings.load(profile).corpus_source == "irmas"
