@@ -178,6 +178,8 @@ def test_claims_about_the_data_on_the_complete_set():
     refuted = set(rows.index[rows["verdict"] == claims.REFUTED])
     assert refuted == {"training-recordings", "testing-size"}
     assert set(rows.drop(index=list(refuted))["verdict"]) == {claims.CONFIRMED}
+    counts = published.load("irmas")["training"]["clips"].values()
+    assert rows.loc["training-recordings", "recomputed"] == str(sum(-(-n // 3) for n in counts))
     assert rows.loc["training-size", "recomputed"] == "3.305"
     assert rows.loc["testing-duration", "recomputed"] == "5, 20"
     assert (table[table["kind"] == "study"]["verdict"] == claims.NOT_CHECKABLE).all()
