@@ -1,0 +1,44 @@
+"""What the paper's two networks share, and the convention that training relies on.
+
+A network here is a `keras.Model` that gives scores in [0, 1], so that it predicts and saves like
+any other. Its last two layers are a linear `Dense` named ``logits`` and a sigmoid named
+``scores``: mathematically the one sigmoid layer of the paper, but the loss can reach the logits,
+where it is exact at any magnitude (`irmas_utils.models.losses`).
+"""
+
+from collections.abc import Sequence
+
+from irmas_utils import INSTRUMENTS
+from irmas_utils.backend import keras
+
+LEAKY_SLOPE = 0.01
+"""Slope of leaky ReLU below zero: the paper's "usually around 0.01" (section 3.3.4).
+
+Keras's own layer has 0.3 when nothing is said, but the formula printed in the paper with its
+constant is the better evidence of what the authors meant.
+"""
+
+
+def hidden(x: keras.KerasTensor, widths: Sequence[int], slope: float) -> keras.KerasTensor:
+    """Stack dense layers with leaky ReLU, one for each of `widths`."""
+    for number, width in enumerate(widths, start=1):
+        x = keras.layers.Dense(width, name=f"dense_{number}")(x)
+        x = keras.layers.LeakyReLU(slope, name=f"leaky_relu_{number}")(x)
+    return x
+
+
+def scores(x: keras.KerasTensor, n_labels: int = len(INSTRUMENTS)) -> keras.KerasTensor:
+    """End a network: `n_labels` sigmoid units, as the layers ``logits`` and ``scores``."""
+    x = keras.layers.Dense(n_labels, name="logits")(x)
+    return keras.layers.Activation("sigmoid", name="scores")(x)
+
+
+def logits_view(model: keras.Model) -> keras.Model:
+    """View of `model` that ends before the sigmoid. It shares every variable with `model`.
+
+    Raises
+    ------
+    ValueError
+        If the model has no layer named ``logits``.
+    """
+    return keras.Model(model.input, model.get_layer("logits").output, name=f"{model.name}_logits")

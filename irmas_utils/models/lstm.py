@@ -1,0 +1,134 @@
+"""The paper's LSTM on raw audio (section 4.1), and what is needed to take it apart.
+
+Notebooks: 03_lstm_model.ipynb, 05_lstm_hyperparameters.ipynb
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from irmas_utils.backend import keras, tf
+from irmas_utils.models import losses
+from irmas_utils.models.layers import LEAKY_SLOPE, hidden, logits_view, scores
+from irmas_utils.models.recurrence import LastState
+
+
+def build(
+    units: int = 22,
+    dense: Sequence[int] = (2048, 32, 1024),
+    leaky_slope: float = LEAKY_SLOPE,
+    frame_size: int = 1,
+    n_mels: int | None = None,
+    input_scale: float = 1.0,
+    sample_rate: int = 44_100,
+) -> keras.Model:
+    """Build the network; the defaults are the paper's sizes, 159,851 parameters.
+
+    Parameters
+    ----------
+    units : int
+        Size of the LSTM's state.
+    dense : sequence of int
+        Width of each hidden layer after the LSTM.
+    leaky_slope : float
+        Slope of leaky ReLU for negative inputs (`layers.LEAKY_SLOPE` argues for the default).
+    frame_size : int
+        Samples that the LSTM reads at each step; 1 in the paper. An incomplete last frame is
+        dropped.
+    n_mels : int, optional
+        Read each frame as that many log-mel energies instead of as samples.
+    input_scale : float
+        Factor on the samples before anything else.
+    sample_rate : int
+        Sampling rate [Hz]; only the mel bands need it.
+
+    Returns
+    -------
+    keras.Model
+        Maps a waveform (batch, time) and its valid length (batch,), in samples, to scores
+        (batch, 11). Initial weights follow Keras's seed.
+    """
+    waveform = keras.Input((None,), name="waveform")
+    length = keras.Input((), dtype="int32", name="length")
+    frames = Frames(frame_size, n_mels, input_scale, sample_rate, name="frames")((waveform, length))
+    state = LastState(units, name="lstm")(frames)
+    return keras.Model([waveform, length], scores(hidden(state, dense, leaky_slope)), name="lstm")
+
+
+@keras.saving.register_keras_serializable("irmas_utils")
+class Frames(keras.layers.Layer):
+    """Cut waveforms into frames, one for each step of the LSTM; parameters as for `build`.
+
+    Called on ``(waveform, length)``, (batch, time) and (batch,); gives ``(sequence, length)``,
+    (batch, frames, features) and (batch,), the length now in frames.
+    """
+
+    def __init__(
+        self, frame_size: int, n_mels: int | None, scale: float, sample_rate: int, **kwargs
+    ) -> None:
+        super().__init__(**kwargs)
+        self.frame_size, self.n_mels = frame_size, n_mels
+        self.scale, self.sample_rate = scale, sample_rate
+
+    def call(self, inputs):
+        """Apply the layer to ``(waveform, length)``."""
+        waveform, length = inputs
+        frames = tf.signal.frame(waveform * self.scale, self.frame_size, self.frame_size)
+        if self.n_mels:
+            frames = self._log_mel(frames)
+        return frames, tf.cast(length, tf.int32) // self.frame_size
+
+    def _log_mel(self, frames):
+        window = tf.signal.hann_window(self.frame_size)
+        power = tf.abs(tf.signal.rfft(frames * window)) ** 2
+        mel = tf.signal.linear_to_mel_weight_matrix(
+            self.n_mels, self.frame_size // 2 + 1, self.sample_rate, 20.0, self.sample_rate / 2
+        )
+        # The offset is far below the noise of 16-bit audio; it keeps silence finite.
+        return tf.math.log(tf.matmul(power, mel) + 1e-6)
+
+    def compute_output_shape(self, input_shape) -> tuple:
+        """((batch, frames, features), (batch,))."""
+        return (input_shape[0][0], None, self.n_mels or self.frame_size), input_shape[1]
+
+    def get_config(self) -> dict:
+        """Return what rebuilds the layer."""
+        return super().get_config() | {
+            "frame_size": self.frame_size,
+            "n_mels": self.n_mels,
+            "scale": self.scale,
+            "sample_rate": self.sample_rate,
+        }
+
+
+def input_gradient_norms(
+    model: keras.Model, waveform: np.ndarray, length: np.ndarray, y: np.ndarray, loss: str
+) -> np.ndarray:
+    """How strongly the loss depends on each sample: the vanishing gradient, as a curve.
+
+    Parameters
+    ----------
+    model : keras.Model
+        A network of `build`.
+    waveform : float32 array, shape (batch, time)
+    length : int array, shape (batch,)
+        Valid samples of each clip.
+    y : array, shape (batch, 11)
+        Labels.
+    loss : str
+        ``"paper"`` or ``"binary"``.
+
+    Returns
+    -------
+    float64 array, shape (time,)
+        Root mean square over the clips of d loss(clip) / d sample. Zero means below the smallest
+        float32, about 1e-45.
+    """
+    view = logits_view(model)
+    x = tf.constant(waveform, tf.float32)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        logits = view((x, tf.constant(length, tf.int32)), training=False)
+        value = tf.reduce_sum(losses.get(loss)(tf.constant(y, tf.float32), logits))
+    gradient = tape.gradient(value, x).numpy().astype(np.float64)
+    return np.sqrt(np.mean(gradient**2, axis=0))

@@ -1,0 +1,39 @@
+"""A training run small enough to be killed and repeated many times."""
+
+import numpy as np
+
+from irmas_utils import training
+from irmas_utils.backend import keras, set_determinism
+from irmas_utils.models.layers import hidden, scores
+
+
+def data(n, seed):
+    """Noisy points around eleven centres, one a label."""
+    rng = np.random.default_rng(seed)
+    y = np.eye(11, dtype=np.float32)[rng.integers(11, size=n)]
+    centres = np.random.default_rng(99).normal(size=(11, 20))
+    return (y @ centres + 0.5 * rng.normal(size=(n, 20))).astype(np.float32), y
+
+
+def batches(x, y, order, size=8):
+    return [(x[i], y[i]) for i in np.array_split(order, len(order) // size)]
+
+
+x, y = data(64, 0)
+validation = batches(*data(32, 1), np.arange(32))
+
+
+def epoch_batches(epoch):
+    return batches(x, y, np.random.default_rng([7, epoch]).permutation(64))
+
+
+def build():
+    set_determinism(3)
+    inputs = keras.Input((20,))
+    noisy = keras.layers.Dropout(0.2)(hidden(inputs, [16], 0.01))  # its generator is state too
+    return keras.Model(inputs, scores(noisy))
+
+
+def fit(model, epochs, **options):
+    chosen = {"loss": "paper", "learning_rate": 1e-2, "seed": 3, "progress": False} | options
+    return training.fit(model, epoch_batches, validation, epochs=epochs, **chosen)
