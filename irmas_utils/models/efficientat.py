@@ -1,0 +1,232 @@
+"""EfficientAT's ``mn04_as``: a MobileNetV3 of about a million parameters that knows 527 sounds.
+
+Trained by its authors on AudioSet (mean average precision .432) and published under the MIT
+licence; here it is a native Keras model whose layers carry the names of the original parameters,
+so that the published weights go in by name. Notebook: 07_other_networks.ipynb.
+
+References
+----------
+.. [1] Schmid, Koutini, Widmer (2023): Efficient large-scale audio tagging via
+   transformer-to-CNN knowledge distillation. ICASSP. https://github.com/fschmid56/EfficientAT
+.. [2] Howard et al. (2019): Searching for MobileNetV3. ICCV.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from irmas_utils import INSTRUMENTS
+from irmas_utils.backend import keras
+from irmas_utils.errors import ModelError
+from irmas_utils.models import torch_weights
+from irmas_utils.models.front_ends import KaldiLogMel, SpecAugment
+
+SAMPLE_RATE = KaldiLogMel.sample_rate
+N_AUDIOSET = 527
+AUDIOSET_INDEX = dict(
+    zip(INSTRUMENTS, (193, 198, 196, 143, 141, 155, 153, 197, 187, 191, 27), strict=True)
+)
+"""AudioSet class of each instrument; that of the voice is "Singing"."""
+
+
+class _Block(NamedTuple):
+    """A row of MobileNetV3-large (reference 2, table 1), before the width factor."""
+
+    kernel: int
+    expanded: int
+    out: int
+    squeeze: bool
+    activation: str
+    stride: int
+
+
+_BLOCKS = (
+    _Block(3, 16, 16, False, "relu", 1),
+    _Block(3, 64, 24, False, "relu", 2),
+    _Block(3, 72, 24, False, "relu", 1),
+    _Block(5, 72, 40, True, "relu", 2),
+    _Block(5, 120, 40, True, "relu", 1),
+    _Block(5, 120, 40, True, "relu", 1),
+    _Block(3, 240, 80, False, "hard_swish", 2),
+    _Block(3, 200, 80, False, "hard_swish", 1),
+    _Block(3, 184, 80, False, "hard_swish", 1),
+    _Block(3, 184, 80, False, "hard_swish", 1),
+    _Block(3, 480, 112, True, "hard_swish", 1),
+    _Block(3, 672, 112, True, "hard_swish", 1),
+    _Block(5, 672, 160, True, "hard_swish", 2),
+    _Block(5, 960, 160, True, "hard_swish", 1),
+    _Block(5, 960, 160, True, "hard_swish", 1),
+)
+
+
+def mn04(
+    n_labels: int = N_AUDIOSET,
+    *,
+    width: float = 0.4,
+    dropout: float = 0.2,
+    mask_bands: int = 0,
+    mask_frames: int = 0,
+    seed: int = 0,
+) -> keras.Model:
+    """Build the network with random weights.
+
+    Parameters
+    ----------
+    n_labels : int
+        Outputs; 527 for AudioSet's classes.
+    width : float
+        Factor on all channel counts; 0.4 is ``mn04``.
+    dropout : float
+        Before the last layer, while training.
+    mask_bands, mask_frames : int
+        Widest `SpecAugment` masks, while training.
+    seed : int
+        Of the masks and of dropout.
+
+    Returns
+    -------
+    keras.Model
+        Takes mono samples at 32 kHz, (batch, time), of any length from 402 samples; gives
+        probabilities, (batch, n_labels). Layers ``mel``, ``embedding``, ``logits``, ``scores``.
+    """
+    waveform = keras.Input((None,), name="waveform")
+    x = KaldiLogMel(name="mel")(waveform)
+    x = SpecAugment(mask_bands, mask_frames, seed, name="spec_augment")(x)
+    x = _conv(x, "features.0", _scaled(16, width), 3, 2, "hard_swish")
+    for number, block in enumerate(_BLOCKS, start=1):
+        x = _inverted_residual(x, f"features.{number}.block", block, width)
+    x = _conv(x, "features.16", 6 * _scaled(160, width), 1, 1, "hard_swish")
+    x = keras.layers.GlobalAveragePooling2D(name="embedding")(x)
+    x = keras.layers.Dense(_scaled(1280, width), "hard_swish", name="classifier.2")(x)
+    x = keras.layers.Dropout(dropout, seed=seed, name="dropout")(x)
+    x = keras.layers.Dense(n_labels, name="logits")(x)
+    scores = keras.layers.Activation("sigmoid", name="scores")(x)
+    return keras.Model(waveform, scores, name="mn04")
+
+
+def pretrained(path: str | Path, n_labels: int = N_AUDIOSET, **options) -> keras.Model:
+    """Build the network with the published weights.
+
+    Parameters
+    ----------
+    path : str or Path
+        The original file, ``mn04_as_mAP_432.pt`` (see `irmas_utils.weights`).
+    n_labels : int
+        With 527 the whole network is the published one; with another number the last layer is
+        new and random, for fine-tuning.
+    **options
+        Of `mn04`.
+
+    Raises
+    ------
+    ModelError
+        If the file is damaged or holds another network.
+    """
+    model = mn04(n_labels, **options)
+    tensors = torch_weights.read(path)
+    used = {name for layer in model.layers for name in _load(path, layer, tensors, n_labels)}
+    counters = {name for name in tensors if name.endswith("num_batches_tracked")}
+    if spare := sorted(tensors.keys() - used - counters):
+        raise _other_network(path, f"parameters that this network has no place for: {spare[:3]}")
+    return model
+
+
+def views(model: keras.Model) -> keras.Model:
+    """Return a view of `model` with the outputs ``mel``, ``embedding`` and ``scores``, as a dict.
+
+    It shares all weights with `model`.
+    """
+    names = ("mel", "embedding", "scores")
+    return keras.Model(model.input, {name: model.get_layer(name).output for name in names})
+
+
+def instrument_scores(probabilities: np.ndarray) -> np.ndarray:
+    """Pick our instruments out of AudioSet's classes: (..., 527) to (..., 11)."""
+    return probabilities[..., list(AUDIOSET_INDEX.values())]
+
+
+def _scaled(channels: int, width: float) -> int:
+    """Scale a channel count to the nearest multiple of 8, but not by more than 10 % down."""
+    value = channels * width
+    rounded = max(8, int(value + 4) // 8 * 8)
+    return rounded + 8 if rounded < 0.9 * value else rounded
+
+
+def _conv(x, name: str, channels: int | None, kernel: int, stride: int, activation: str | None):
+    """Convolution, batch normalization, activation; depthwise where `channels` is None."""
+    padding = "same"
+    if stride > 1:
+        # PyTorch pads both sides alike; "same" would pad an even size only at its end.
+        x = keras.layers.ZeroPadding2D(kernel // 2, name=f"{name}.pad")(x)
+        padding = "valid"
+    options = {"padding": padding, "use_bias": False, "name": f"{name}.0"}
+    if channels is None:
+        x = keras.layers.DepthwiseConv2D(kernel, stride, **options)(x)
+    else:
+        x = keras.layers.Conv2D(channels, kernel, stride, **options)(x)
+    x = keras.layers.BatchNormalization(momentum=0.99, epsilon=1e-3, name=f"{name}.1")(x)
+    return keras.layers.Activation(activation, name=f"{name}.2")(x) if activation else x
+
+
+def _inverted_residual(x, name: str, block: _Block, width: float):
+    """Expand, filter each channel, squeeze and excite, project; add the input where it fits."""
+    entry, expanded, out = x, _scaled(block.expanded, width), _scaled(block.out, width)
+    part = 0
+    if expanded != x.shape[-1]:
+        x = _conv(x, f"{name}.{part}", expanded, 1, 1, block.activation)
+        part += 1
+    x = _conv(x, f"{name}.{part}", None, block.kernel, block.stride, block.activation)
+    if block.squeeze:
+        part += 1
+        x = _squeeze_excite(x, f"{name}.{part}.conc_se_layers.0")
+    x = _conv(x, f"{name}.{part + 1}", out, 1, 1, None)
+    if block.stride == 1 and entry.shape[-1] == out:
+        x = keras.layers.Add(name=f"{name}.add")([x, entry])
+    return x
+
+
+def _squeeze_excite(x, name: str):
+    channels = x.shape[-1]
+    gate = keras.layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}.mean")(x)
+    gate = keras.layers.Dense(_scaled(channels // 4, 1.0), "relu", name=f"{name}.fc1")(gate)
+    gate = keras.layers.Dense(channels, "sigmoid", name=f"{name}.fc2")(gate)
+    return keras.layers.Multiply(name=f"{name}.scale")([x, gate])
+
+
+_BATCH_NORM = ("weight", "bias", "running_mean", "running_var")
+
+
+def _load(path, layer: keras.layers.Layer, tensors, n_labels: int) -> list[str]:
+    """Set the weights of one layer and return the names of the tensors that it stands for."""
+    name = "classifier.5" if layer.name == "logits" else layer.name
+    if not layer.weights or name == "spec_augment" or name == "dropout":
+        return []
+    parts = _BATCH_NORM if isinstance(layer, keras.layers.BatchNormalization) else _BATCH_NORM[:2]
+    names = [f"{name}.{part}" for part in parts[: len(layer.weights)]]
+    if missing := [n for n in names if n not in tensors]:
+        raise _other_network(path, f"no parameter {missing[0]}")
+    if name == "classifier.5" and n_labels != N_AUDIOSET:
+        return names
+    values = [_transposed(tensors[n], layer) for n in names]
+    for n, value, weight in zip(names, values, layer.weights, strict=True):
+        if value.shape != tuple(weight.shape):
+            raise _other_network(path, f"{n} of shape {value.shape}, not {tuple(weight.shape)}")
+    layer.set_weights(values)
+    return names
+
+
+def _transposed(tensor: np.ndarray, layer: keras.layers.Layer) -> np.ndarray:
+    """Turn PyTorch's order of axes into that of Keras."""
+    if isinstance(layer, keras.layers.DepthwiseConv2D):
+        return tensor.transpose(2, 3, 0, 1)
+    return tensor.transpose(2, 3, 1, 0) if tensor.ndim == 4 else tensor.T
+
+
+def _other_network(path: str | Path, found: str) -> ModelError:
+    return ModelError(
+        path,
+        found=found,
+        expected="the weights of mn04_as, release v0.0.1 of EfficientAT",
+        remedy="Remove the file and fetch it again.",
+    )

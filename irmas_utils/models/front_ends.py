@@ -1,0 +1,183 @@
+"""Layers from a waveform to the picture that a convolutional network looks at.
+
+They are part of the model, so that a saved model takes samples and nothing can be computed
+differently later. All are written for ``(batch, time)`` float32 and any length; a spectrogram is
+``(batch, n_mels, n_frames, 1)``.
+"""
+
+import numpy as np
+
+from irmas_utils.backend import keras, tf
+
+_registered = keras.saving.register_keras_serializable(package="irmas_utils")
+
+
+def kaldi_mel_bands(n_mels: int, n_fft: int, sample_rate: float, f_max: float) -> np.ndarray:
+    """Triangular mel bands as Kaldi makes them: straight sides on the mel axis, peaks of 1.
+
+    Parameters
+    ----------
+    n_mels, n_fft : int
+    sample_rate, f_max : float
+        In hertz; the bands go from 0 to `f_max`.
+
+    Returns
+    -------
+    numpy.ndarray, float32, (n_fft // 2 + 1, n_mels)
+        The bin at half the sample rate belongs to no band.
+
+    References
+    ----------
+    .. [1] ``get_mel_banks`` in ``torchaudio/compliance/kaldi.py``.
+    """
+
+    def mel(hertz):
+        return 1127.0 * np.log1p(np.asarray(hertz) / 700.0)
+
+    edges = np.linspace(0.0, mel(f_max), n_mels + 2)
+    bins = mel(np.arange(n_fft // 2) * sample_rate / n_fft)[:, None]
+    rising = (bins - edges[:-2]) / np.diff(edges[:-1])
+    falling = (edges[2:] - bins) / np.diff(edges[1:])
+    bands = np.maximum(0.0, np.minimum(rising, falling))
+    return np.pad(bands, ((0, 1), (0, 0))).astype(np.float32)
+
+
+def slaney_mel_bands(n_mels: int, n_fft: int, sample_rate: float) -> np.ndarray:
+    """Mel bands as librosa makes them by default, up to half the sample rate.
+
+    float32, (n_fft // 2 + 1, n_mels).
+    """
+    import librosa
+
+    return librosa.filters.mel(sr=sample_rate, n_fft=n_fft, n_mels=n_mels).T.astype(np.float32)
+
+
+def _power_spectrum(x: tf.Tensor, window: np.ndarray, hop: int, n_fft: int) -> tf.Tensor:
+    """Centred frames, reflected at the ends: (batch, time) to (batch, n_frames, n_fft // 2 + 1).
+
+    Only the power is wanted, so a window shorter than `n_fft` may be zero-padded at its end.
+    """
+    half = len(window) // 2
+    x = tf.pad(x, [[0, 0], [half, half]], mode="REFLECT")
+    # The frames of a transform as long as n_fft stop where *it* would no longer fit, which a
+    # centred window of the same centres does too, with half its length as padding.
+    frames = tf.signal.frame(x, len(window), hop) * window
+    spectrum = tf.signal.rfft(frames, [n_fft])
+    return tf.square(tf.math.real(spectrum)) + tf.square(tf.math.imag(spectrum))
+
+
+@_registered
+class KaldiLogMel(keras.layers.Layer):
+    """The front end of EfficientAT: 32 kHz in, 128 bands every 10 ms out.
+
+    Pre-emphasis ``x[1:] - 0.97 x[:-1]``; power spectrum of 1024 points every 320 samples under a
+    symmetric Hann window of 800, centred; mel bands from 0 to 15 kHz; ``log(. + 1e-5)``;
+    ``(. + 4.5) / 5``. At least 402 samples.
+
+    References
+    ----------
+    .. [1] Schmid, Koutini, Widmer (2023): Efficient large-scale audio tagging via
+       transformer-to-CNN knowledge distillation. ICASSP.
+    """
+
+    sample_rate, n_fft, hop, window_length, n_mels, f_max = 32_000, 1024, 320, 800, 128, 15_000.0
+
+    def call(self, waveform):
+        """(batch, time) to (batch, 128, 1 + (time - 1) // 320, 1)."""
+        x = waveform[:, 1:] - 0.97 * waveform[:, :-1]
+        window = np.hanning(self.window_length).astype(np.float32)
+        power = _power_spectrum(x, window, self.hop, self.n_fft)
+        bands = kaldi_mel_bands(self.n_mels, self.n_fft, self.sample_rate, self.f_max)
+        mel = (tf.math.log(tf.matmul(power, bands) + 1e-5) + 4.5) / 5.0
+        return tf.transpose(mel, [0, 2, 1])[..., None]
+
+
+@_registered
+class LogMel(keras.layers.Layer):
+    """Natural logarithm of a mel magnitude spectrogram, as Han et al. 2017 feed their network.
+
+    Parameters
+    ----------
+    sample_rate : int
+        In hertz.
+    n_fft, hop, n_mels : int
+        Periodic Hann window and hop in samples; bands up to half the sample rate.
+    floor : float
+        Added before the logarithm. The waveform has a peak of 1.
+    """
+
+    def __init__(
+        self,
+        sample_rate: int = 22_050,
+        n_fft: int = 1024,
+        hop: int = 512,
+        n_mels: int = 128,
+        floor: float = 1e-3,
+        **kwargs,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.sample_rate, self.n_fft, self.hop, self.n_mels = sample_rate, n_fft, hop, n_mels
+        self.floor = floor
+
+    def call(self, waveform):
+        """(batch, time) to (batch, n_mels, time // hop, 1): 43 frames a second, as published."""
+        window = np.hanning(self.n_fft + 1)[:-1].astype(np.float32)
+        # Centring gives a frame more, but half of that one is reflection.
+        power = _power_spectrum(waveform, window, self.hop, self.n_fft)[:, :-1]
+        bands = slaney_mel_bands(self.n_mels, self.n_fft, self.sample_rate)
+        mel = tf.math.log(tf.matmul(tf.sqrt(power), bands) + self.floor)
+        return tf.transpose(mel, [0, 2, 1])[..., None]
+
+    def get_config(self):
+        """Return the constructor's arguments."""
+        names = ("sample_rate", "n_fft", "hop", "n_mels", "floor")
+        return super().get_config() | {name: getattr(self, name) for name in names}
+
+
+@_registered
+class SpecAugment(keras.layers.Layer):
+    """While training, set a band of frequencies and a stretch of time to the clip's mean.
+
+    Parameters
+    ----------
+    n_bands, n_frames : int
+        The widest mask, in mel bands and in frames; widths and places are uniform, a clip of the
+        batch at a time. 0 switches a mask off.
+    seed : int
+
+    References
+    ----------
+    .. [1] Park et al. (2019): SpecAugment. Interspeech.
+    """
+
+    def __init__(self, n_bands: int = 0, n_frames: int = 0, seed: int = 0, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.n_bands, self.n_frames, self.seed = n_bands, n_frames, seed
+        self._random = keras.random.SeedGenerator(seed)
+
+    def call(self, spectrogram, training=False):
+        """Shape unchanged: (batch, n_mels, n_frames, 1)."""
+        if not training:
+            return spectrogram
+        mean = tf.reduce_mean(spectrogram, axis=[1, 2], keepdims=True)
+        kept = self._kept(spectrogram, 1, self.n_bands) & self._kept(spectrogram, 2, self.n_frames)
+        return tf.where(kept, spectrogram, mean)
+
+    def _kept(self, spectrogram, axis: int, widest: int):
+        batch, size = tf.shape(spectrogram)[0], tf.shape(spectrogram)[axis]
+        drawn = keras.random.uniform((2, batch, 1), seed=self._random)
+        width = drawn[0] * (widest + 1)
+        start = drawn[1] * (tf.cast(size, tf.float32) - tf.floor(width) + 1)
+        position = tf.range(size)[None, :]
+        first, end = tf.floor(start), tf.floor(start) + tf.floor(width)
+        inside = (tf.cast(position, tf.float32) >= first) & (tf.cast(position, tf.float32) < end)
+        shape = [batch, -1, 1, 1] if axis == 1 else [batch, 1, -1, 1]
+        return tf.reshape(~inside, shape)
+
+    def get_config(self):
+        """Return the constructor's arguments."""
+        return super().get_config() | {
+            "n_bands": self.n_bands,
+            "n_frames": self.n_frames,
+            "seed": self.seed,
+        }
