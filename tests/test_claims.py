@@ -172,7 +172,7 @@ def test_all_eleven_and_the_top_three():
 
 
 def test_claims_about_the_data_on_the_complete_set():
-    table = claims.check(irmas_index(), irmas=True).set_index("id")
+    table = claims.check(irmas_index(), is_irmas=True).set_index("id")
     rows = table[table["kind"] == "data"]
     # The recordings really are more; the test durations of `irmas_index` are made up.
     refuted = set(rows.index[rows["verdict"] == claims.REFUTED])
@@ -190,14 +190,14 @@ def test_wrong_data_is_refuted():
     index.loc[0, "duration"] = 4.0
     index.loc[1, "sample_rate"] = 22050
     index = pd.concat([index, index.iloc[:1].assign(name="another")])
-    table = claims.check(index, irmas=True).set_index("id")
+    table = claims.check(index, is_irmas=True).set_index("id")
     for claim_id in ("training-clips", "training-duration", "training-format"):
         assert table.loc[claim_id, "verdict"] == claims.REFUTED
 
 
 def test_a_part_of_irmas_judges_nothing_about_it():
     part = irmas_index().query("split == 'training'")
-    table = claims.check(part, {"lstm": perfect_scores()}, irmas=True)
+    table = claims.check(part, {"lstm": perfect_scores()}, is_irmas=True)
     verdicts = set(table[table["kind"] != "arithmetic"]["verdict"])
     assert verdicts == {claims.NOT_ON_PART}
 
@@ -208,7 +208,7 @@ def test_claims_about_scores_on_the_complete_set():
     scores["micro"]["recall"] = {"value": 0.754, "low": None, "high": None}
     scores["per_label"]["voi"]["f1"]["value"] = 2
     found = {"lstm-batch-size": Finding("p = .4", holds=True)}
-    table = claims.check(irmas_index(), {"lstm": scores, "fft": scores}, found, irmas=True)
+    table = claims.check(irmas_index(), {"lstm": scores, "fft": scores}, found, is_irmas=True)
     verdict = table.set_index("id")["verdict"]
     assert verdict["lstm-f1"] == claims.CONFIRMED  # within our interval
     assert verdict["lstm-recall"] == claims.CONFIRMED  # rounds to it

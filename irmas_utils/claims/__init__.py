@@ -64,7 +64,7 @@ def check(
     systems: Mapping[str, Mapping[str, Any]] | None = None,
     findings: Mapping[str, Finding] | None = None,
     *,
-    irmas: bool = False,
+    is_irmas: bool = False,
 ) -> pd.DataFrame:
     """Recompute the paper's claims.
 
@@ -77,7 +77,7 @@ def check(
         "fft-75-epochs".
     findings : mapping of str to Finding, optional
         What a notebook found about claims of the kind "study", by the claim's id.
-    irmas : bool
+    is_irmas : bool
         Whether the data is IRMAS. Claims about its data or about scores are judged only then,
         and only on the complete set.
 
@@ -87,7 +87,7 @@ def check(
         A row a claim, all columns text: id, section, kind, quote, stated, recomputed, verdict,
         comment.
     """
-    obstacle = _obstacle(index, irmas)
+    obstacle = _obstacle(index, is_irmas)
     rows = []
     for claim in published.load("paper_claims")["claims"]:
         if claim["kind"] != "arithmetic" and obstacle:
@@ -98,9 +98,9 @@ def check(
     return pd.DataFrame(rows)
 
 
-def _obstacle(index: pd.DataFrame | None, irmas: bool) -> str | None:
+def _obstacle(index: pd.DataFrame | None, is_irmas: bool) -> str | None:
     """Why claims about IRMAS cannot be judged, if they cannot."""
-    if not irmas:
+    if not is_irmas:
         return NOT_ON_SAMPLE
     if index is not None and integrity.missing(index):
         return NOT_ON_PART

@@ -1,0 +1,42 @@
+"""Every figure of the notebooks.
+
+Each function takes plain arrays or tables, draws on `ax` (a new one when None) and returns it; a
+few that draw several panels take and return `axes`. None saves. Call `use_style` once before, and
+`mark_corpus` on a finished figure, so that one drawn from the sample corpus says so.
+"""
+
+from irmas_utils.plots.corpus import cooccurrence, durations, label_occurrence, labels_per_clip
+from irmas_utils.plots.results import comparison, per_label_scores, study, threshold_curve
+from irmas_utils.plots.signals import (
+    instruments_over_time,
+    log_mel,
+    padded_waveform,
+    spectrum,
+    stems,
+    waveform,
+)
+from irmas_utils.plots.style import COLOURS, mark_corpus, mark_sample, use_style
+from irmas_utils.plots.training import gradient_norm, training_curves
+
+__all__ = [
+    "COLOURS",
+    "comparison",
+    "cooccurrence",
+    "durations",
+    "gradient_norm",
+    "instruments_over_time",
+    "label_occurrence",
+    "labels_per_clip",
+    "log_mel",
+    "mark_corpus",
+    "mark_sample",
+    "padded_waveform",
+    "per_label_scores",
+    "spectrum",
+    "stems",
+    "study",
+    "threshold_curve",
+    "training_curves",
+    "use_style",
+    "waveform",
+]

@@ -1,0 +1,185 @@
+"""What the networks hear, and when they hear whom. Notebooks: 02, 08, 11.
+
+Long signals are reduced to what a figure can show, keeping extremes: a clip of 20 s or a spectrum
+of 442,000 bins draws as fast as a short one and loses no peak.
+"""
+
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.image import AxesImage
+from matplotlib.ticker import FixedLocator, FuncFormatter
+from numpy.typing import ArrayLike, NDArray
+
+from irmas_utils.plots.style import COLOURS, LEVEL_MAP, NAMES, QUANTITY_MAP, axes_or_new, pooled
+
+POINTS = 1500  # more than a figure has pixels across
+FREQUENCY_TICKS = (125, 250, 500, 1000, 2000, 4000, 8000, 16000)  # Hz
+FLOOR = -100  # dB
+
+
+def waveform(samples: ArrayLike, rate: int, ax: Axes | None = None) -> Axes:
+    """Amplitude against time.
+
+    Parameters
+    ----------
+    samples : array (n_samples,)
+        Mono audio.
+    rate : int
+        Sample rate in hertz.
+    ax : Axes, optional
+    """
+    ax = axes_or_new(ax, 9, 2.4)
+    samples = np.asarray(samples)
+    edges = np.arange(0, len(samples), max(1, len(samples) // POINTS))
+    high, low = pooled(samples, edges), -pooled(-samples, edges)
+    ax.fill_between(edges / rate, low, high, color=COLOURS["line"], linewidth=0.6)
+    ax.set(xlabel="time [s]", ylabel="amplitude", xlim=(0, len(samples) / rate))
+    return ax
+
+
+def padded_waveform(samples: ArrayLike, rate: int, ax: Axes | None = None) -> Axes:
+    """Draw `waveform` with the silence before and after the clip shaded (paper, section 3.2.1)."""
+    ax = waveform(samples, rate, ax)
+    sound = np.flatnonzero(np.asarray(samples))
+    first, last = (sound[0], sound[-1] + 1) if len(sound) else (len(samples), len(samples))
+    for start, stop in ((0, first), (last, len(samples))):
+        if stop > start:
+            shade = {"color": COLOURS["quiet"], "alpha": 0.25, "linewidth": 0}
+            ax.axvspan(start / rate, stop / rate, label="padding", **shade)
+    return ax
+
+
+def spectrum(magnitude: ArrayLike, rate: int, ax: Axes | None = None) -> Axes:
+    """Magnitude against frequency, in decibels below the largest.
+
+    Parameters
+    ----------
+    magnitude : array (n_bins,)
+        From 0 Hz to half the sample rate.
+    rate : int
+        Sample rate in hertz.
+    ax : Axes, optional
+    """
+    ax = axes_or_new(ax, 9, 3.2)
+    magnitude = np.asarray(magnitude, dtype=float)
+    width = rate / 2 / len(magnitude)  # Hz a bin
+    first = max(1, round(20 / width))
+    edges = np.unique(np.geomspace(first, len(magnitude) - 1, POINTS).astype(int))
+    level = pooled(magnitude, edges)
+    level = 20 * np.log10(np.maximum(level / max(level.max(), 1e-30), 10 ** (FLOOR / 20)))
+    ax.plot(edges * width, level, color=COLOURS["line"], linewidth=0.8)
+    ax.set_xscale("log")
+    ax.xaxis.set_major_locator(FixedLocator((31, 62, *FREQUENCY_TICKS)))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda hertz, _: _hertz(hertz)))
+    ax.xaxis.set_minor_locator(FixedLocator([]))
+    ax.set(xlabel="frequency [Hz]", ylabel="magnitude [dB]", xlim=(first * width, rate / 2))
+    return ax
+
+
+def _hertz(frequency: float) -> str:
+    return f"{frequency / 1000:g}k" if frequency >= 1000 else f"{frequency:g}"
+
+
+def log_mel(levels: ArrayLike, rate: int, ax: Axes | None = None, *, hop_length: int = 512) -> Axes:
+    """Log-mel spectrogram.
+
+    Parameters
+    ----------
+    levels : array (n_mels, n_frames)
+        In decibels, as `irmas_utils.features.log_mel` gives them.
+    rate, hop_length : int
+        Sample rate in hertz; samples from frame to frame.
+    ax : Axes, optional
+    """
+    ax = axes_or_new(ax, 9, 3.2)
+    image = _draw_mel(np.asarray(levels), rate, hop_length, ax)
+    ax.figure.colorbar(image, ax=ax, label="level [dB]", pad=0.01)
+    return ax
+
+
+def _draw_mel(levels: NDArray, rate: int, hop_length: int, ax: Axes, **limits: float) -> AxesImage:
+    import librosa
+
+    n_mels, n_frames = levels.shape
+    extent = (0, n_frames * hop_length / rate, -0.5, n_mels - 0.5)
+    style = {"origin": "lower", "aspect": "auto", "cmap": LEVEL_MAP, "interpolation": "nearest"}
+    image = ax.imshow(levels, extent=extent, **style, **limits)
+    centres = librosa.mel_frequencies(n_mels + 2, fmin=0, fmax=rate / 2)[1:-1]
+    ticks = [hertz for hertz in FREQUENCY_TICKS if hertz < centres[-1]][::2]
+    ax.set_yticks(np.interp(ticks, centres, np.arange(n_mels)), [_hertz(hertz) for hertz in ticks])
+    ax.grid(visible=False)
+    ax.set(xlabel="time [s]", ylabel="frequency [Hz]")
+    return image
+
+
+def stems(
+    spectrograms: Mapping[str, ArrayLike],
+    rate: int,
+    axes: NDArray | None = None,
+    *,
+    hop_length: int = 512,
+    n_columns: int = 2,
+) -> NDArray:
+    """Log-mel spectrograms of a clip's stems, on one scale of level.
+
+    Parameters
+    ----------
+    spectrograms : mapping of str to array (n_mels, n_frames)
+        By the stem's name, in decibels of one reference.
+    rate, hop_length : int
+        Sample rate in hertz; samples from frame to frame.
+    axes : array of Axes, optional
+        At least one a stem.
+    n_columns : int
+        Panels side by side in a new figure.
+
+    Returns
+    -------
+    array of Axes (n_stems,)
+    """
+    n_rows = -(-len(spectrograms) // n_columns)
+    if axes is None:
+        size = {"figsize": (5 * n_columns, 2.2 * n_rows), "layout": "constrained"}
+        share = {"sharex": True, "sharey": True, "squeeze": False}
+        figure, axes = plt.subplots(n_rows, n_columns, **size, **share)
+        figure.get_layout_engine().set(w_pad=0.1)
+    every, axes = np.ravel(axes), np.ravel(axes)[: len(spectrograms)]
+    top = max(float(np.max(levels)) for levels in spectrograms.values())
+    for ax, (name, levels) in zip(axes, spectrograms.items(), strict=True):
+        image = _draw_mel(np.asarray(levels), rate, hop_length, ax, vmin=top - 80, vmax=top)
+        ax.set_title(name)
+        ax.label_outer()
+    for ax in every[len(axes) :]:
+        ax.set_visible(False)
+    axes[0].figure.colorbar(image, ax=list(every), label="level [dB]", pad=0.01)
+    return axes
+
+
+def instruments_over_time(times: ArrayLike, scores: ArrayLike, ax: Axes | None = None) -> Axes:
+    """Heat map of each instrument's probability against time.
+
+    Parameters
+    ----------
+    times : array (n_windows,) or (n_windows + 1,)
+        Start of each window in seconds, and optionally the end of the last.
+    scores : array (n_windows, 11)
+        Probabilities.
+    ax : Axes, optional
+    """
+    ax = axes_or_new(ax, 9, 3.6)
+    times, scores = np.asarray(times, dtype=float), np.asarray(scores)
+    if len(times) == len(scores):
+        step = times[-1] - times[-2] if len(times) > 1 else 1.0
+        times = np.append(times, times[-1] + step)
+    edges = np.arange(len(NAMES) + 1) - 0.5
+    style = {"cmap": QUANTITY_MAP, "vmin": 0, "vmax": 1, "rasterized": True}
+    image = ax.pcolormesh(times, edges, scores.T, **style)
+    ax.set_yticks(range(len(NAMES)), NAMES)
+    ax.invert_yaxis()
+    ax.grid(visible=False)
+    ax.set(xlabel="time [s]")
+    ax.figure.colorbar(image, ax=ax, label="probability", pad=0.01)
+    return ax

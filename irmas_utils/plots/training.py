@@ -1,0 +1,100 @@
+"""How training went. Notebooks: 03 to 06."""
+
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike, NDArray
+
+from irmas_utils import metrics
+from irmas_utils.plots.style import COLOURS, axes_or_new, pooled
+
+POINTS = 1500
+
+
+def training_curves(history: pd.DataFrame, axes: NDArray | None = None) -> NDArray:
+    """Accuracy and loss against epochs, training and validation (paper, Figure 2).
+
+    With several seeds: each a thin line, their mean a thick one, its 95 % interval a band.
+
+    Parameters
+    ----------
+    history : pandas.DataFrame
+        Columns epoch, accuracy, val_accuracy, loss, val_loss; "seed" if there are several.
+    axes : array of two Axes, optional
+
+    Returns
+    -------
+    array of Axes (2,)
+    """
+    if axes is None:
+        axes = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")[1]
+    for ax, quantity in zip(axes, ("accuracy", "loss"), strict=True):
+        for part, column in (("training", quantity), ("validation", f"val_{quantity}")):
+            _draw_seeds(history, column, part, ax)
+        _fit_to_lines(ax)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        ax.set(xlabel="epoch", ylabel=quantity)
+        ax.legend()
+    return axes
+
+
+def _draw_seeds(history: pd.DataFrame, column: str, part: str, ax: Axes) -> None:
+    history = history.dropna(subset=[column])  # training without validation clips
+    if history.empty:
+        return
+    colour, dashes = COLOURS[part], "-" if part == "training" else "--"
+    seeds = history.groupby("seed") if "seed" in history else [(0, history)]
+    several = len(seeds) > 1
+    marker = "o" if history["epoch"].nunique() < 3 else None  # one epoch would be no line
+    for _, run in seeds:
+        label = {} if several else {"label": part}
+        weight = {"alpha": 0.35, "linewidth": 0.8} if several else {}
+        ax.plot(run["epoch"], run[column], dashes, color=colour, marker=marker, **weight, **label)
+    if several:
+        leaves = history.groupby("epoch")[column].apply(metrics.mean_interval)
+        leaves = leaves.unstack()
+        ax.plot(leaves.index, leaves["value"], dashes, color=colour, marker=marker, label=part)
+        bounds = leaves[["low", "high"]].astype(float)
+        band = {"color": colour, "alpha": 0.15, "linewidth": 0}
+        ax.fill_between(leaves.index, bounds["low"], bounds["high"], **band)
+
+
+def _fit_to_lines(ax: Axes) -> None:
+    """Choose the y limits by the curves; the interval of three seeds can dwarf them."""
+    y = np.concatenate([np.asarray(line.get_ydata(), dtype=float) for line in ax.lines])
+    if np.isfinite(y).any():
+        low, high = np.nanmin(y), np.nanmax(y)
+        margin = 0.05 * (high - low) or 0.05
+        ax.set_ylim(low - margin, high + margin)
+
+
+def gradient_norm(
+    norms: ArrayLike | Mapping[str, ArrayLike], rate: float, ax: Axes | None = None
+) -> Axes:
+    """Gradient of the loss with respect to each input sample against its time, log scale.
+
+    Parameters
+    ----------
+    norms : array (time,), or mapping of str to array
+        As `irmas_utils.models.lstm.input_gradient_norms` gives them; several by name.
+    rate : float
+        Samples a second.
+    ax : Axes, optional
+    """
+    ax = axes_or_new(ax, 9, 3.4)
+    curves = norms if isinstance(norms, Mapping) else {None: norms}
+    for name, curve in curves.items():
+        curve = np.asarray(curve, dtype=float)
+        edges = np.arange(0, len(curve), max(1, len(curve) // POINTS))
+        level = pooled(curve, edges)
+        # Zero is "too small for float32"; it has no place on a log scale.
+        ax.plot(edges / rate, np.where(level > 0, level, np.nan), label=name, linewidth=1)
+    ax.set_yscale("log")
+    ax.set(xlabel="time of the sample [s]", ylabel="gradient of the loss")
+    if isinstance(norms, Mapping):
+        ax.legend()
+    return ax
