@@ -8,6 +8,8 @@ IRMAS_CACHE
     Folder for what can be made again: sample corpora, features, checkpoints, fetched weights.
 IRMAS_RESULTS
     Folder for results, one sub-folder a profile.
+IRMAS_WEIGHTS
+    Folder to look for pre-trained weights in before fetching them.
 """
 
 import os
@@ -37,6 +39,11 @@ def cache_root() -> Path:
 def results_root() -> Path:
     """Folder of results, one sub-folder a profile (`IRMAS_RESULTS`, else ``results/``)."""
     return _from_environment("IRMAS_RESULTS", ROOT / "results")
+
+
+def weights_root() -> Path:
+    """Folder of pre-trained weights (`IRMAS_WEIGHTS`, else ``weights/`` in the cache)."""
+    return _from_environment("IRMAS_WEIGHTS", cache_root() / "weights")
 
 
 def reference_dir() -> Path:

@@ -200,7 +200,7 @@ _BATCH_NORM = ("weight", "bias", "running_mean", "running_var")
 def _load(path, layer: keras.layers.Layer, tensors, n_labels: int) -> list[str]:
     """Set the weights of one layer and return the names of the tensors that it stands for."""
     name = "classifier.5" if layer.name == "logits" else layer.name
-    if not layer.weights or name == "spec_augment" or name == "dropout":
+    if not layer.trainable_weights:  # such as the state of a random generator
         return []
     parts = _BATCH_NORM if isinstance(layer, keras.layers.BatchNormalization) else _BATCH_NORM[:2]
     names = [f"{name}.{part}" for part in parts[: len(layer.weights)]]
