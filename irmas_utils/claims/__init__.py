@@ -26,7 +26,7 @@ import pandas as pd
 
 from irmas_utils import integrity, published
 from irmas_utils.claims import arithmetic, data
-from irmas_utils.claims.finding import Finding
+from irmas_utils.claims.finding import Finding, stated
 from irmas_utils.claims.formulas import (
     constant_scores,
     dense_parameters,
@@ -49,6 +49,7 @@ __all__ = [
     "f1_from",
     "label_counts",
     "lstm_parameters",
+    "stated",
 ]
 
 CONFIRMED = "confirmed"
