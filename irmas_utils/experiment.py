@@ -3,7 +3,8 @@
 Notebooks: 03_lstm_model.ipynb and 04_fft_model.ipynb, and the studies that run them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -133,26 +134,50 @@ def average_row(name: str, evaluation: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def comparison_rows(
+    ours: dict[str, dict[str, Any]],
+    trivial: dict[str, dict[str, Any]],
+    published: dict[str, float],
+) -> pd.DataFrame:
+    """Return the rows that `irmas_utils.plots.comparison` draws, best first within a kind.
+
+    Parameters
+    ----------
+    ours, trivial : dict
+        System name to evaluation.
+    published : dict
+        System name to micro F1.
+    """
+    rows = [
+        {"name": name, "kind": kind, **result["micro"]["f1"]}
+        for kind, results in (("ours", ours), ("trivial", trivial))
+        for name, result in results.items()
+    ]
+    rows += [{"name": name, "kind": "published", "value": f1} for name, f1 in published.items()]
+    table = pd.DataFrame(rows, columns=["name", "kind", "value", "low", "high"])
+    table["kind"] = pd.Categorical(table["kind"], ["ours", "trivial", "published"])
+    return table.sort_values(["kind", "value"], ascending=[True, False], ignore_index=True)
+
+
 def interval(leaf: dict[str, float | None]) -> str:
     """Write a score's interval as text; a dash where there is none."""
     return "–" if leaf["low"] is None else f"{leaf['low']:.3f}–{leaf['high']:.3f}"
 
 
-def trivial(splits: Splits, settings: Settings) -> dict[str, dict[str, Any]]:
-    """Evaluate the predictors that never listen, on the testing set.
+def trivial_decisions(splits: Splits) -> dict[str, np.ndarray]:
+    """Answers of the predictors that never listen: name to (n_testing_clips, 11), bool.
 
-    They know the frequency of each label in the training set and nothing else.
-
-    Returns
-    -------
-    dict
-        Name to evaluation, as in `average_table`.
+    They know how frequent each label is in the training set and nothing else.
     """
     training = pd.concat([splits.fitting, splits.validation])
-    constant = metrics.trivial_predictors(label_matrix(training["labels"]), len(splits.testing))
+    return metrics.trivial_predictors(label_matrix(training["labels"]), len(splits.testing))
+
+
+def trivial(splits: Splits, settings: Settings) -> dict[str, dict[str, Any]]:
+    """Evaluate `trivial_decisions` on the testing set: name to evaluation."""
     return {
         name: score(splits.testing, decisions.astype(float), settings)
-        for name, decisions in constant.items()
+        for name, decisions in trivial_decisions(splits).items()
     }
 
 
@@ -177,27 +202,64 @@ def distinct_outputs(decisions: np.ndarray) -> tuple[int, str, float]:
     return len(answers), " ".join(codes) or "none", float(counts[first] / len(decisions))
 
 
-def for_seeds(
-    seeds: Sequence[int], train: Callable[[int], tuple[pd.DataFrame, np.ndarray]]
+def train_seeds(
+    build: Callable[[], Any],
+    batches: Callable[..., Iterable[tuple[Any, Any]]],
+    splits: Splits,
+    *,
+    seeds: Sequence[int],
+    checkpoint_dir: Callable[[int], Path],
+    **options: Any,
 ) -> tuple[pd.DataFrame, dict[int, np.ndarray]]:
-    """Train once a seed and collect the results.
+    """Train a network once a seed on the fitting part and score the testing part.
 
     Parameters
     ----------
+    build : callable
+        ``build() -> keras.Model``, untrained; its initial weights follow Keras's seed.
+    batches : callable
+        ``batches(clips, order=None)`` streams ``(x, y)``; see `irmas_utils.pipeline`.
+    splits : Splits
     seeds : sequence of int
-    train : callable
-        ``train(seed) -> (history, scores)``: a row an epoch, and (n_clips, 11).
+        Each sets the initial weights and the order of the clips.
+    checkpoint_dir : callable
+        ``checkpoint_dir(seed) -> Path``.
+    **options
+        Of `irmas_utils.training.fit`: loss, learning_rate, epochs, jit_compile.
 
     Returns
     -------
     history : pandas.DataFrame
-        All histories, with a column ``seed``.
+        A row an epoch and seed, as `irmas_utils.training.fit` gives them, with a column ``seed``.
     scores : dict
-        Seed to scores.
+        Seed to scores, float32, (n_testing_clips, 11).
+
+    Raises
+    ------
+    TrainingError
+        As `irmas_utils.training.fit`.
     """
-    results = {seed: train(seed) for seed in seeds}
-    history = pd.concat([h.assign(seed=seed) for seed, (h, _) in results.items()])
-    return history.reset_index(drop=True), {seed: scores for seed, (_, scores) in results.items()}
+    # TensorFlow takes seconds to import, and the notebooks that only compare do without it.
+    from irmas_utils import backend, training
+    from irmas_utils.pipeline import epoch_order
+
+    histories, scores = [], {}
+    n_clips = len(splits.fitting)
+    for seed in seeds:
+        backend.set_determinism(seed)
+        model = build()
+        history = training.fit(
+            model,
+            lambda epoch, seed=seed: batches(splits.fitting, epoch_order(n_clips, seed, epoch)),
+            batches(splits.validation),
+            seed=seed,
+            checkpoint_dir=checkpoint_dir(seed),
+            progress=False,
+            **options,
+        )
+        histories.append(history.assign(seed=seed))
+        scores[seed] = training.predict(model, batches(splits.testing))
+    return pd.concat(histories, ignore_index=True), scores
 
 
 def summary(

@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import functools
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -18,7 +19,8 @@ from pathlib import Path
 
 import nbformat
 
-from irmas_utils import paths, records
+from irmas_utils import paths, records, settings
+from irmas_utils.errors import IrmasError
 
 PACKAGE = Path(__file__).resolve().parent
 
@@ -95,28 +97,48 @@ def run(profile: str, targets: Sequence[str], cores: int, options: Sequence[str]
     Parameters
     ----------
     profile : str
-        Name of a file in ``profiles/``.
+        Name of a file in ``profiles/``, or the path of a YAML file.
     targets : sequence of str
         Names of notebooks; the whole paper when empty.
     cores : int
         How many to use.
     options : sequence of str
         Passed on to Snakemake, for example ``--executor slurm``.
+
+    Raises
+    ------
+    SettingsError
+        If the profile is missing or malformed.
     """
-    folder = records.results_dir(profile)
+    folder = records.results_dir(settings.load(profile).profile)
     wanted = [str(folder / "notebooks" / f"{name}.ipynb") for name in targets]
     command = [sys.executable, "-m", "snakemake", *wanted, "--cores", str(cores), *options]
     # Our own lock outlives a killed run correctly; Snakemake's has to be removed by hand.
     command += ["--nolock", "--rerun-incomplete", "--config", f"profile={profile}"]
-    command += ["--quiet", "all"] if not options else []
     with only_run(folder):
-        done_before = _state(folder)
-        status = subprocess.run(command, cwd=paths.ROOT, close_fds=False, check=False).returncode
+        before = _state(folder)
+        status = _snakemake(command, folder / "snakemake.log", verbose=bool(options))
         if status == 0:
-            changed = _state(folder) != done_before
+            changed = _state(folder) != before
             print(f"{'Finished' if changed else 'Nothing to run: up to date'}. Results: {folder}")
         else:
-            print(f"error: stopped; what was finished is kept in {folder}", file=sys.stderr)
+            print(f"Stopped. What was finished is kept in {folder}", file=sys.stderr)
+    return status
+
+
+def _snakemake(command: list[str], log: Path, verbose: bool) -> int:
+    """Run Snakemake; its own account of a quiet run goes to `log`, and on failure what matters."""
+    if verbose:
+        return subprocess.run(command, cwd=paths.ROOT, close_fds=False, check=False).returncode
+    with log.open("w+", encoding="utf-8") as file:
+        status = subprocess.run(
+            command, cwd=paths.ROOT, close_fds=False, check=False, stderr=file
+        ).returncode
+        file.seek(0)
+        account = file.read()
+    if status:
+        errors = re.findall(r"^error: .*?(?=^RuleException|\Z)", account, flags=re.M | re.S)
+        print("".join(errors) or account[-2000:], f"The full account is in {log}", file=sys.stderr)
     return status
 
 
@@ -131,7 +153,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--notebook", action="append", default=[], metavar="NAME")
     parser.add_argument("--cores", type=int, default=os.cpu_count() or 1)
     options, rest = parser.parse_known_args(arguments)
-    return run(options.profile, options.notebook, options.cores, rest)
+    try:
+        return run(options.profile, options.notebook, options.cores, rest)
+    except IrmasError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":
