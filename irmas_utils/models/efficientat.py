@@ -20,7 +20,7 @@ from irmas_utils import INSTRUMENTS
 from irmas_utils.backend import keras
 from irmas_utils.errors import ModelError
 from irmas_utils.models import torch_weights
-from irmas_utils.models.front_ends import KaldiLogMel, SpecAugment
+from irmas_utils.models.front_ends import KaldiLogMel, Level, RandomFilter, SpecAugment
 
 SAMPLE_RATE = KaldiLogMel.sample_rate
 N_AUDIOSET = 527
@@ -64,9 +64,11 @@ def mn04(
     n_labels: int = N_AUDIOSET,
     *,
     width: float = 0.4,
+    level: float | None = None,
     dropout: float = 0.2,
     mask_bands: int = 0,
     mask_frames: int = 0,
+    filter_db: float = 0.0,
     seed: int = 0,
 ) -> keras.Model:
     """Build the network with random weights.
@@ -77,12 +79,16 @@ def mn04(
         Outputs; 527 for AudioSet's classes.
     width : float
         Factor on all channel counts; 0.4 is ``mn04``.
+    level : float, optional
+        RMS that each input is brought to first (`Level`); None leaves it as it is, as published.
     dropout : float
         Before the last layer, while training.
     mask_bands, mask_frames : int
         Widest `SpecAugment` masks, while training.
+    filter_db : float
+        Strength of `RandomFilter`, while training, in decibels.
     seed : int
-        Of the masks and of dropout.
+        Of masks, filters and dropout.
 
     Returns
     -------
@@ -91,7 +97,9 @@ def mn04(
         probabilities, (batch, n_labels). Layers ``mel``, ``embedding``, ``logits``, ``scores``.
     """
     waveform = keras.Input((None,), name="waveform")
-    x = KaldiLogMel(name="mel")(waveform)
+    x = Level(level, name="level")(waveform) if level else waveform
+    x = KaldiLogMel(name="mel")(x)
+    x = RandomFilter(filter_db * KaldiLogMel.per_decibel, seed=seed, name="random_filter")(x)
     x = SpecAugment(mask_bands, mask_frames, seed, name="spec_augment")(x)
     x = _conv(x, "features.0", _scaled(16, width), 3, 2, "hard_swish")
     for number, block in enumerate(_BLOCKS, start=1):
@@ -113,8 +121,8 @@ def pretrained(path: str | Path, n_labels: int = N_AUDIOSET, **options) -> keras
     path : str or Path
         The original file, ``mn04_as_mAP_432.pt`` (see `irmas_utils.weights`).
     n_labels : int
-        With 527 the whole network is the published one; with another number the last layer is
-        new and random, for fine-tuning.
+        527 for the whole published network; 11 for the outputs of our instruments alone, in
+        their order, which is where fine-tuning starts.
     **options
         Of `mn04`.
 
@@ -139,11 +147,6 @@ def views(model: keras.Model) -> keras.Model:
     """
     names = ("mel", "embedding", "scores")
     return keras.Model(model.input, {name: model.get_layer(name).output for name in names})
-
-
-def instrument_scores(probabilities: np.ndarray) -> np.ndarray:
-    """Pick our instruments out of AudioSet's classes: (..., 527) to (..., 11)."""
-    return probabilities[..., list(AUDIOSET_INDEX.values())]
 
 
 def _scaled(channels: int, width: float) -> int:
@@ -206,9 +209,9 @@ def _load(path, layer: keras.layers.Layer, tensors, n_labels: int) -> list[str]:
     names = [f"{name}.{part}" for part in parts[: len(layer.weights)]]
     if missing := [n for n in names if n not in tensors]:
         raise _other_network(path, f"no parameter {missing[0]}")
-    if name == "classifier.5" and n_labels != N_AUDIOSET:
-        return names
     values = [_transposed(tensors[n], layer) for n in names]
+    if name == "classifier.5" and n_labels == len(INSTRUMENTS):
+        values = [value[..., list(AUDIOSET_INDEX.values())] for value in values]
     for n, value, weight in zip(names, values, layer.weights, strict=True):
         if value.shape != tuple(weight.shape):
             raise _other_network(path, f"{n} of shape {value.shape}, not {tuple(weight.shape)}")

@@ -5,6 +5,8 @@ differently later. All are written for ``(batch, time)`` float32 and any length;
 ``(batch, n_mels, n_frames, 1)``.
 """
 
+import math
+
 import numpy as np
 
 from irmas_utils.backend import keras, tf
@@ -52,6 +54,38 @@ def slaney_mel_bands(n_mels: int, n_fft: int, sample_rate: float) -> np.ndarray:
     return librosa.filters.mel(sr=sample_rate, n_fft=n_fft, n_mels=n_mels).T.astype(np.float32)
 
 
+@_registered
+class Level(keras.layers.Layer):
+    """Bring each clip to one level, so that its loudness says nothing.
+
+    Parameters
+    ----------
+    target : float
+        The level to reach.
+    measure : str
+        ``"rms"``, or ``"peak"`` for the largest magnitude.
+    floor : float
+        A clip below this level is amplified as if it had it: silence stays silent.
+    """
+
+    def __init__(self, target: float, measure: str = "rms", floor: float = 1e-3, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.target, self.measure, self.floor = target, measure, floor
+
+    def call(self, waveform):
+        """Shape unchanged: (batch, time)."""
+        if self.measure == "peak":
+            found = tf.reduce_max(tf.abs(waveform), axis=-1, keepdims=True)
+        else:
+            found = tf.sqrt(tf.reduce_mean(tf.square(waveform), axis=-1, keepdims=True))
+        return waveform * (self.target / tf.maximum(found, self.floor))
+
+    def get_config(self):
+        """Return the constructor's arguments."""
+        names = ("target", "measure", "floor")
+        return super().get_config() | {name: getattr(self, name) for name in names}
+
+
 def _power_spectrum(x: tf.Tensor, window: np.ndarray, hop: int, n_fft: int) -> tf.Tensor:
     """Centred frames, reflected at the ends: (batch, time) to (batch, n_frames, n_fft // 2 + 1).
 
@@ -81,6 +115,7 @@ class KaldiLogMel(keras.layers.Layer):
     """
 
     sample_rate, n_fft, hop, window_length, n_mels, f_max = 32_000, 1024, 320, 800, 128, 15_000.0
+    per_decibel = math.log(10) / 10 / 5  # a decibel of level in units of the output
 
     def call(self, waveform):
         """(batch, time) to (batch, 128, 1 + (time - 1) // 320, 1)."""
@@ -176,8 +211,46 @@ class SpecAugment(keras.layers.Layer):
 
     def get_config(self):
         """Return the constructor's arguments."""
-        return super().get_config() | {
-            "n_bands": self.n_bands,
-            "n_frames": self.n_frames,
-            "seed": self.seed,
-        }
+        names = ("n_bands", "n_frames", "seed")
+        return super().get_config() | {name: getattr(self, name) for name in names}
+
+
+@_registered
+class RandomFilter(keras.layers.Layer):
+    """While training, add a random smooth curve over frequency to a logarithmic spectrogram.
+
+    A filter changes the timbre as another microphone, room or mastering would, and not the pitch.
+
+    Parameters
+    ----------
+    strength : float
+        Largest gain either way, in the units of the spectrogram. 0 switches the layer off.
+    n_knots : int
+        Points of random gain, evenly spaced over the bands; straight lines between them.
+    seed : int
+
+    References
+    ----------
+    .. [1] Nam, Kim, Park (2022): FilterAugment. ICASSP.
+    """
+
+    def __init__(self, strength: float = 0.0, n_knots: int = 6, seed: int = 0, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.strength, self.n_knots, self.seed = strength, n_knots, seed
+        self._random = keras.random.SeedGenerator(seed)
+
+    def call(self, spectrogram, training=False):
+        """Shape unchanged: (batch, n_mels, n_frames, 1)."""
+        if not training or not self.strength:
+            return spectrogram
+        n_mels = spectrogram.shape[1]
+        places = np.linspace(0, self.n_knots - 1, n_mels)
+        lines = np.maximum(0, 1 - np.abs(places - np.arange(self.n_knots)[:, None]))
+        shape = (tf.shape(spectrogram)[0], self.n_knots)
+        knots = keras.random.uniform(shape, -self.strength, self.strength, seed=self._random)
+        return spectrogram + tf.matmul(knots, lines.astype(np.float32))[:, :, None, None]
+
+    def get_config(self):
+        """Return the constructor's arguments."""
+        names = ("strength", "n_knots", "seed")
+        return super().get_config() | {name: getattr(self, name) for name in names}
