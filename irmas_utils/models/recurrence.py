@@ -23,10 +23,23 @@ CHUNK = 128
 """Steps between two remembered states; what a chunk recomputes should stay in the cache."""
 
 
+_FEW_CLIPS, _FEW_UNITS = 8, 32  # up to here a product written out is faster than a call
+
+
 class _Weights(NamedTuple):
     kernel: tf.Tensor  # (features, 4 * units), gates in the order of Keras: i, f, c, o
     recurrent: tf.Tensor  # (units, 4 * units)
     bias: tf.Tensor  # (4 * units,)
+
+
+def _recur(recurrent: tf.Tensor, h: tf.Tensor) -> tf.Tensor:
+    """Product of the recurrent kernel, transposed, and h: (4 * units, batch)."""
+    units, batch = h.shape
+    if batch is None or batch > _FEW_CLIPS or units > _FEW_UNITS:
+        return tf.matmul(recurrent, h, transpose_a=True)
+    # Calling a matrix product takes longer than such a small one does. Written out, the whole
+    # step becomes one loop.
+    return sum(recurrent[u][:, None] * h[u] for u in range(units))
 
 
 def _gates(weights: _Weights, x: tf.Tensor, h: tf.Tensor) -> tf.Tensor:
@@ -34,9 +47,14 @@ def _gates(weights: _Weights, x: tf.Tensor, h: tf.Tensor) -> tf.Tensor:
     kernel, recurrent, bias = weights
     # With one feature the product is an outer product, which XLA fuses with what follows.
     driven = kernel[0][:, None] * x if x.shape[0] == 1 else tf.matmul(kernel, x, transpose_a=True)
-    z = tf.matmul(recurrent, h, transpose_a=True) + driven + bias[:, None]
-    half = np.repeat(np.float32([0.5, 0.5, 1.0, 0.5]), recurrent.shape[0])[:, None]
+    half = _per_gate([0.5, 0.5, 1.0, 0.5], recurrent)
+    z = _recur(recurrent, h) + driven + bias[:, None]
     return tf.tanh(z * half) * half + (1 - half)
+
+
+def _per_gate(values, recurrent: tf.Tensor) -> np.ndarray:
+    """Repeat a value a gate for each unit: (4 * units, 1)."""
+    return np.repeat(np.asarray(values), recurrent.shape[0])[:, None].astype(np.float32)
 
 
 def _advance(weights, x, h, c, valid):
@@ -48,29 +66,6 @@ def _advance(weights, x, h, c, valid):
     return gates, tf.where(valid, h_next, h), tf.where(valid, c_next, c)
 
 
-def _retreat(weights, gates, c, valid, dh, dc):
-    """Gradients of one step: with respect to its gates' inputs, and to the h and c before it."""
-    i, f, g, o = tf.split(gates, 4)
-    tanh_c = tf.tanh(f * c + i * g)
-    dh_valid, dc_valid = tf.where(valid, dh, 0.0), tf.where(valid, dc, 0.0)
-    dc_next = dc_valid + dh_valid * o * (1 - tanh_c * tanh_c)
-    dz = tf.concat(
-        [
-            dc_next * g * i * (1 - i),
-            dc_next * c * f * (1 - f),
-            dc_next * i * (1 - g * g),
-            dh_valid * tanh_c * o * (1 - o),
-        ],
-        axis=0,
-    )
-    dh_before = tf.matmul(weights.recurrent, dz) + tf.where(valid, 0.0, dh)
-    return dz, dh_before, tf.where(valid, dc_next * f, dc)
-
-
-def _array(size, *shape) -> tf.TensorArray:
-    return tf.TensorArray(tf.float32, size, element_shape=shape)
-
-
 @tf.function(jit_compile=True)
 def _forward(x, length, kernel, recurrent, bias):
     """Final h (units, batch), and h and c at the start of each chunk (chunks, 2, units, batch).
@@ -79,8 +74,6 @@ def _forward(x, length, kernel, recurrent, bias):
     that trailing padding costs nothing.
     """
     weights = _Weights(kernel, recurrent, bias)
-    units = recurrent.shape[0]
-    used = (tf.reduce_max(length) + CHUNK - 1) // CHUNK
 
     def chunk(k, h, c, starts):
         starts, piece = starts.write(k, tf.stack([h, c])), x[k]
@@ -92,59 +85,92 @@ def _forward(x, length, kernel, recurrent, bias):
         _, h, c = tf.while_loop(lambda t, *_: t < CHUNK, step, (0, h, c))
         return k + 1, h, c, starts
 
-    zeros = tf.zeros_like(tf.repeat(x[0, 0, :1], units, axis=0))  # (units, batch)
-    starts = _array(tf.shape(x)[0], 2, *zeros.shape)
+    zeros = tf.zeros_like(tf.repeat(x[0, 0, :1], recurrent.shape[0], axis=0))  # (units, batch)
+    starts = tf.TensorArray(tf.float32, tf.shape(x)[0], element_shape=(2, *zeros.shape))
+    used = _used_chunks(length)
     state = tf.while_loop(lambda k, *_: k < used, chunk, (0, zeros, zeros, starts))
     return state[1], state[3].stack()
 
 
-def _replay(weights, x, first, length, h, c):
-    """Run one chunk again; its gates, and h and c before each step, (CHUNK, ..., batch)."""
-    units = weights.recurrent.shape[0]
-
-    def step(t, h, c, gates, h_all, c_all):
-        h_all, c_all = h_all.write(t, h), c_all.write(t, c)
-        now, h, c = _advance(weights, x[t], h, c, first + t < length)
-        return t + 1, h, c, gates.write(t, now), h_all, c_all
-
-    arrays = [_array(CHUNK, size, x.shape[-1]) for size in (4 * units, units, units)]
-    *_, gates, h_all, c_all = tf.while_loop(lambda t, *_: t < CHUNK, step, (0, h, c, *arrays))
-    return gates.stack(), h_all.stack(), c_all.stack()
+def _used_chunks(length: tf.Tensor) -> tf.Tensor:
+    return (tf.reduce_max(length) + CHUNK - 1) // CHUNK
 
 
-def _chunk_gradients(weights, x, first, length, start, dh, dc):
-    """Carry dh and dc back through one chunk; also the gradients of the gates' inputs."""
-    gates, h_all, c_all = _replay(weights, x, first, length, start[0], start[1])
+def _replay(weights, x, valid, h, c):
+    """Run a chunk again: its gates, and c before each step, (CHUNK, ..., batch)."""
+
+    def step(t, h, c, gates, c_all):
+        now, h_next, c_next = _advance(weights, x[t], h, c, valid[t])
+        return t + 1, h_next, c_next, gates.write(t, now), c_all.write(t, c)
+
+    units, batch = h.shape
+    shapes = ((4 * units, batch), (units, batch))
+    arrays = [tf.TensorArray(tf.float32, CHUNK, element_shape=shape) for shape in shapes]
+    *_, gates, c_all = tf.while_loop(lambda t, *_: t < CHUNK, step, (0, h, c, *arrays))
+    return gates.stack(), c_all.stack()
+
+
+def _retreat(weights, factors, dh, dc):
+    """Carry dh and dc back through a chunk; also the gradients of the gates' inputs."""
+    to_gates, to_cell, forgotten, invalid = factors
+    is_output = _per_gate([0, 0, 0, 1], weights.recurrent) > 0
 
     def step(t, dh, dc, dz_all):
         t = t - 1
-        dz, dh, dc = _retreat(weights, gates[t], c_all[t], first + t < length, dh, dc)
-        return t, dh, dc, dz_all.write(t, dz)
+        dc = dc + dh * to_cell[t]
+        # The output gate hears of dh, the others of dc. A choice between two tiled arrays runs
+        # in vector registers; their concatenation would not.
+        dz = to_gates[t] * tf.where(is_output, tf.tile(dh, (4, 1)), tf.tile(dc, (4, 1)))
+        dh = tf.matmul(weights.recurrent, dz) + dh * invalid[t]
+        return t, dh, dc * forgotten[t], dz_all.write(t, dz)
 
-    dz_all = _array(CHUNK, 4 * weights.recurrent.shape[0], x.shape[-1])
-    _, dh, dc, dz_all = tf.while_loop(lambda t, *_: t > 0, step, (CHUNK, dh, dc, dz_all))
-    return dh, dc, dz_all.stack(), h_all
+    array = tf.TensorArray(tf.float32, CHUNK, element_shape=to_gates.shape[1:])
+    _, dh, dc, dz_all = tf.while_loop(lambda t, *_: t > 0, step, (CHUNK, dh, dc, array))
+    return dh, dc, dz_all.stack()
+
+
+def _chunk_gradients(weights, x, valid, start, dh, dc):
+    """Gradients of a chunk: dh and dc before it, d x, and d of `weights` stacked by rows.
+
+    All that does not depend on dh and dc is worked out for the whole chunk at once, which leaves
+    little to the steps in sequence. Steps that are not `valid`, (CHUNK, batch), let dh and dc
+    pass unchanged.
+    """
+    gates, c_all = _replay(weights, x, valid, start[0], start[1])
+    valid = valid[:, None]
+    i, f, g, o = tf.split(gates, 4, axis=1)
+    tanh_c = tf.tanh(f * c_all + i * g)
+    slopes = [g * i * (1 - i), c_all * f * (1 - f), i * (1 - g * g), tanh_c * o * (1 - o)]
+    factors = (
+        tf.where(valid, tf.concat(slopes, axis=1), 0.0),
+        tf.where(valid, o * (1 - tanh_c * tanh_c), 0.0),
+        tf.where(valid, f, 1.0),
+        tf.where(valid, 0.0, 1.0),
+    )
+    dh, dc, dz = _retreat(weights, factors, dh, dc)
+    h_all = tf.concat([start[:1], (o * tanh_c)[:-1]], axis=0)
+    rows = tf.concat([x, h_all, tf.ones_like(x[:, :1])], axis=1)
+    d_weights = tf.reduce_sum(tf.matmul(rows, dz, transpose_b=True), axis=0)
+    return dh, dc, tf.einsum("fg,tgb->tfb", weights.kernel, dz), d_weights
 
 
 @tf.function(jit_compile=True)
 def _backward(dh, starts, x, length, kernel, recurrent, bias):
     """Gradients with respect to x, kernel, recurrent kernel and bias, from dh (units, batch)."""
     weights = _Weights(kernel, recurrent, bias)
-    used = (tf.reduce_max(length) + CHUNK - 1) // CHUNK
 
-    def chunk(k, dh, dc, dx, d_kernel, d_recurrent, d_bias):
+    def chunk(k, dh, dc, dx, d_weights):
         k = k - 1
-        dh, dc, dz, h_all = _chunk_gradients(weights, x[k], k * CHUNK, length, starts[k], dh, dc)
-        dx = dx.write(k, tf.einsum("fg,tgb->tfb", kernel, dz))
-        d_kernel += tf.einsum("tfb,tgb->fg", x[k], dz)
-        d_recurrent += tf.einsum("tub,tgb->ug", h_all, dz)
-        return k, dh, dc, dx, d_kernel, d_recurrent, d_bias + tf.reduce_sum(dz, [0, 2])
+        valid = k * CHUNK + tf.range(CHUNK)[:, None] < length
+        dh, dc, dx_chunk, d_chunk = _chunk_gradients(weights, x[k], valid, starts[k], dh, dc)
+        return k, dh, dc, dx.write(k, dx_chunk), d_weights + d_chunk
 
-    dx = _array(tf.shape(x)[0], *x.shape[1:])
-    zeros = [tf.zeros_like(value) for value in weights]
-    state = (used, dh, tf.zeros_like(dh), dx, *zeros)
-    *_, dx, d_kernel, d_recurrent, d_bias = tf.while_loop(lambda k, *_: k > 0, chunk, state)
-    return dx.stack(), d_kernel, d_recurrent, d_bias
+    dx = tf.TensorArray(tf.float32, tf.shape(x)[0], element_shape=x.shape[1:])
+    d_weights = tf.zeros_like(tf.concat([kernel, recurrent, bias[None]], axis=0))
+    state = (_used_chunks(length), dh, tf.zeros_like(dh), dx, d_weights)
+    *_, dx, d_weights = tf.while_loop(lambda k, *_: k > 0, chunk, state)
+    features = kernel.shape[0]
+    return dx.stack(), d_weights[:features], d_weights[features:-1], d_weights[-1]
 
 
 @tf.custom_gradient
