@@ -141,6 +141,8 @@ class LogMel(keras.layers.Layer):
         Added before the logarithm. The waveform has a peak of 1.
     """
 
+    per_decibel = math.log(10) / 20  # a decibel of level in units of the output
+
     def __init__(
         self,
         sample_rate: int = 22_050,
