@@ -9,7 +9,7 @@ where it is exact at any magnitude (`irmas_utils.models.losses`).
 from collections.abc import Sequence
 
 from irmas_utils import INSTRUMENTS
-from irmas_utils.backend import keras
+from irmas_utils.backend import keras, tf
 
 LEAKY_SLOPE = 0.01
 """Slope of leaky ReLU below zero: the paper's "usually around 0.01" (section 3.3.4).
@@ -19,10 +19,15 @@ constant is the better evidence of what the authors meant.
 """
 
 
-def hidden(x: keras.KerasTensor, widths: Sequence[int], slope: float) -> keras.KerasTensor:
-    """Stack dense layers with leaky ReLU, one for each of `widths`."""
+def hidden(
+    x: keras.KerasTensor,
+    widths: Sequence[int],
+    slope: float,
+    layer: type[keras.layers.Dense] = keras.layers.Dense,
+) -> keras.KerasTensor:
+    """Stack dense layers (of class `layer`) with leaky ReLU, one for each of `widths`."""
     for number, width in enumerate(widths, start=1):
-        x = keras.layers.Dense(width, name=f"dense_{number}")(x)
+        x = layer(width, name=f"dense_{number}")(x)
         x = keras.layers.LeakyReLU(slope, name=f"leaky_relu_{number}")(x)
     return x
 
@@ -31,6 +36,33 @@ def scores(x: keras.KerasTensor, n_labels: int = len(INSTRUMENTS)) -> keras.Kera
     """End a network: `n_labels` sigmoid units, as the layers ``logits`` and ``scores``."""
     x = keras.layers.Dense(n_labels, name="logits")(x)
     return keras.layers.Activation("sigmoid", name="scores")(x)
+
+
+@keras.saving.register_keras_serializable("irmas_utils")
+class WideDense(keras.layers.Dense):
+    """`keras.layers.Dense` for a kernel far larger than the batch; the same function.
+
+    The gradient of the kernel is a sum of one outer product a clip. Written out so, XLA computes
+    it inside the optimizer's sweep over the weights, and it never goes through memory. It pays
+    under ``jit_compile`` only, and for few clips; beyond `few` it is a matrix product again.
+    """
+
+    few = 8
+
+    def call(self, inputs, training=None):
+        """Apply the layer to (batch, features)."""
+        if inputs.shape[0] is None or inputs.shape[0] > self.few:
+            return super().call(inputs, training=training)
+        return _product(inputs, tf.convert_to_tensor(self.kernel)) + self.bias
+
+
+@tf.custom_gradient
+def _product(x: tf.Tensor, kernel: tf.Tensor):
+    def gradients(dy):
+        d_kernel = sum(x[clip][:, None] * dy[clip] for clip in range(x.shape[0]))
+        return tf.matmul(dy, kernel, transpose_b=True), d_kernel
+
+    return tf.matmul(x, kernel), gradients
 
 
 def logits_view(model: keras.Model) -> keras.Model:
