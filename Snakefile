@@ -3,28 +3,45 @@
 # A job runs again when its notebook, a module that it imports, a setting that it reads or a
 # result that it reads has changed, and not otherwise.
 
+import json
+import shlex
 import sys
 
-from irmas_utils import corpus, paths, records, settings
+from irmas_utils import corpus, paths, records, settings, studies
 from irmas_utils.workflow import PACKAGE, sources
 
 SETTINGS = settings.load(config["profile"])
 RESULTS = records.results_dir(SETTINGS.profile)
 DATA = ("profile", "seed", "corpus_")
 TRAINING = (*DATA, "validation_", "bootstrap_")
+STUDIES = studies.runs(SETTINGS)
 
-# name: (prefixes of the settings that it reads, notebooks whose results it reads)
+def executed(name):
+    return str(RESULTS / "notebooks" / f"{name}.ipynb")
+
+
+def studied(model):
+    return [
+        str(RESULTS / "notebooks" / "studies" / f"{run}.ipynb")
+        for run in STUDIES
+        if run.startswith(model)
+    ]
+
+
+def code(name):
+    return [str(path) for path in sources(paths.NOTEBOOKS / f"{name}.ipynb")]
+
+
+# name: (prefixes of the settings that it reads, executed notebooks whose results it reads)
 NOTEBOOKS = {
     "01_data_analysis": (DATA, []),
     "02_data_preparation": ((*DATA, "fft_"), []),
     "03_lstm_model": ((*TRAINING, "lstm_"), []),
     "04_fft_model": ((*TRAINING, "fft_"), []),
-    "09_comparison": (TRAINING, ["03_lstm_model", "04_fft_model"]),
+    "05_lstm_hyperparameters": ((*TRAINING, "lstm_", "study_"), studied("lstm")),
+    "06_fft_hyperparameters": ((*TRAINING, "study_"), studied("fft")),
+    "09_comparison": (TRAINING, [executed("03_lstm_model"), executed("04_fft_model")]),
 }
-
-
-def executed(name):
-    return str(RESULTS / "notebooks" / f"{name}.ipynb")
 
 
 rule paper:
@@ -50,8 +67,8 @@ for name, (prefixes, needs) in NOTEBOOKS.items():
             name
         input:
             str(RESULTS / "corpus.json"),
-            [executed(n) for n in needs],
-            map(str, sources(paths.NOTEBOOKS / f"{name}.ipynb")),
+            needs,
+            code(name),
             notebook=str(paths.NOTEBOOKS / f"{name}.ipynb"),
         output:
             executed(name),
@@ -60,6 +77,26 @@ for name, (prefixes, needs) in NOTEBOOKS.items():
         shell:
             "{sys.executable} -m irmas_utils.execute {input.notebook} {output}"
             " -p profile {config[profile]}"
+
+
+for run, (name, parameters) in STUDIES.items():
+
+    rule:
+        name:
+            f"study {run}"
+        input:
+            str(RESULTS / "corpus.json"),
+            code(name),
+            notebook=str(paths.NOTEBOOKS / f"{name}.ipynb"),
+        output:
+            str(RESULTS / "notebooks" / "studies" / f"{run}.ipynb"),
+        params:
+            settings=SETTINGS.section(*TRAINING),
+            run=run,
+            options=" ".join(f"-p {k} {shlex.quote(json.dumps(v))}" for k, v in parameters.items()),
+        shell:
+            "{sys.executable} -m irmas_utils.execute {input.notebook} {output}"
+            " -p profile {config[profile]} -p run {params.run} {params.options}"
 
 
 rule site:

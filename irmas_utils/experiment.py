@@ -3,6 +3,7 @@
 Notebooks: 03_lstm_model.ipynb and 04_fft_model.ipynb, and the studies that run them.
 """
 
+import resource
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -108,18 +109,18 @@ def per_label_table(evaluation: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def average_table(evaluations: dict[str, dict[str, Any]]) -> pd.DataFrame:
+def average_table(evaluations: dict[Any, dict[str, Any]]) -> pd.DataFrame:
     """Return a row a system: micro precision, recall and F1 with its interval, macro F1, LRAP.
 
     Parameters
     ----------
     evaluations : dict
-        System name to what `irmas_utils.metrics.evaluate` returned.
+        Name of a system, or a seed, to what `irmas_utils.metrics.evaluate` returned.
     """
     return pd.DataFrame(average_row(name, result) for name, result in evaluations.items())
 
 
-def average_row(name: str, evaluation: dict[str, Any]) -> dict[str, Any]:
+def average_row(name: Any, evaluation: dict[str, Any]) -> dict[str, Any]:
     """Return one row of `average_table`."""
     micro, macro = evaluation["micro"], evaluation["macro"]
     return {
@@ -181,25 +182,30 @@ def trivial(splits: Splits, settings: Settings) -> dict[str, dict[str, Any]]:
     }
 
 
-def distinct_outputs(decisions: np.ndarray) -> tuple[int, str, float]:
-    """Say whether a system listens: how many different answers it gives, and its commonest one.
+def answers(scores: dict[int, np.ndarray]) -> pd.DataFrame:
+    """Say whether a system listens: how many different answers it gives, and the commonest one.
 
     Parameters
     ----------
-    decisions : numpy.ndarray, bool, (n_clips, 11)
+    scores : dict
+        Seed to scores, (n_clips, 11).
 
     Returns
     -------
-    n_distinct : int
-    commonest : str
-        The codes of the most frequent answer.
-    share : float
-        Of the clips that get it.
+    pandas.DataFrame
+        A row a seed: seed, answers (how many different ones), commonest (its codes) and share
+        (of the clips that get the commonest).
     """
-    answers, counts = np.unique(decisions, axis=0, return_counts=True)
-    first = int(np.argmax(counts))
-    codes = [code for code, on in zip(INSTRUMENTS, answers[first], strict=True) if on]
-    return len(answers), " ".join(codes) or "none", float(counts[first] / len(decisions))
+    rows = []
+    for seed, values in scores.items():
+        found, counts = np.unique(metrics.binarize(values), axis=0, return_counts=True)
+        first = int(np.argmax(counts))
+        codes = " ".join(c for c, on in zip(INSTRUMENTS, found[first], strict=True) if on)
+        share = float(counts[first] / len(values))
+        rows.append(
+            {"seed": seed, "answers": len(found), "commonest": codes or "none", "share": share}
+        )
+    return pd.DataFrame(rows)
 
 
 def train_seeds(
@@ -263,8 +269,8 @@ def train_seeds(
 
 
 def summary(
-    evaluation: dict[str, Any],
     by_seed: dict[int, dict[str, Any]],
+    scores: dict[int, np.ndarray],
     history: pd.DataFrame,
     **facts: Any,
 ) -> dict[str, Any]:
@@ -272,26 +278,27 @@ def summary(
 
     Parameters
     ----------
-    evaluation : dict
-        Of the first seed, in full.
     by_seed : dict
-        Seed to evaluation; micro and macro F1 of each are kept.
+        Seed to evaluation; the first seed's is kept in full.
+    scores : dict
+        Seed to scores, (n_clips, 11).
     history : pandas.DataFrame
         With columns ``seed``, ``epoch`` and ``seconds``.
     **facts
         JSON values, such as the number of parameters.
     """
-    scores = {
-        f"{average} F1": [result[average]["f1"]["value"] for result in by_seed.values()]
-        for average in ("micro", "macro")
-    }
+    rows = average_table(by_seed)
+    values = {name: rows[name].tolist() for name in ("micro F1", "macro F1", "LRAP")}
+    values["labels a clip"] = rows["labels a clip"].tolist()
     return {
         **facts,
         "seeds": list(by_seed),
         "over_seeds": {
-            name: {"values": values, **metrics.mean_interval(values)}
-            for name, values in scores.items()
+            name: {"values": value, **metrics.mean_interval(value)}
+            for name, value in values.items()
         },
+        "answers": answers(scores).to_dict("records"),
         "seconds_per_epoch": float(history["seconds"].median()),
-        "evaluation": evaluation,
+        "memory_peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "evaluation": next(iter(by_seed.values())),
     }

@@ -41,6 +41,10 @@ class Settings:
     lstm_epochs: int
     lstm_decimation: int
     lstm_padded_seconds: float | None
+    lstm_pad_training: bool
+    lstm_frame_size: int
+    lstm_n_mels: int | None
+    lstm_input_scale: float
     fft_seeds: list[int]
     fft_loss: str
     fft_dense: list[int]
@@ -48,8 +52,38 @@ class Settings:
     fft_batch_size: int
     fft_epochs: int
     fft_samples: int
-    fft_pad_training: bool
-    fft_cached: bool
+    study_seeds: list[int]
+    study_lstm_base_loss: str
+    study_lstm_base_units: int
+    study_lstm_base_dense: list[int]
+    study_lstm_base_learning_rate: float
+    study_lstm_base_batch_size: int
+    study_lstm_base_epochs: int
+    study_lstm_base_decimation: int
+    study_lstm_base_frame_size: int
+    study_lstm_base_n_mels: int | None
+    study_lstm_base_input_scale: float
+    study_lstm_vary_loss: list[str]
+    study_lstm_vary_units: list[int]
+    study_lstm_vary_dense: list[list[int]]
+    study_lstm_vary_learning_rate: list[float]
+    study_lstm_vary_batch_size: list[int]
+    study_lstm_vary_decimation: list[int]
+    study_lstm_vary_frame_size: list[int]
+    study_lstm_vary_input_scale: list[float]
+    study_lstm_working_decimation: int
+    study_lstm_working_frame_size: int
+    study_lstm_working_n_mels: int | None
+    study_fft_base_loss: str
+    study_fft_base_dense: list[int]
+    study_fft_base_learning_rate: float
+    study_fft_base_batch_size: int
+    study_fft_base_epochs: int
+    study_fft_vary_loss: list[str]
+    study_fft_vary_dense: list[list[int]]
+    study_fft_vary_learning_rate: list[float]
+    study_fft_vary_batch_size: list[int]
+    study_fft_vary_epochs: list[int]
 
     def section(self, *prefixes: str) -> dict[str, Any]:
         """Return the settings whose key starts with one of `prefixes`, as a plain dict."""

@@ -32,7 +32,7 @@ def test_an_integer_will_do_for_a_float():
 @pytest.mark.parametrize(
     ("key", "value"),
     [("seed", "x"), ("seed", True), ("seed", 1.0), ("fft_dense", [1, "a"]), ("fft_dense", 3),
-     ("fft_cached", 1), ("lstm_padded_seconds", "long"), ("fft_learning_rate", None)],
+     ("lstm_pad_training", 1), ("lstm_padded_seconds", "long"), ("fft_learning_rate", None)],
 )  # fmt: skip
 def test_a_wrong_type_names_the_key_and_the_file(tmp_path, key, value):
     values = yaml.safe_load((paths.PROFILES / "sample.yaml").read_text()) | {key: value}

@@ -6,7 +6,7 @@ few that draw several panels take and return `axes`. None saves. Call `use_style
 """
 
 from irmas_utils.plots.corpus import cooccurrence, durations, label_occurrence, labels_per_clip
-from irmas_utils.plots.results import comparison, per_label_scores, study, threshold_curve
+from irmas_utils.plots.results import causes, comparison, per_label_scores, study, threshold_curve
 from irmas_utils.plots.signals import (
     instruments_over_time,
     log_mel,
@@ -20,6 +20,7 @@ from irmas_utils.plots.training import gradient_norm, training_curves
 
 __all__ = [
     "COLOURS",
+    "causes",
     "comparison",
     "cooccurrence",
     "durations",

@@ -131,6 +131,42 @@ def study(
     return ax
 
 
+def causes(
+    names: ArrayLike,
+    scores: ArrayLike,
+    ax: Axes | None = None,
+    *,
+    xlabel: str = "LRAP",
+    reference: float | None = None,
+) -> Axes:
+    """Score of runs that differ in one thing each, a row a change: each seed, and the mean.
+
+    Parameters
+    ----------
+    names, scores : array (n_runs,)
+        What was changed in each run, and what it scored. Rows stand in order of appearance.
+    ax : Axes, optional
+    xlabel : str
+        Name of the score.
+    reference : float, optional
+        Score of the unchanged setting, drawn as a line.
+    """
+    ax = axes_or_new(ax, 9, 5)
+    runs = pd.DataFrame({"name": np.asarray(names), "score": np.asarray(scores, dtype=float)})
+    means = runs.groupby("name", sort=False)["score"].mean()
+    places = dict(zip(means.index, range(len(means)), strict=True))
+    ax.scatter(means, range(len(means)), color=COLOURS["line"], s=45, label="mean", zorder=2)
+    dots = {"color": COLOURS["mark"], "s": 14, "zorder": 3, "linewidths": 0, "label": "each seed"}
+    ax.scatter(runs["score"], runs["name"].map(places), **dots)
+    if reference is not None:
+        ax.axvline(reference, color=COLOURS["quiet"], ls=":", lw=2, zorder=0, label="unchanged")
+    ax.set_yticks(list(places.values()), list(places))
+    ax.invert_yaxis()
+    ax.set(xlabel=xlabel)
+    ax.legend(fontsize="small", ncols=3, loc="lower left", bbox_to_anchor=(0, 1))
+    return ax
+
+
 def _tick_each(ax: Axes, places: Mapping[Any, float]) -> None:
     """Put one tick at each value of a study, whatever the scale."""
     names = [value if isinstance(value, str) else f"{value:g}" for value in places]

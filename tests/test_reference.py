@@ -1,0 +1,48 @@
+import json
+
+import pytest
+
+from irmas_utils import paths, reference
+
+
+def run(folder, **metrics):
+    (folder / "metrics").mkdir(parents=True)
+    (folder / "metrics" / "fft.json").write_text(json.dumps(metrics))
+    return folder
+
+
+@pytest.fixture
+def reference_run(tmp_path):
+    return run(tmp_path / "reference", f1={"value": 0.5, "low": 0.1}, clips=[3], seconds=1.0)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "lines"),
+    [
+        ({"f1": {"value": 0.54, "low": 0.4}, "clips": [3], "seconds": 9.0}, 0),
+        ({"f1": {"value": 0.56, "low": 0.1}, "clips": [3]}, 1),
+        ({"f1": {"value": 0.5, "low": 0.1}, "clips": [4]}, 1),
+        ({"f1": {"value": None, "low": 0.1}, "clips": [3]}, 1),
+        ({"f1": {"value": 0.5}, "clips": [3], "new": 1.0}, 1),
+        ({"clips": [3]}, 1),
+    ],
+)
+def test_differences_beyond_the_tolerance_are_listed(tmp_path, reference_run, metrics, lines):
+    fresh = run(tmp_path / "fresh", **metrics)
+    assert len(reference.differences(fresh, reference_run)) == lines
+
+
+def test_refresh_copies_the_light_part_and_fills_the_readme(tmp_path, monkeypatch):
+    source = run(tmp_path / "results" / "sample", f1=0.5)
+    for name in ("figures/a.png", "tables/comparison.md", "predictions/fft.csv", "site/x.html"):
+        (source / name).parent.mkdir(exist_ok=True)
+        (source / name).write_text("| a |\n")
+    monkeypatch.setenv("IRMAS_RESULTS", str(tmp_path / "results"))
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    monkeypatch.setattr(reference, "README", tmp_path / "README.md")
+    readme = "before\n<!-- results: x -->\nold\n<!-- end of results -->\nafter\n"
+    (tmp_path / "README.md").write_text(readme)
+    assert reference.refresh() == 3
+    copied = tmp_path / "results" / "reference" / "sample"
+    assert sorted(p.name for p in copied.rglob("*.*")) == ["a.png", "comparison.md", "fft.json"]
+    assert (tmp_path / "README.md").read_text() == readme.replace("old\n", "\n| a |\n\n")
