@@ -1,0 +1,64 @@
+"""Work spread over the cores, one process each."""
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from typing import TypeVar
+
+import threadpoolctl
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def cores() -> int:
+    """Return the number of cores that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)  # not on macOS
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def run(
+    function: Callable[[Item], Result], items: Iterable[Item], jobs: int, chunk: int = 8
+) -> Iterator[Result]:
+    """Yield ``function(item)`` for each item, in their order.
+
+    Parameters
+    ----------
+    function : callable
+        With more than one job it must be importable, and so must its results be picklable.
+    items : iterable
+    jobs : int
+        Number of processes, each with a single BLAS thread; with 1 the work is done in this one.
+    chunk : int
+        Items that go to a process at a time.
+
+    Raises
+    ------
+    Exception
+        The first one that `function` raises; work not yet begun is dropped.
+    """
+    if jobs == 1:
+        with threadpoolctl.threadpool_limits(1):
+            yield from map(function, items)
+        return
+    context = multiprocessing.get_context("spawn")  # forking a TensorFlow process hangs
+    with ProcessPoolExecutor(jobs, context, initializer=_start_worker) as pool:
+        try:
+            yield from pool.map(function, items, chunksize=chunk)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _start_worker() -> None:
+    import scipy.linalg  # noqa: F401 - only a BLAS that is loaded can be limited
+
+    threadpoolctl.threadpool_limits(1)
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+
+
+def _die_with_parent() -> None:
+    """End this worker when its parent is killed: an orphan would wait for work for ever."""
+    multiprocessing.parent_process().join()
+    os._exit(1)
