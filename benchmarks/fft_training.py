@@ -1,0 +1,61 @@
+"""Training speed of the paper's FFT network at batch 4: ours against stock ``model.fit``.
+
+Stock is the same layers from Keras, trained from a Python generator without XLA. The features are
+random, made beforehand: this measures the network alone.
+``python benchmarks/fft_training.py [--quick]``
+"""
+
+import numpy as np
+import report
+
+from irmas_utils.backend import keras, tf
+from irmas_utils.models import fft, losses
+from irmas_utils.models.layers import LEAKY_SLOPE, hidden, scores
+from irmas_utils.training import _Trainer
+
+WIDTHS = (64, 100_000, 32, 50_000)
+BATCHES, SIZE = 8, 4
+
+
+def main() -> None:
+    """Run the benchmark."""
+    options = report.arguments(__doc__)
+    n_features, widths = (44_200, (64, 10_000, 32, 5_000)) if options.quick else (442_000, WIDTHS)
+    rng = np.random.default_rng(0)
+    x = rng.random((BATCHES, SIZE, n_features), np.float32)
+    y = np.eye(11, dtype=np.float32)[rng.integers(11, size=(BATCHES, SIZE))]
+
+    spectrum = keras.Input((n_features,))
+    stock = keras.Model(spectrum, scores(hidden(spectrum, widths, LEAKY_SLOPE)))
+    stock.compile(keras.optimizers.Adam(1e-4), "categorical_crossentropy", jit_compile=False)
+    trainers = {
+        name: _Trainer(fft.build(n_features, widths), losses.get("paper"), 1e-4, jit)
+        for name, jit in (("ours, without XLA", False), ("ours", True))
+    }
+
+    def stock_epoch() -> None:
+        generator = ((x[i], y[i]) for i in range(BATCHES))
+        stock.fit(generator, steps_per_epoch=BATCHES, verbose=0)
+
+    def our_epoch(trainer) -> None:
+        data = tf.data.Dataset.from_tensor_slices((x, y)).prefetch(1)
+        trainer.train(data, epoch=1, epochs=1, progress=False)
+
+    tasks = {"stock": stock_epoch}
+    tasks |= {name: lambda t=trainer: our_epoch(t) for name, trainer in trainers.items()}
+    report.best_of_turns(tasks, 1)  # compiles
+    seconds = report.best_of_turns(tasks, 3 if options.quick else 4)
+    rows = [
+        {
+            "loop": name,
+            "ms a step": 1000 * value / BATCHES,
+            "clips/s": BATCHES * SIZE / value,
+            "times stock": seconds["stock"] / value,
+        }
+        for name, value in seconds.items()
+    ]
+    report.write(options.out, "fft_training", rows, features=n_features, batch=SIZE)
+
+
+if __name__ == "__main__":
+    main()
