@@ -46,6 +46,7 @@ def fit(
     resume: bool = True,
     settings: Mapping[str, Any] | None = None,
     measure: Callable[[keras.Model], Mapping[str, float]] | None = None,
+    ema: float | None = None,
     jit_compile: bool = False,
     progress: bool | None = None,
 ) -> pd.DataFrame:
@@ -80,6 +81,9 @@ def fit(
         checkpoint made with others is refused.
     measure : callable, optional
         ``measure(model)`` gives further columns of the history after each epoch.
+    ema : float, optional
+        Keep an exponential moving average of the weights with this momentum a step, and leave
+        it in the model at the end; validation and `measure` see the moving weights themselves.
     jit_compile : bool
         Compile the whole training step with XLA. It pays where the optimizer's sweep over the
         weights dominates (`models.fft`, batch 4); `models.lstm` compiles its recurrence itself.
@@ -99,7 +103,7 @@ def fit(
         if a checkpoint cannot be written, or if the one found is damaged or of another run.
     """
     set_determinism(seed)
-    trainer = _Trainer(model, losses.get(loss), learning_rate, jit_compile)
+    trainer = _Trainer(model, losses.get(loss), learning_rate, jit_compile, ema)
     run = trainer.describe() | {"loss": loss, "seed": seed, "settings": dict(settings or {})}
     folder = Path(checkpoint_dir) if checkpoint_dir is not None else None
     history = _resumed(folder, run, trainer.variables, epochs) if resume and folder else []
@@ -114,6 +118,7 @@ def fit(
             _write_history(folder / "history.csv", history)
         if not progress:
             print(_line(history[-1], epochs), flush=True)
+    trainer.finish()
     return _table(history)
 
 
@@ -142,9 +147,10 @@ def predict(model: keras.Model, batches: Batches, jit_compile: bool = False) -> 
 class _Trainer:
     """A model, its loss and its optimizer, with the compiled steps over them."""
 
-    def __init__(self, model, loss, learning_rate, jit_compile) -> None:
-        self.model, self.loss, self.view = model, loss, logits_view(model)
-        self.optimizer = keras.optimizers.Adam(learning_rate)
+    def __init__(self, model, loss, learning_rate, jit_compile, ema=None) -> None:
+        self.model, self.loss, self.view, self.ema = model, loss, logits_view(model), ema
+        average = {"use_ema": True, "ema_momentum": ema} if ema else {}
+        self.optimizer = keras.optimizers.Adam(learning_rate, **average)
         self.optimizer.build(model.trainable_variables)
         compiled = {"jit_compile": jit_compile, "reduce_retracing": True}
         self._step = tf.function(self._train_batch, **compiled)
@@ -163,7 +169,13 @@ class _Trainer:
         return {
             "variables": [list(v.shape) for v in self.model.variables],
             "learning_rate": rate,
+            **({"ema": self.ema} if self.ema else {}),
         }
+
+    def finish(self) -> None:
+        """Put the average of the weights, if there is one, in their place."""
+        if self.ema:
+            self.optimizer.finalize_variable_values(self.model.trainable_variables)
 
     def _outcome(self, x, y, training):
         logits = self.view(x, training=training)
