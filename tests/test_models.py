@@ -69,9 +69,10 @@ def test_logits_view_shares_the_weights_and_ends_before_the_sigmoid():
     assert_allclose(tf.sigmoid(logits_view(model)(x)), model(x), rtol=1e-6)
 
 
-@pytest.mark.parametrize("features", [1, 3])
-def test_last_state_equals_keras_lstm_in_value_and_gradients(features):
-    x, weight = tf.constant(waveforms(LENGTHS[0], features=features)), waveforms(6, seed=1)
+@pytest.mark.parametrize(("features", "n"), [(1, 5), (3, 5), (1, 34)])
+def test_last_state_equals_keras_lstm_in_value_and_gradients(features, n):
+    x, weight = tf.constant(waveforms(LENGTHS[0], n, features)), waveforms(6, n, seed=1)
+    lengths = np.resize(LENGTHS, n)
     ours, theirs = LastState(6), keras.layers.LSTM(6)
     ours.build([x.shape, (5,)])
     theirs.build(x.shape)
@@ -79,8 +80,8 @@ def test_last_state_equals_keras_lstm_in_value_and_gradients(features):
     ours.set_weights(theirs.get_weights())
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(x)
-        ours_h = ours((x, LENGTHS))
-        theirs_h = theirs(x, mask=tf.sequence_mask(LENGTHS, x.shape[1]))
+        ours_h = ours((x, lengths))
+        theirs_h = theirs(x, mask=tf.sequence_mask(lengths, x.shape[1]))
         ours_sum, theirs_sum = (tf.reduce_sum(h * weight) for h in (ours_h, theirs_h))
     assert_allclose(ours_h, theirs_h, atol=1e-5)
     ours_gradients = tape.gradient(ours_sum, [x, *ours.trainable_variables])

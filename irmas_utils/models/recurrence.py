@@ -25,6 +25,8 @@ CHUNK = 128
 
 _FEW_CLIPS, _FEW_UNITS = 8, 32  # up to here a product written out is faster than a call
 
+_MANY_CLIPS, _GROUPS = 32, 4
+
 
 class _Weights(NamedTuple):
     kernel: tf.Tensor  # (features, 4 * units), gates in the order of Keras: i, f, c, o
@@ -191,14 +193,34 @@ def last_state(x, length, kernel, recurrent, bias):
     float32 tensor, shape (units, batch)
     """
     # Eager TensorFlow would otherwise prepare to differentiate `_forward` by itself too.
-    x, kernel, recurrent, bias = map(tf.stop_gradient, (x, kernel, recurrent, bias))
-    h, starts = _forward(x, length, kernel, recurrent, bias)
+    weights = [tf.stop_gradient(value) for value in (kernel, recurrent, bias)]
+    sizes = _group_sizes(x.shape[-1])
+    xs, lengths = _split(tf.stop_gradient(x), sizes), _split(length, sizes)
+    forward = [_forward(*group, *weights) for group in zip(xs, lengths, strict=True)]
+    h, starts = zip(*forward, strict=True)
 
     def gradients(dh):
-        dx, *d_weights = _backward(dh, starts, x, length, kernel, recurrent, bias)
-        return dx, None, *d_weights
+        groups = zip(_split(dh, sizes), starts, xs, lengths, strict=True)
+        backward = [_backward(*group, *weights) for group in groups]
+        dx, *d_weights = zip(*backward, strict=True)
+        return tf.concat(dx, axis=-1), None, *(tf.add_n(values) for values in d_weights)
 
-    return h, gradients
+    return tf.concat(h, axis=-1), gradients
+
+
+def _split(value: tf.Tensor, sizes: list[int]) -> list[tf.Tensor]:
+    return tf.split(value, sizes, axis=-1) if len(sizes) > 1 else [value]
+
+
+def _group_sizes(batch: int | None) -> list[int | None]:
+    """Sizes of the groups that large batches are computed in, side by side on several cores.
+
+    Their number does not depend on the machine, so that neither do the sums over a batch. (One
+    XLA computation keeps a single core busy: its steps are too short to be shared.)
+    """
+    if batch is None or batch < _MANY_CLIPS:
+        return [batch]
+    return [len(group) for group in np.array_split(np.arange(batch), _GROUPS)]
 
 
 def padded_time(time: tf.Tensor) -> tf.Tensor:
