@@ -122,7 +122,7 @@ class TestStreams:
         np.testing.assert_allclose(found["lead"], lead, atol=1e-6)
 
     def test_description_of_a_clip(self):
-        samples = excerpt("flu", 0, seconds=5.0)
+        samples = excerpt("cel", 0, seconds=5.0)
         described = streams.describe_clip(samples, RATE, streams=["left", "mono", "mid"])
         assert described.shape == (3, 2, len(descriptors.names()))
         expected = descriptors.describe(samples[-3 * RATE :, 0], RATE)

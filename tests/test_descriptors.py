@@ -92,6 +92,7 @@ def test_stretched_partials_are_inharmonic():
     harmonic = tone(440, harmonics=(1, 1, 1, 1, 1))
     inharmonicity = described(stretched.astype(np.float32))["inharmonicity mean"]
     assert inharmonicity > 1.5 * described(harmonic)["inharmonicity mean"]
+    assert 0.005 < inharmonicity < 0.05
 
 
 @settings(max_examples=20, deadline=None)
@@ -103,12 +104,13 @@ def test_the_level_does_not_matter(gain, seed):
     np.testing.assert_allclose(descriptors.describe(louder, RATE), expected, rtol=0.01, atol=0.01)
 
 
-def test_silence_around_the_music_does_not_matter():
-    samples = noise(1.0)
-    padded = np.pad(samples, 30 * 1024)  # whole hops: the same frames
+def test_near_silence_around_the_music_does_not_matter():
+    samples = tone(440, harmonics=(1, 0.5, 0.3))
+    hiss = noise(1.4) * np.float32(1e-4)
+    padded = np.concatenate([hiss, samples, hiss])
     inner, outer = described(samples), described(padded)
-    assert outer["centroid mean"] == pytest.approx(inner["centroid mean"], rel=0.03)
-    assert outer["mfcc_2 mean"] == pytest.approx(inner["mfcc_2 mean"], abs=1)
+    assert outer["centroid mean"] == pytest.approx(inner["centroid mean"], rel=0.05)
+    assert outer["mfcc_2 mean"] == pytest.approx(inner["mfcc_2 mean"], abs=10)
 
 
 @settings(max_examples=40, deadline=None)

@@ -88,10 +88,13 @@ def test_each_sound_goes_to_its_stem(signal, stem):
 
 def test_what_is_panned_elsewhere_is_not_melody():
     mixture = stereo(sine(660), pan=-0.9) + 0.3 * stereo(sine(1000), pan=0.9)
-    stems = separation.SpectralSeparator(panning_width=0.3)(mixture, RATE)
-    left = np.sum(stems["other"][:, 0] ** 2)
-    right = np.sum(stems["other"][:, 1] ** 2)
-    assert right > 5 * left
+    narrow, wide = (
+        separation.SpectralSeparator(panning_width=width)(mixture, RATE)["melody"]
+        for width in (0.3, 100)
+    )
+    left, right = np.sum(narrow**2, axis=0) / np.sum(wide**2, axis=0)
+    assert left > 0.9
+    assert right < 0.2
 
 
 def test_the_median_filter_is_scipys():
