@@ -23,6 +23,7 @@ from irmas_utils.models import torch_weights
 from irmas_utils.models.front_ends import KaldiLogMel, Level, RandomFilter, SpecAugment
 
 SAMPLE_RATE = KaldiLogMel.sample_rate
+LEVEL = 0.1  # RMS that inputs are brought to for fine-tuning; loud, like commercial recordings
 N_AUDIOSET = 527
 AUDIOSET_INDEX = dict(
     zip(INSTRUMENTS, (193, 198, 196, 143, 141, 155, 153, 197, 187, 191, 27), strict=True)
