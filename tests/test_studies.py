@@ -53,9 +53,9 @@ def test_results_become_a_row_a_value_and_seed(monkeypatch):
     monkeypatch.setattr(records, "load_metrics", result)
     table = studies.table(CFG, "fft", "dense")
     assert len(table) == 2 * len(CFG.study_fft_vary_dense)
-    assert table["value"].iloc[0] == "16–1000–16–500"
+    assert table["value"].iloc[0] == "8–1000–8–500"
     assert table["base"].tolist() == [True] * 2 + [False] * (len(table) - 2)
-    assert studies.means(table)["16–1000"]["LRAP"] == 0.4
+    assert studies.means(table)["8–1000"]["LRAP"] == 0.4
 
 
 def test_a_study_that_has_not_run_says_so():
