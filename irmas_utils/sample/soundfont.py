@@ -40,7 +40,10 @@ def find(soundfont: str | None = None) -> Path:
         If the file is missing or is not a SoundFont.
     """
     path = Path(soundfont).expanduser() if soundfont else _bundled()
-    head = path.open("rb").read(12) if path.is_file() else b""
+    head = b""
+    if path.is_file():
+        with path.open("rb") as file:
+            head = file.read(12)
     if head[:4] != b"RIFF" or head[8:] != b"sfbk":
         raise _unusable(path, "a file that is not a SoundFont" if head else "no such file")
     return path.resolve()

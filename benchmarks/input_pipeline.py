@@ -1,0 +1,81 @@
+"""Speed of the input: from WAV files to ready batches, ours against a librosa generator.
+
+Decoding: a mono waveform a clip. Features: the paper's 442000 magnitudes a clip, batches of 4.
+The bound is what no pipeline can beat: reading the same bytes, and scipy's rfft by itself.
+``python benchmarks/input_pipeline.py [--quick]``
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import librosa
+import numpy as np
+import report
+import scipy.fft
+
+from irmas_utils import audio, corpus, features, pipeline, settings
+from irmas_utils.cache import FeatureCache
+
+
+def main() -> None:
+    """Run the benchmark on the sample corpus, whose files are in the system's cache by then."""
+    options = report.arguments(__doc__)
+    n_clips, turns = (32, 1) if options.quick else (200, 3)
+    index = corpus.load(settings.load("sample"))
+    clips = index[index["split"] == "training"].iloc[:n_clips]
+    paths = clips["path"].tolist()
+    waveform = FeatureCache("waveform", features.waveform)
+    fft = FeatureCache("fft", features.fft_magnitude, length=features.FFT_SAMPLES)
+    librosa.load(paths[0], sr=None)
+    padded = np.zeros(features.FFT_SAMPLES, np.float32)
+
+    def ours_decoded() -> None:
+        for _ in pipeline.waveform_batches(clips, waveform.compute, 4):
+            pass
+
+    def ours_transformed(load) -> None:
+        for _ in pipeline.fixed_batches(clips, load, features.FFT_SAMPLES // 2, 4):
+            pass
+
+    def librosa_features() -> None:
+        for path in paths:
+            samples, _ = librosa.load(path, sr=None)
+            np.abs(np.fft.rfft(np.pad(samples, (0, features.FFT_SAMPLES - len(samples)))))
+
+    def bound() -> None:
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(_read_and_transform, paths))
+
+    def _read_and_transform(path: str) -> None:
+        Path(path).read_bytes()
+        scipy.fft.rfft(padded)
+
+    tasks = {
+        "decode: librosa.load(path), its default": lambda: [librosa.load(p) for p in paths],
+        "decode: librosa.load(path, sr=None)": lambda: [librosa.load(p, sr=None) for p in paths],
+        "decode: ours, one thread": lambda: [audio.load_mono(p) for p in paths],
+        "decode: ours, in batches": ours_decoded,
+        "with FFT: librosa.load(path, sr=None) and numpy": librosa_features,
+        "with FFT: ours, computed": lambda: ours_transformed(fft.compute),
+        "with FFT: ours, kept on disk": lambda: ours_transformed(fft),
+        "bound: read the bytes and scipy.fft.rfft": bound,
+    }
+    for load in (fft, waveform.compute):
+        ours_transformed(load) if load is fft else ours_decoded()
+    times = report.best_of_turns(tasks, turns)
+    reference = {"decode": "decode: librosa.load(path, sr=None)",
+                 "with FFT": "with FFT: librosa.load(path, sr=None) and numpy",
+                 "bound": "with FFT: librosa.load(path, sr=None) and numpy"}  # fmt: skip
+    rows = [
+        {
+            "input": name,
+            "clips/s": n_clips / seconds,
+            "times librosa": times[reference[name.split(":")[0]]] / seconds,
+        }
+        for name, seconds in times.items()
+    ]
+    report.write(options.out, "input_pipeline", rows, clips=n_clips)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""Index, features and batches of a corpus of IRMAS's size: seconds, clips a second, memory.
+
+Renders 6705 training and 2874 testing clips on first use (some 10 GB) and streams the FFT
+magnitudes of every one of them once, past the cache, in batches of 4.
+``python benchmarks/real_size.py [--quick]``
+"""
+
+import dataclasses
+import os
+import resource
+import time
+
+import report
+
+from irmas_utils import corpus, features, integrity, pipeline, settings
+from irmas_utils.backend import tf
+from irmas_utils.cache import FeatureCache
+
+
+def resident_mib() -> float:
+    """Greatest resident memory of this process so far [MiB]."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def main() -> None:
+    """Run the benchmark."""
+    options = report.arguments(__doc__)
+    sizes = (330, 110) if options.quick else (6705, 2874)
+    cfg = dataclasses.replace(
+        settings.load("sample"), corpus_training_clips=sizes[0], corpus_testing_clips=sizes[1]
+    )
+    root = corpus.folder(cfg)
+    tf.constant(0)
+    rows = [{"step": "TensorFlow imported", "seconds": 0.0, "peak MiB": resident_mib()}]
+
+    def timed(step: str, action):
+        start = time.perf_counter()
+        result = action()
+        seconds = time.perf_counter() - start
+        rows.append({"step": step, "seconds": seconds, "clips/s": sum(sizes) / seconds,
+                     "peak MiB": resident_mib()})  # fmt: skip
+        return result
+
+    index = timed("index", lambda: corpus.dataset.load_index(root))
+    timed("duplicates", lambda: integrity.find_duplicates(index))
+    load = FeatureCache("fft", features.fft_magnitude, length=features.FFT_SAMPLES).compute
+    order = pipeline.epoch_order(len(index), 0, 0)
+
+    def stream() -> None:
+        for _ in pipeline.fixed_batches(index, load, features.FFT_SAMPLES // 2, 4, order):
+            pass
+
+    timed("FFT features in batches", stream)
+    report.write(options.out, "real_size", rows, clips=sum(sizes), folder_gib=_gib(root))
+
+
+def _gib(root) -> float:
+    files = (os.path.join(base, name) for base, _, names in os.walk(root) for name in names)
+    return round(sum(map(os.path.getsize, files)) / 2**30, 2)
+
+
+if __name__ == "__main__":
+    main()
