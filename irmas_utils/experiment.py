@@ -247,24 +247,35 @@ def train_seeds(
     """
     # TensorFlow takes seconds to import, and the notebooks that only compare do without it.
     from irmas_utils import backend, training
+    from irmas_utils.models import losses
     from irmas_utils.pipeline import epoch_order
 
     histories, scores = [], {}
     n_clips = len(splits.fitting)
+    model = build()
+    trainer = training.Trainer(
+        model,
+        losses.get(options["loss"]),
+        options["learning_rate"],
+        options.get("jit_compile", False),
+    )
     for seed in seeds:
         backend.set_determinism(seed)
-        model = build()
+        # One model takes each seed's weights in turn, so that it is compiled once and not again.
+        for variable, fresh in zip(model.variables, build().variables, strict=True):
+            variable.assign(fresh)
         history = training.fit(
             model,
             lambda epoch, seed=seed: batches(splits.fitting, epoch_order(n_clips, seed, epoch)),
             batches(splits.validation),
             seed=seed,
             checkpoint_dir=checkpoint_dir(seed),
+            trainer=trainer,
             progress=False,
             **options,
         )
         histories.append(history.assign(seed=seed))
-        scores[seed] = training.predict(model, batches(splits.testing))
+        scores[seed] = trainer.predict(batches(splits.testing))
     return pd.concat(histories, ignore_index=True), scores
 
 

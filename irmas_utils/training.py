@@ -48,6 +48,7 @@ def fit(
     measure: Callable[[keras.Model], Mapping[str, float]] | None = None,
     ema: float | None = None,
     jit_compile: bool = False,
+    trainer: "Trainer | None" = None,
     progress: bool | None = None,
 ) -> pd.DataFrame:
     """Train `model` in place with Adam and return its history.
@@ -87,6 +88,10 @@ def fit(
     jit_compile : bool
         Compile the whole training step with XLA. It pays where the optimizer's sweep over the
         weights dominates (`models.fft`, batch 4); `models.lstm` compiles its recurrence itself.
+    trainer : Trainer, optional
+        One made before for this model, with the same loss, learning rate, ema and jit_compile.
+        Compiling can take longer than a short training; this uses the compiled steps again. Its
+        optimizer starts afresh.
     progress : bool, optional
         True draws a bar, False prints a line an epoch; None finds out if a person is watching.
 
@@ -103,7 +108,9 @@ def fit(
         if a checkpoint cannot be written, or if the one found is damaged or of another run.
     """
     set_determinism(seed)
-    trainer = _Trainer(model, losses.get(loss), learning_rate, jit_compile, ema)
+    if trainer is None:
+        trainer = Trainer(model, losses.get(loss), learning_rate, jit_compile, ema)
+    trainer.restart()
     run = trainer.describe() | {"loss": loss, "seed": seed, "settings": dict(settings or {})}
     folder = Path(checkpoint_dir) if checkpoint_dir is not None else None
     history = _resumed(folder, run, trainer.variables, epochs) if resume and folder else []
@@ -137,17 +144,40 @@ def predict(model: keras.Model, batches: Batches, jit_compile: bool = False) -> 
     -------
     float32 array, shape (n_clips, n_labels)
     """
-    forward = tf.function(
+    return _scores(model, _forward(model, jit_compile), batches)
+
+
+def _forward(model: keras.Model, jit_compile: bool = False) -> Callable:
+    return tf.function(
         lambda x: model(x, training=False), jit_compile=jit_compile, reduce_retracing=True
     )
+
+
+def _scores(model: keras.Model, forward: Callable, batches: Batches) -> np.ndarray:
     scores = [forward(_tensors(x)).numpy() for x, _ in batches]
     return np.concatenate(scores) if scores else np.zeros((0, *model.output_shape[1:]), np.float32)
 
 
-class _Trainer:
-    """A model, its loss and its optimizer, with the compiled steps over them."""
+class Trainer:
+    """A model, its loss and its optimizer, with the compiled steps over them.
 
-    def __init__(self, model, loss, learning_rate, jit_compile, ema=None) -> None:
+    Parameters
+    ----------
+    model : keras.Model
+    loss : callable
+        Of `irmas_utils.models.losses.get`.
+    learning_rate, jit_compile, ema
+        As for `fit`.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        loss: losses.Loss,
+        learning_rate: float | keras.optimizers.schedules.LearningRateSchedule,
+        jit_compile: bool,
+        ema: float | None = None,
+    ) -> None:
         self.model, self.loss, self.view, self.ema = model, loss, logits_view(model), ema
         average = {"use_ema": True, "ema_momentum": ema} if ema else {}
         self.optimizer = keras.optimizers.Adam(learning_rate, **average)
@@ -155,6 +185,18 @@ class _Trainer:
         compiled = {"jit_compile": jit_compile, "reduce_retracing": True}
         self._step = tf.function(self._train_batch, **compiled)
         self._score = tf.function(self._evaluate_batch, **compiled)
+        self._forward = _forward(model)
+
+    def restart(self) -> None:
+        """Forget what the optimizer has gathered; the model's weights stay as they are."""
+        for variable in self.optimizer.variables:
+            # All of Adam's state is zero at first, its step count and averages included.
+            if variable is not self.optimizer._learning_rate:
+                variable.assign(tf.zeros_like(variable.value))
+
+    def predict(self, batches: Batches) -> np.ndarray:
+        """Do what `predict` does, with a compiled pass that is kept."""
+        return _scores(self.model, self._forward, batches)
 
     @property
     def variables(self) -> list[keras.Variable]:
