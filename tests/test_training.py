@@ -15,6 +15,7 @@ from tiny_training import build, epoch_batches, fit, validation
 from irmas_utils import checkpoints, training
 from irmas_utils.backend import keras, set_determinism
 from irmas_utils.errors import TrainingError
+from irmas_utils.models import losses, lstm
 from irmas_utils.models.layers import hidden, scores
 
 
@@ -74,6 +75,37 @@ def test_an_epoch_is_what_model_fit_does(loss, keras_loss, jit_compile):
         assert history[column][0] == pytest.approx(reference[column][0], rel=1e-4), column
     for mine, other in zip(ours.get_weights(), theirs.get_weights(), strict=True):
         np.testing.assert_allclose(mine, other, atol=2e-5)
+
+
+def test_loss_curve_of_the_lstm_is_that_of_kerass_own_loop():
+    """The paper's setting on short clips: batch 2, Adam, a few dozen steps."""
+    rng = np.random.default_rng(0)
+    x = np.cumsum(rng.normal(size=(40, 2, 200)), axis=2).astype(np.float32)
+    y = np.eye(11, dtype=np.float32)[rng.integers(11, size=(40, 2))]
+    ours = lstm.build(dense=(32, 8, 16))
+    waveform = keras.Input((None, 1))
+    layers = hidden(keras.layers.LSTM(22)(waveform), (32, 8, 16), 0.01)
+    theirs = keras.Model(waveform, scores(layers))
+    theirs.set_weights(ours.get_weights())
+    theirs.compile(keras.optimizers.Adam(1e-2), "categorical_crossentropy", jit_compile=False)
+    expected = [
+        float(theirs.train_on_batch(xb[..., None], yb)) for xb, yb in zip(x, y, strict=True)
+    ]
+
+    length = np.full(2, 200, np.int32)
+    steps = [[((xb, length), yb)] for xb, yb in zip(x, y, strict=True)]
+    history = training.fit(
+        ours,
+        lambda epoch: steps[epoch - 1],
+        None,
+        epochs=40,
+        loss="paper",
+        learning_rate=1e-2,
+        seed=0,
+        progress=False,
+    )
+    np.testing.assert_allclose(history["loss"], expected, rtol=1e-3)
+    assert np.ptp(history["loss"]) > 0.5
 
 
 def test_resumed_run_ends_with_the_same_bits(tmp_path, undisturbed):
@@ -268,3 +300,14 @@ def test_predict_keeps_the_order_and_takes_no_batches():
     expected = model(np.concatenate([xb for xb, _ in validation])).numpy()
     np.testing.assert_allclose(training.predict(model, validation), expected, rtol=1e-5)
     assert training.predict(model, []).shape == (0, 11)
+
+
+def test_a_trainer_used_again_gives_the_bits_of_a_new_one(undisturbed):
+    model = build()
+    trainer = training.Trainer(model, losses.get("paper"), 1e-2, jit_compile=False)
+    start = [variable.numpy() for variable in model.variables]
+    fit(model, 2, trainer=trainer)
+    for variable, value in zip(model.variables, start, strict=True):
+        variable.assign(value)
+    assert_array_equal(metrics(fit(model, 5, trainer=trainer)), undisturbed[0])
+    assert_array_equal(trainer.predict(validation), undisturbed[1])
