@@ -9,16 +9,19 @@ import functools
 import hashlib
 import json
 import os
+import struct
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from irmas_utils import paths
 from irmas_utils.audio import load_mono
 from irmas_utils.integrity import content_digest
+
+_MAGIC = b"IRM1"
 
 
 class FeatureCache:
@@ -29,7 +32,8 @@ class FeatureCache:
     name : str
         What the feature is called; the folder's name starts with it.
     function : callable
-        ``function(samples, **parameters) -> numpy.ndarray``, with samples ``(n_samples,)``.
+        ``function(samples, **parameters) -> numpy.ndarray``, with samples ``(n_samples,)``; kept
+        as float32.
     sample_rate : int, optional
         Rate in hertz that clips are resampled to; their own when None.
     version : int
@@ -64,16 +68,16 @@ class FeatureCache:
     def entry(self, path: str | Path) -> Path:
         """Where the feature of one clip is kept, whether or not it is there yet."""
         digest = _digest(str(path), _stamp(path))
-        return self.folder / digest[:2] / f"{digest}.npy"
+        return self.folder / digest[:2] / f"{digest}.f32"
 
     def __call__(self, path: str | Path) -> np.ndarray:
         """Return the feature of one clip, from the cache if it is there."""
         entry = self.entry(path)
         try:
-            return np.load(entry)
-        except (FileNotFoundError, ValueError, EOFError):
+            return _read(entry)
+        except (FileNotFoundError, ValueError):
             # A file that a power cut left short is as good as none.
-            feature = self.compute(path)
+            feature = np.asarray(self.compute(path), np.float32)
             _store(entry, feature)
             return feature
 
@@ -88,6 +92,25 @@ def _digest(path: str, stamp: tuple[int, int]) -> str:
     return content_digest(path)
 
 
+def _read(entry: Path) -> np.ndarray:
+    # Not np.load: it parses its header with `ast`, which Python 3.11 cannot do in several threads
+    # at a time ("AST constructor recursion depth mismatch", CPython issue 106905).
+    with entry.open("rb") as file:
+        magic, n_axes = struct.unpack("<4sI", _exactly(file, 8))
+        if magic != _MAGIC:
+            raise ValueError(f"{entry} is no feature")
+        shape = struct.unpack(f"<{n_axes}q", _exactly(file, 8 * n_axes))
+        values = np.fromfile(file, "<f4")
+    return values.reshape(shape)
+
+
+def _exactly(file: BinaryIO, n_bytes: int) -> bytes:
+    content = file.read(n_bytes)
+    if len(content) < n_bytes:
+        raise ValueError("a feature cut short")
+    return content
+
+
 def _store(entry: Path, feature: np.ndarray) -> None:
     # Renamed into place like `atomic.replacing`, but not synced: an entry lost in a power cut
     # is made again, and syncing thousands of small files costs more than making them.
@@ -95,7 +118,8 @@ def _store(entry: Path, feature: np.ndarray) -> None:
     handle, temporary = tempfile.mkstemp(dir=entry.parent, suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as file:
-            np.save(file, feature)
+            file.write(struct.pack(f"<4sI{feature.ndim}q", _MAGIC, feature.ndim, *feature.shape))
+            file.write(np.ascontiguousarray(feature, "<f4").tobytes())
         os.replace(temporary, entry)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

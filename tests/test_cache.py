@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from conftest import write_clip
@@ -48,7 +50,29 @@ def test_a_changed_file_recomputes_and_a_moved_one_does_not(clip, tmp_path):
     assert not np.array_equal(cache(moved), before)
 
 
-@pytest.mark.parametrize("keep", [0, 20, -4])
+def first_samples(samples, shape):
+    return samples[: np.prod(shape)].reshape(shape)
+
+
+def test_every_shape_comes_back(clip):
+    for shape in [(12,), (3, 4), (2, 2, 3), (0, 4)]:
+        cache = FeatureCache(
+            "shape", lambda x, shape: x[: np.prod(shape)].reshape(shape), shape=shape
+        )
+        assert np.array_equal(cache(clip), cache(clip))
+        assert cache(clip).shape == shape
+        assert cache(clip).dtype == np.float32
+
+
+def test_many_threads_read_at_a_time(clip):
+    cache = FeatureCache("head", Counting())
+    expected = cache(clip)
+    with ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(cache, [clip] * 2000))
+    assert all(np.array_equal(result, expected) for result in results)
+
+
+@pytest.mark.parametrize("keep", [0, 3, 20, -4])
 def test_an_entry_cut_short_is_made_again(clip, keep):
     cache = FeatureCache("head", Counting())
     before = cache(clip)
