@@ -9,7 +9,7 @@ VENV    := .venv
 RUN     := $(VENV)/bin/python
 READY   := $(VENV)/.ready
 
-.PHONY: setup paper notebook test lint reference lock lab clean
+.PHONY: setup paper notebook test lint reference benchmarks lock lab clean
 
 setup: $(READY)
 
@@ -29,6 +29,12 @@ lint: $(READY)
 reference: paper
 	@$(RUN) -m irmas_utils.reference refresh
 
+# An hour on two idle cores, and 12 GB for the corpus of real size.
+benchmarks: $(READY)
+	for script in lstm_training fft_training memory input_pipeline real_size epochs descriptors; do \
+	    $(RUN) benchmarks/$$script.py --out results/reference/benchmarks || exit 1; done
+	@$(RUN) -m irmas_utils.reference benchmarks
+
 lab: $(READY)
 	@$(VENV)/bin/jupyter lab notebooks
 
@@ -45,7 +51,7 @@ $(READY): requirements.lock pyproject.toml
 	    { echo "error: $(PYTHON) is not Python 3.11 to 3.13; set PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@echo "Setting up $(VENV) …"
 	@$(PYTHON) -m venv $(VENV)
-	@$(RUN) -m pip install --quiet --disable-pip-version-check "$$(grep -o '^uv==[^ ]*' requirements.lock)"
+	@$(RUN) -m pip install -qq --disable-pip-version-check "$$(grep -o '^uv==[^ ]*' requirements.lock)"
 	@$(VENV)/bin/uv pip sync --quiet --python $(RUN) --require-hashes requirements.lock
 	@$(VENV)/bin/uv pip install --quiet --python $(RUN) --no-deps --editable .
 	@touch $@

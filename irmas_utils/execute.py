@@ -72,6 +72,8 @@ def execute(notebook: str | Path, output: str | Path, parameters: dict[str, Any]
 
 
 def _run(notebook: Path, output: Path, parameters: dict[str, Any]) -> None:
+    # Trainings print a line an epoch instead of drawing a bar that nobody watches.
+    os.environ["IRMAS_BATCH"] = "1"
     papermill.execute_notebook(
         notebook,
         output,

@@ -271,7 +271,6 @@ def train_seeds(
             seed=seed,
             checkpoint_dir=checkpoint_dir(seed),
             trainer=trainer,
-            progress=False,
             **options,
         )
         histories.append(history.assign(seed=seed))

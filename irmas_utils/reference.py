@@ -37,15 +37,23 @@ def refresh() -> int:
         copy = target / path.relative_to(source)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copy)
-    _fill_readme((target / "tables" / "comparison.md").read_text(encoding="utf-8"))
+    _fill_readme("results", (target / "tables" / "comparison.md").read_text(encoding="utf-8"))
     return len(files)
 
 
-def _fill_readme(table: str) -> None:
-    """Replace what the README shows between its two marks by the run's table of results."""
-    text = README.read_text(encoding="utf-8")
-    marks = r"(<!-- results: .*? -->\n).*?(<!-- end of results -->)"
-    filled = re.sub(marks, lambda m: f"{m[1]}\n{table}\n{m[2]}", text, flags=re.S)
+def show_benchmarks() -> int:
+    """Put the benchmarks' tables into the README; returns how many there are."""
+    files = sorted((paths.reference_dir().parent / "benchmarks").glob("*.md"))
+    tables = [f"`benchmarks/{f.stem}.py`\n\n{f.read_text(encoding='utf-8')}" for f in files]
+    _fill_readme("benchmarks", "\n".join(tables))
+    return len(files)
+
+
+def _fill_readme(what: str, text: str) -> None:
+    """Replace what the README shows between the two marks of that name."""
+    readme = README.read_text(encoding="utf-8")
+    marks = rf"(<!-- {what}: .*? -->\n).*?(<!-- end of {what} -->)"
+    filled = re.sub(marks, lambda m: f"{m[1]}\n{text}\n{m[2]}", readme, flags=re.S)
     atomic.write_text(README, filled)
 
 
@@ -102,9 +110,13 @@ def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run from the command line; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m irmas_utils.reference", description=__doc__)
-    parser.add_argument("action", choices=["refresh", "check"])
-    if parser.parse_args(arguments).action == "refresh":
+    parser.add_argument("action", choices=["refresh", "check", "benchmarks"])
+    action = parser.parse_args(arguments).action
+    if action == "refresh":
         print(f"{refresh()} files in {paths.reference_dir()}")
+        return 0
+    if action == "benchmarks":
+        print(f"{show_benchmarks()} tables in {README}")
         return 0
     lines = differences(records.results_dir(PROFILE), paths.reference_dir())
     print("\n".join(lines) or f"The metrics agree with the reference within {TOLERANCE}.")

@@ -46,3 +46,9 @@ def test_refresh_copies_the_light_part_and_fills_the_readme(tmp_path, monkeypatc
     copied = tmp_path / "results" / "reference" / "sample"
     assert sorted(p.name for p in copied.rglob("*.*")) == ["a.png", "comparison.md", "fft.json"]
     assert (tmp_path / "README.md").read_text() == readme.replace("old\n", "\n| a |\n\n")
+
+
+def test_the_repository_readme_has_both_marks():
+    text = reference.README.read_text()
+    for what in ("results", "benchmarks"):
+        assert text.count(f"<!-- {what}: ") == text.count(f"<!-- end of {what} -->") == 1
