@@ -4,7 +4,7 @@ import pytest
 from irmas_utils import execute, paths, records, settings, studies
 from irmas_utils.errors import DataError
 
-CFG = settings.load("sample")
+CFG = settings.load("full")
 
 
 @pytest.mark.parametrize("profile", ["smoke", "sample", "full"])
@@ -22,7 +22,7 @@ def test_the_base_value_of_every_study_is_one_run():
 
 
 def test_a_value_that_is_added_is_one_run_more():
-    more = settings.load("sample", study_fft_vary_batch_size=[1, 2, 4, 8, 16, 32])
+    more = settings.load("full", study_fft_vary_batch_size=[1, 2, 4, 8, 16, 32])
     assert studies.runs(more).keys() - studies.runs(CFG).keys() == {"fft-batch_size-32"}
     same = {name: studies.runs(more)[name] for name in studies.runs(CFG)}
     assert same == studies.runs(CFG)
@@ -53,13 +53,13 @@ def test_results_become_a_row_a_value_and_seed(monkeypatch):
     monkeypatch.setattr(records, "load_metrics", result)
     table = studies.table(CFG, "fft", "dense")
     assert len(table) == 2 * len(CFG.study_fft_vary_dense)
-    assert table["value"].iloc[0] == "8–1000–8–500"
+    assert table["value"].iloc[0] == "64–100000–32–50000"
     assert table["base"].tolist() == [True] * 2 + [False] * (len(table) - 2)
-    assert studies.means(table)["8–1000"]["LRAP"] == 0.4
+    assert studies.means(table)["64–100000"]["LRAP"] == 0.4
 
 
 def test_a_study_that_has_not_run_says_so():
-    with pytest.raises(DataError, match="make paper PROFILE=sample"):
+    with pytest.raises(DataError, match="make paper PROFILE=full"):
         studies.table(CFG, "fft", "loss")
 
 
