@@ -1,0 +1,257 @@
+"""Every system on real training data: grouped folds, scored on multi-label mixtures.
+
+The testing set of IRMAS is for the paper's own figures. To choose between systems, its training
+set is split into five folds by recording. Of the four folds for training, some recordings are
+held out and mixed to choose thresholds; recordings of the fifth are mixed to be scored. One row:
+
+``python benchmarks/networks.py --data FOLDER --systems mn04``
+
+Every fold, system and seed is kept under ``--out`` and not run twice. The scores are of
+recordings that have nothing to do with each other played together, which a test clip is not.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import report
+from sklearn.model_selection import StratifiedGroupKFold
+
+from irmas_utils import (
+    atomic,
+    backend,
+    dataset,
+    integrity,
+    metrics,
+    mixtures,
+    paths,
+    pipeline,
+    predict,
+    recognition,
+    training,
+    weights,
+)
+from irmas_utils.cache import FeatureCache
+from irmas_utils.features import FFT_SAMPLES, fft_magnitude, label_matrix
+from irmas_utils.mixing import ALONE, Recipe
+from irmas_utils.models import bosch, efficientat, fft, han
+from irmas_utils.recognition import Plan
+from irmas_utils.streams import ALL_STREAMS, TRAINING_STREAMS, extract
+
+FOLDS = 5
+MN04 = Plan(efficientat.SAMPLE_RATE)
+HAN = Plan(han.SAMPLE_RATE, 1.0, 0.5, epochs=60, ema=None, recipe=ALONE, aggregation="s1")
+MASKS = {"mask_bands": 24, "mask_frames": 60, "filter_db": 6.0}
+
+Score = Callable[[pd.DataFrame], np.ndarray]
+"""From rows with a column ``path`` to scores, (n_clips, 11)."""
+
+
+@dataclass(frozen=True)
+class Fold:
+    """What a system may see: `fitting` and `held_out`; and what it is scored on."""
+
+    number: int
+    fitting: pd.DataFrame
+    held_out: pd.DataFrame
+    held_out_mixtures: pd.DataFrame
+    clips: pd.DataFrame
+    mixtures: pd.DataFrame
+
+
+def fold(index: pd.DataFrame, number: int, n_mixtures: int) -> Fold:
+    """Split and mix; the same for every system and seed."""
+    folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)
+    classes = index["labels"].str[0].to_numpy(dtype=str)
+    rows = list(folds.split(classes, classes, index["recording"]))[number]
+    learn, clips = (index.iloc[part] for part in rows)
+    fitting, held_out = dataset.split_validation(learn, 0.125, seed=number)
+    mixed = [mixtures.make(part, n_mixtures, seed=number) for part in (held_out, clips)]
+    return Fold(number, fitting, held_out, mixed[0], clips, mixed[1])
+
+
+def mn04(data: Fold, seed: int, *, plan: Plan = MN04, augment=MASKS, published=True) -> tuple:
+    """Fine-tune EfficientAT."""
+    backend.set_determinism(seed)
+    options = {"level": efficientat.LEVEL, "seed": seed, **augment}
+    start = partial(efficientat.pretrained, weights.fetch()) if published else efficientat.mn04
+    model = start(11, **options)
+    recognizer, _ = recognition.train(model, data.fitting, plan, seed=seed)
+    return _by_file(recognizer), model.count_params()
+
+
+def convolutional(data: Fold, seed: int, *, plan: Plan = HAN, width: float = 1.0, **options):
+    """Train the network of Han et al. from scratch."""
+    backend.set_determinism(seed)
+    model = han.build(width, seed=seed, **options)
+    recognizer, _ = recognition.train(model, data.fitting, plan, seed=seed)
+    return _by_file(recognizer), model.count_params()
+
+
+def probe(data: Fold, seed: int):
+    """Fit a linear probe on the embedding of EfficientAT."""
+    recognizer = recognition.probe(weights.fetch(), data.fitting, MN04)
+    return _by_file(recognizer), recognizer.model.count_params()
+
+
+def untrained(data: Fold, seed: int):
+    """Take EfficientAT's own outputs for our instruments."""
+    recognizer = predict.untrained()
+    return _by_file(recognizer), recognizer.model.count_params()
+
+
+def dense(data: Fold, seed: int, *, epochs: int = 20):
+    """Train the paper's FFT network."""
+    backend.set_determinism(seed)
+    load = FeatureCache("fft", fft_magnitude, length=FFT_SAMPLES)
+    batches = partial(pipeline.fixed_batches, load=load, n_features=FFT_SAMPLES // 2, batch_size=4)
+    model = fft.build()
+    training.fit(
+        model,
+        lambda epoch: batches(
+            data.fitting, order=pipeline.epoch_order(len(data.fitting), seed, epoch)
+        ),
+        None,
+        loss="paper",
+        learning_rate=1e-4,
+        epochs=epochs,
+        seed=seed,
+        jit_compile=True,
+    )
+    return lambda clips: training.predict(model, batches(clips)), model.count_params()
+
+
+def machine(data: Fold, seed: int, *, experiment: int):
+    """Train one of the five systems of Bosch et al."""
+    learnt, heard = (("mono",),) * 2 if experiment == 1 else (TRAINING_STREAMS, ALL_STREAMS)
+    features = extract(data.fitting["path"], learnt)
+    labels = label_matrix(data.held_out_mixtures["labels"])
+    models = bosch.fit_models(
+        features, data.fitting["labels"].str[0], data.fitting["recording"], seed=seed
+    )
+    system = bosch.build(experiment, models, extract(data.held_out_mixtures["path"], heard), labels)
+    return lambda clips: system.predict(extract(clips["path"], heard)), 0
+
+
+def _by_file(recognizer) -> Score:
+    return lambda clips: recognizer.score_files(clips["path"])
+
+
+SYSTEMS = {
+    "mn04": mn04,
+    "mn04, excerpts alone": partial(mn04, plan=replace(MN04, recipe=ALONE)),
+    "mn04, mixes of two": partial(mn04, plan=replace(MN04, recipe=Recipe(sources=(0.2, 0.8)))),
+    "mn04, no masks or filters": partial(mn04, augment={}),
+    "mn04, no average of weights": partial(mn04, plan=replace(MN04, ema=None)),
+    "mn04, soft negatives": partial(mn04, plan=replace(MN04, recipe=Recipe(negative=0.05))),
+    "mn04, balanced classes": partial(mn04, plan=replace(MN04, balance=0.5)),
+    "mn04, from scratch": partial(mn04, published=False),
+    "mn04, linear probe": probe,
+    "mn04, untrained": untrained,
+    "Han et al. CNN": convolutional,
+    "Han et al. CNN, mixed": partial(convolutional, plan=replace(HAN, recipe=Recipe())),
+    "Han et al. CNN, half as wide": partial(convolutional, width=0.5),
+    "paper's FFT network": dense,
+    "Bosch et al. 1": partial(machine, experiment=1),
+    "Bosch et al. 5": partial(machine, experiment=5),
+}
+ENSEMBLES = {"ensemble": ("mn04", "Han et al. CNN, mixed"), "mn04, all seeds": ("mn04",)}
+
+
+def run(data: Fold, name: str, seed: int, out: Path) -> None:
+    """Train and score one system, unless that was done before."""
+    path = out / "runs" / f"{name}-fold{data.number}-seed{seed}.npz"
+    if path.exists():
+        return
+    started = time.perf_counter()
+    score, n_parameters = SYSTEMS[name](data, seed)
+    trained = time.perf_counter()
+    scores = {p: score(getattr(data, p)) for p in ("held_out_mixtures", "mixtures", "clips")}
+    n_scored = sum(map(len, scores.values()))
+    facts = {
+        "parameters": n_parameters,
+        "training": trained - started,
+        "scoring": (time.perf_counter() - trained) / n_scored,
+    }
+    with atomic.replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, facts=json.dumps(facts), **scores)
+
+
+def row(folds: list[Fold], members: list[str], seeds: list[int], name: str, out: Path) -> dict:
+    """Pool the folds of one system, or of several joined, into a row of the table."""
+    true, scores, decisions, each, right, facts = [], [], [], [], [], []
+    for data in folds:
+        runs = [
+            np.load(out / "runs" / f"{member}-fold{data.number}-seed{seed}.npz")
+            for member in members
+            for seed in seeds
+        ]
+        joined = {p: recognition.ensemble([r[p] for r in runs]) for p in runs[0] if p != "facts"}
+        held_out = label_matrix(data.held_out_mixtures["labels"])
+        common, own = (
+            metrics.choose_threshold(held_out, joined["held_out_mixtures"], per_label=each_label)
+            for each_label in (False, True)
+        )
+        true.append(label_matrix(data.mixtures["labels"]))
+        scores.append(joined["mixtures"])
+        decisions.append(metrics.binarize(joined["mixtures"], common))
+        each.append(metrics.binarize(joined["mixtures"], own))
+        right.append(joined["clips"].argmax(1) == label_matrix(data.clips["labels"]).argmax(1))
+        facts += [json.loads(str(r["facts"])) for r in runs]
+    true, scores, decisions, each = map(np.concatenate, (true, scores, decisions, each))
+    found = metrics.evaluate(true, decisions, scores)
+    micro = found["micro"]["f1"]
+    return {
+        "system": name,
+        "micro F1": micro["value"],
+        "95 % interval": f"{micro['low']:.3f} to {micro['high']:.3f}",
+        "macro F1": found["macro"]["f1"]["value"],
+        "LRAP": found["lrap"]["value"],
+        "micro F1, a threshold a label": metrics.f1(true, each, "micro"),
+        "macro F1, a threshold a label": metrics.f1(true, each, "macro"),
+        "accuracy on single clips": float(np.concatenate(right).mean()),
+        "parameters": sum(f["parameters"] for f in facts) // len(folds),
+        "training [s]": sum(f["training"] for f in facts) / len(folds),
+        "a clip [ms]": 1000 * sum(f["scoring"] for f in facts) / len(folds),
+        "folds": len(folds),
+        "seeds": len(seeds),
+    }
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=paths.data_root())
+    parser.add_argument("--out", type=Path, default=paths.results_root() / "benchmarks")
+    parser.add_argument("--systems", nargs="*", choices=[*SYSTEMS, *ENSEMBLES], default=["mn04"])
+    parser.add_argument("--folds", nargs="*", type=int, default=list(range(FOLDS)))
+    parser.add_argument("--seeds", nargs="*", type=int, default=[0])
+    parser.add_argument("--mixtures", type=int, default=300, help="to score, and for thresholds")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Run the benchmark."""
+    options = _arguments()
+    index = dataset.load_index(options.data, allow_incomplete=True)
+    index = index[index["split"] == "training"]
+    index = integrity.join_duplicates(index, integrity.find_duplicates(index))
+    folds = [fold(index, number, options.mixtures) for number in options.folds]
+    rows = []
+    for name in options.systems:
+        members = ENSEMBLES.get(name, (name,))
+        for data in folds:
+            for member in members:
+                for seed in options.seeds:
+                    run(data, member, seed, options.out)
+        rows.append(row(folds, list(members), options.seeds, name, options.out))
+        report.write(options.out, "networks", rows, clips=len(index))
+
+
+if __name__ == "__main__":
+    main()
