@@ -131,6 +131,11 @@ FIGURES = {
     "study": lambda: plots.study(
         *fake_study(), xlabel="batch size", log_x=True, paper=4
     ),
+    "causes": lambda: plots.causes(
+        np.repeat(["nothing", "learning rate 0.01", "dense 64–64–64"], 4),
+        fake_study()[1][:12],
+        reference=0.4,
+    ),
     "study_words": lambda: plots.study(
         np.repeat(["2048-32-1024", "1024-1024", "64-64-64", "none"], 3),
         fake_study()[1][:12],
