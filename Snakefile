@@ -38,8 +38,8 @@ NOTEBOOKS = {
     "02_data_preparation": ((*DATA, "fft_"), []),
     "03_lstm_model": ((*TRAINING, "lstm_"), []),
     "04_fft_model": ((*TRAINING, "fft_"), []),
-    "05_lstm_hyperparameters": ((*TRAINING, "lstm_", "study_"), studied("lstm")),
-    "06_fft_hyperparameters": ((*TRAINING, "study_"), studied("fft")),
+    "05_lstm_hyperparameters": ((*TRAINING, "lstm_", "study_seeds", "study_lstm_"), studied("lstm")),
+    "06_fft_hyperparameters": ((*TRAINING, "study_seeds", "study_fft_"), studied("fft")),
     "09_comparison": (TRAINING, [executed("03_lstm_model"), executed("04_fft_model")]),
 }
 

@@ -123,7 +123,7 @@ def study(
     ax.scatter(runs["value"].map(places), runs["score"], **dots)
     if paper in places:
         ax.axvline(places[paper], color=COLOURS["quiet"], ls=":", lw=2, zorder=0, label="paper")
-    if log_x:
+    if log_x and len(places) > 1:
         ax.set_xscale("log")
     _tick_each(ax, places)
     ax.set(xlabel=xlabel, ylabel=ylabel)
