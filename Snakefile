@@ -44,8 +44,10 @@ NOTEBOOKS = {
 }
 
 
+# The notebooks are named here too: Snakemake does not miss a file that only stands between others.
 rule paper:
     input:
+        [executed(name) for name in NOTEBOOKS],
         str(RESULTS / "manifest.json"),
         str(RESULTS / "site" / "index.html"),
 
