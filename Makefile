@@ -20,7 +20,7 @@ notebook: $(READY)
 	@$(RUN) -m irmas_utils.workflow --profile $(PROFILE) --notebook $(NAME) --cores $(CORES) $(OPTIONS)
 
 test: $(READY) lint
-	@$(RUN) -m pytest -n $(CORES) --dist loadgroup
+	@$(RUN) -m pytest -n $(CORES) --dist loadfile
 
 lint: $(READY)
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .

@@ -14,7 +14,7 @@ from matplotlib import image
 
 from irmas_utils import paths, reference, settings, studies, workflow
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("smoke")]
+pytestmark = pytest.mark.slow
 
 GOLDEN = paths.ROOT / "tests" / "golden" / "smoke"
 NAMES = [path.stem for path in sorted(paths.NOTEBOOKS.glob("*.ipynb"))]
