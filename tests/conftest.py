@@ -1,4 +1,5 @@
 import os
+import warnings
 
 import numpy as np
 import pytest
@@ -16,6 +17,15 @@ def _own_folders(tmp_path_factory, monkeypatch):
     """No test reads or writes the user's cache or results."""
     monkeypatch.setenv("IRMAS_CACHE", str(tmp_path_factory.mktemp("cache")))
     monkeypatch.setenv("IRMAS_RESULTS", str(tmp_path_factory.mktemp("results")))
+
+
+@pytest.fixture
+def no_warnings():
+    """Turn the warnings that bad numbers give into errors."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        warnings.simplefilter("error", RuntimeWarning)
+        yield
 
 
 def write_clip(path, seconds=0.1, channels=2, rate=44100, seed=0):

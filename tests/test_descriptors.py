@@ -1,5 +1,4 @@
 import time
-import warnings
 
 import numpy as np
 import pytest
@@ -12,12 +11,7 @@ from irmas_utils.errors import AudioError
 RATE = 44100
 
 
-@pytest.fixture(autouse=True)
-def _no_warnings():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", UserWarning)
-        warnings.simplefilter("error", RuntimeWarning)
-        yield
+pytestmark = pytest.mark.usefixtures("no_warnings")
 
 
 def tone(frequency, seconds=1.0, harmonics=(1.0,), rate=RATE):

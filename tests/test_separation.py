@@ -1,5 +1,4 @@
 import importlib.util
-import warnings
 
 import numpy as np
 import pytest
@@ -14,12 +13,7 @@ from irmas_utils.separation import demucs, spectral
 RATE = 44100
 
 
-@pytest.fixture(autouse=True)
-def _no_warnings():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", UserWarning)
-        warnings.simplefilter("error", RuntimeWarning)
-        yield
+pytestmark = pytest.mark.usefixtures("no_warnings")
 
 
 def stereo(mono, pan=0.0):
