@@ -23,6 +23,8 @@ def _prepare_environment() -> None:
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     # Without this TensorFlow takes all the memory of a GPU at its first use.
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    # oneDNN's convolutions take two thirds of the time, also where TensorFlow leaves them off.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     if threads := os.environ.get("OMP_NUM_THREADS"):
         os.environ.setdefault("TF_NUM_INTRAOP_THREADS", threads)
         os.environ.setdefault("TF_NUM_INTEROP_THREADS", threads)

@@ -138,7 +138,8 @@ def make(table: pd.DataFrame, n_mixtures: int, seed: int) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        A row a mixture, with the index's columns ``path``, ``name`` and ``labels``; 16-bit WAV.
+        A row a mixture, with the index's columns ``path``, ``name``, ``labels`` and
+        ``recording``, here that of the first label; 16-bit WAV.
 
     Raises
     ------
@@ -146,7 +147,7 @@ def make(table: pd.DataFrame, n_mixtures: int, seed: int) -> pd.DataFrame:
         If a file cannot be read.
     """
     mixtures = plan(table, n_mixtures, np.random.default_rng(seed))
-    files = table["path"].tolist()
+    files, recordings = table["path"].tolist(), table["recording"].tolist()
     rows = []
     for mixture in mixtures:
         path = _path(mixture, fingerprint(table))
@@ -154,8 +155,9 @@ def make(table: pd.DataFrame, n_mixtures: int, seed: int) -> pd.DataFrame:
             samples, rate = render(mixture, files)
             with atomic.replacing(path) as temporary:
                 soundfile.write(temporary, samples, rate, subtype="PCM_16")
-        rows.append({"path": str(path), "name": path.stem, "labels": mixture.labels})
-    return pd.DataFrame(rows, columns=["path", "name", "labels"])
+        recording = recordings[mixture.sources[0][0]]
+        rows.append((str(path), path.stem, mixture.labels, recording))
+    return pd.DataFrame(rows, columns=["path", "name", "labels", "recording"])
 
 
 def _path(mixture: Mixture, table_fingerprint: str) -> Path:

@@ -19,7 +19,7 @@ import numpy as np
 from irmas_utils import INSTRUMENTS, atomic, audio, windows
 from irmas_utils.backend import keras, tf
 from irmas_utils.errors import ModelError
-from irmas_utils.models import front_ends  # noqa: F401 - registers the layers of saved models
+from irmas_utils.models import front_ends, layers  # noqa: F401 - saved models are made of these
 
 FORMAT = "irmas-notebooks model"
 VERSION = 1

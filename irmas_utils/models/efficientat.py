@@ -21,6 +21,7 @@ from irmas_utils.backend import keras
 from irmas_utils.errors import ModelError
 from irmas_utils.models import torch_weights
 from irmas_utils.models.front_ends import KaldiLogMel, Level, RandomFilter, SpecAugment
+from irmas_utils.models.layers import FusedBatchNormalization
 
 SAMPLE_RATE = KaldiLogMel.sample_rate
 LEVEL = 0.1  # RMS that inputs are brought to for fine-tuning; loud, like commercial recordings
@@ -169,7 +170,7 @@ def _conv(x, name: str, channels: int | None, kernel: int, stride: int, activati
         x = keras.layers.DepthwiseConv2D(kernel, stride, **options)(x)
     else:
         x = keras.layers.Conv2D(channels, kernel, stride, **options)(x)
-    x = keras.layers.BatchNormalization(momentum=0.99, epsilon=1e-3, name=f"{name}.1")(x)
+    x = FusedBatchNormalization(momentum=0.99, epsilon=1e-3, name=f"{name}.1")(x)
     return keras.layers.Activation(activation, name=f"{name}.2")(x) if activation else x
 
 

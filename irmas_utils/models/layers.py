@@ -65,6 +65,32 @@ def _product(x: tf.Tensor, kernel: tf.Tensor):
     return tf.matmul(x, kernel), gradients
 
 
+@keras.saving.register_keras_serializable("irmas_utils")
+class FusedBatchNormalization(keras.layers.BatchNormalization):
+    """`keras.layers.BatchNormalization` over images, (batch, height, width, channels), in one go.
+
+    Keras 3 writes the layer out in elementary operations, and its gradient takes longer than
+    that of the convolution before it. TensorFlow's fused kernel takes half the time on a CPU.
+    As in PyTorch, the running variance is fed with the unbiased variance of the batch.
+    """
+
+    def call(self, inputs, training=None):
+        """Normalize; shape unchanged."""
+        if not (training and self.trainable):
+            return self._fused(inputs, mean=self.moving_mean, variance=self.moving_variance)[0]
+        output, mean, variance, *_ = self._fused(inputs)
+        for moving, found in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            moving.assign(moving * self.momentum + found * (1 - self.momentum))
+        return output
+
+    def _fused(self, inputs, **moments):
+        gamma, beta = (tf.convert_to_tensor(v) for v in (self.gamma, self.beta))
+        moments = {name: tf.convert_to_tensor(value) for name, value in moments.items()}
+        return tf.compat.v1.nn.fused_batch_norm(
+            inputs, gamma, beta, epsilon=self.epsilon, is_training=not moments, **moments
+        )
+
+
 def logits_view(model: keras.Model) -> keras.Model:
     """View of `model` that ends before the sigmoid. It shares every variable with `model`.
 
