@@ -141,6 +141,11 @@ def results_dir(profile: str) -> Path:
     return paths.results_root() / profile
 
 
+def exists(profile: str, name: str) -> bool:
+    """Say whether a run's metrics have been written."""
+    return (results_dir(profile) / "metrics" / f"{name}.json").is_file()
+
+
 def load_metrics(profile: str, name: str) -> dict[str, Any]:
     """Read metrics that an earlier notebook wrote.
 

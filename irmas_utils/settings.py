@@ -52,6 +52,13 @@ class Settings:
     fft_batch_size: int
     fft_epochs: int
     fft_samples: int
+    networks_seeds: list[int]
+    networks_mixtures: int
+    networks_han_width: float
+    networks_han_epochs: int
+    networks_mn04_epochs: int
+    networks_mn04_learning_rate: float
+    networks_variants: list[str]
     study_seeds: list[int]
     study_lstm_base_loss: str
     study_lstm_base_units: int
