@@ -47,7 +47,7 @@ from irmas_utils.streams import TRAINING_STREAMS, extract
 
 FOLDS = 5
 MN04 = Plan(efficientat.SAMPLE_RATE, epochs=8)
-HAN = Plan(han.SAMPLE_RATE, 1.0, 0.5, epochs=20, ema=None, recipe=ALONE, aggregation="s1")
+HAN = Plan(han.SAMPLE_RATE, 1.0, 0.5, epochs=10, ema=None, recipe=ALONE, aggregation="s1")
 MASKS = {"mask_bands": 24, "mask_frames": 60, "filter_db": 6.0}
 
 Score = Callable[[pd.DataFrame], np.ndarray]
@@ -107,7 +107,7 @@ def untrained(data: Fold, seed: int):
     return _by_file(recognizer), recognizer.model.count_params()
 
 
-def dense(data: Fold, seed: int, *, epochs: int = 5, batch_size: int = 16):
+def dense(data: Fold, seed: int, *, epochs: int = 3, batch_size: int = 16):
     """Train the paper's FFT network; in batches of 16 and not 4, for time."""
     backend.set_determinism(seed)
     load = FeatureCache("fft", fft_magnitude, length=FFT_SAMPLES).compute  # 9 GB if kept
