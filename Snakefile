@@ -7,13 +7,14 @@ import json
 import shlex
 import sys
 
-from irmas_utils import corpus, paths, records, settings, studies
+from irmas_utils import corpus, paths, records, settings, studies, variants, weights
 from irmas_utils.workflow import PACKAGE, sources
 
 SETTINGS = settings.load(config["profile"])
 RESULTS = records.results_dir(SETTINGS.profile)
 DATA = ("profile", "seed", "corpus_")
 TRAINING = (*DATA, "validation_", "bootstrap_")
+NETWORKS = (*TRAINING, "networks_seeds", "networks_mixtures", "networks_han_", "networks_mn04_")
 STUDIES = studies.runs(SETTINGS)
 
 def executed(name):
@@ -32,6 +33,11 @@ def code(name):
     return [str(path) for path in sources(paths.NOTEBOOKS / f"{name}.ipynb")]
 
 
+def given(name):
+    """What runs notebook 07 again once IRMAS_WEIGHTS names a folder with the weights."""
+    return weights.given() if name == variants.NOTEBOOK else None
+
+
 # name: (prefixes of the settings that it reads, executed notebooks whose results it reads)
 NOTEBOOKS = {
     "01_data_analysis": (DATA, []),
@@ -40,7 +46,11 @@ NOTEBOOKS = {
     "04_fft_model": ((*TRAINING, "fft_"), []),
     "05_lstm_hyperparameters": ((*TRAINING, "lstm_", "study_seeds", "study_lstm_"), studied("lstm")),
     "06_fft_hyperparameters": ((*TRAINING, "study_seeds", "study_fft_"), studied("fft")),
-    "09_comparison": (TRAINING, [executed("03_lstm_model"), executed("04_fft_model")]),
+    "07_other_networks": (NETWORKS, []),
+    "09_comparison": (
+        TRAINING,
+        [executed(name) for name in ("03_lstm_model", "04_fft_model", "07_other_networks")],
+    ),
 }
 
 
@@ -76,6 +86,7 @@ for name, (prefixes, needs) in NOTEBOOKS.items():
             executed(name),
         params:
             settings=SETTINGS.section(*prefixes),
+            weights=given(name),
         shell:
             "{sys.executable} -m irmas_utils.execute {input.notebook} {output}"
             " -p profile {config[profile]}"
@@ -93,7 +104,8 @@ for run, (name, parameters) in STUDIES.items():
         output:
             str(RESULTS / "notebooks" / "studies" / f"{run}.ipynb"),
         params:
-            settings=SETTINGS.section(*TRAINING),
+            settings=SETTINGS.section(*(NETWORKS if name == variants.NOTEBOOK else TRAINING)),
+            weights=given(name),
             run=run,
             options=" ".join(f"-p {k} {shlex.quote(json.dumps(v))}" for k, v in parameters.items()),
         shell:

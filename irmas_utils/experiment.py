@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from irmas_utils import INSTRUMENT_NAMES, INSTRUMENTS, dataset, metrics
 from irmas_utils.errors import DataError
@@ -64,7 +65,7 @@ def split(index: pd.DataFrame, settings: Settings) -> Splits:
 
 
 def score(
-    clips: pd.DataFrame, scores: np.ndarray, settings: Settings, threshold: float = 0.5
+    clips: pd.DataFrame, scores: np.ndarray, settings: Settings, threshold: ArrayLike = 0.5
 ) -> dict[str, Any]:
     """Evaluate scores cut at a threshold, with intervals over recordings.
 
@@ -75,7 +76,7 @@ def score(
     scores : numpy.ndarray, (n_clips, 11)
     settings : Settings
         Its `bootstrap_samples` and `seed` are used.
-    threshold : float
+    threshold : float or array (11,)
         A label is predicted where its score is above it; the paper's is 0.5 (section 3.3.4).
 
     Returns

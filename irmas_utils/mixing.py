@@ -87,6 +87,7 @@ def batches(
     seed: int,
     epoch: int,
     balance: float = 0.0,
+    fill: bool = False,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield one epoch of mixed clips.
 
@@ -106,6 +107,9 @@ def batches(
     balance : float
         0: every excerpt is the first of a clip once. Else `n_clips` are drawn with replacement,
         an excerpt of a class of n with a weight of ``n ** -balance``; 1 balances the classes.
+    fill : bool
+        Fill the last batch up with the epoch's first excerpts. Batch normalization has no use for
+        a batch of a few clips, and a training step is compiled once for each size.
 
     Yields
     ------
@@ -115,6 +119,8 @@ def batches(
     rng = np.random.default_rng([seed, epoch])
     classes = labels.argmax(axis=1)
     order = _order(classes, balance, rng)
+    if fill:
+        order = np.resize(order, math.ceil(len(order) / batch_size) * batch_size)
     for start in range(0, len(order), batch_size):
         clips = [
             mix(load, labels, _companions(first, classes, recipe, rng), n_samples, recipe, rng)
@@ -140,15 +146,23 @@ def mix(
     y : numpy.ndarray, float32, (11,)
         The labels united as chances that do not depend on each other: ``1 - prod(1 - label)``.
     """
-    levels = -rng.uniform(0, recipe.below_db, len(positions))
-    levels[0] = 0.0
-    total = np.zeros(n_samples, np.float32)
-    for position, level in zip(positions, levels, strict=True):
-        samples = excerpt(load(position), n_samples, recipe.pan, rng)
-        total += samples * np.float32(10 ** (level / 20) * rng.choice((-1, 1)))
+    x = components(load, positions, n_samples, recipe, rng).sum(axis=0)
     united = 1 - np.prod(1 - labels[positions], axis=0)
     y = recipe.negative + (recipe.positive - recipe.negative) * united
-    return total, y.astype(np.float32)
+    return x, y.astype(np.float32)
+
+
+def components(
+    load: Load, positions: list[int], n_samples: int, recipe: Recipe, rng: np.random.Generator
+) -> np.ndarray:
+    """Return what `mix` adds up: float32, (n_excerpts, n_samples)."""
+    levels = -rng.uniform(0, recipe.below_db, len(positions))
+    levels[0] = 0.0
+    parts = np.empty((len(positions), n_samples), np.float32)
+    for part, position, level in zip(parts, positions, levels, strict=True):
+        part[:] = excerpt(load(position), n_samples, recipe.pan, rng)
+        part *= np.float32(10 ** (level / 20) * rng.choice((-1, 1)))
+    return parts
 
 
 def excerpt(samples: np.ndarray, length: int, pan: float, rng: np.random.Generator) -> np.ndarray:

@@ -120,8 +120,8 @@ def train(
     """
     history = training.fit(
         model,
-        lambda epoch: _batches(clips, plan, plan.recipe, seed, epoch, labels),
-        None if validation is None else list(_batches(validation, plan, ALONE, seed, 0)),
+        lambda epoch: _batches(clips, plan, seed, epoch, labels, fill=True),
+        None if validation is None else list(_alone(validation, plan, seed)),
         loss="binary",
         learning_rate=plan.schedule(len(clips)),
         epochs=plan.epochs,
@@ -134,17 +134,25 @@ def train(
     return recognizer(model, plan), history
 
 
-def _batches(clips, plan: Plan, recipe: Recipe, seed: int, epoch: int, labels=None):
+def _batches(
+    clips: pd.DataFrame, plan: Plan, seed: int, epoch: int, labels=None, fill: bool = False
+):
     return mixing.batches(
         mixing.excerpts(clips, plan.sample_rate),
         label_matrix(clips["labels"]) if labels is None else labels,
         n_samples=round(plan.window * plan.sample_rate),
         batch_size=plan.batch_size,
-        recipe=recipe,
+        recipe=plan.recipe,
         seed=seed,
         epoch=epoch,
-        balance=plan.balance if recipe is not ALONE else 0.0,
+        balance=plan.balance,
+        fill=fill,
     )
+
+
+def _alone(clips: pd.DataFrame, plan: Plan, seed: int):
+    """Every clip once, alone and as it is."""
+    return _batches(clips, dataclasses.replace(plan, recipe=ALONE, balance=0.0), seed, 0)
 
 
 def recognizer(model: keras.Model, plan: Plan) -> Recognizer:
@@ -176,6 +184,25 @@ def with_thresholds(
     chosen = metrics.choose_threshold(label_matrix(held_out["labels"]), scores, per_label)
     values = np.broadcast_to(chosen, len(INSTRUMENTS)).tolist()
     return dataclasses.replace(untuned, thresholds=tuple(values))
+
+
+def joined(members: Sequence[Recognizer]) -> Recognizer:
+    """Return one recognizer of the mean logits of several that are used alike.
+
+    All it is not told here (rate, windows, thresholds) it takes from the first; one alone is
+    returned as it is.
+    """
+    first, *others = members
+    if not others:
+        return first
+    waveform = keras.Input((None,), name="waveform")
+    logits = [
+        keras.Model(m.model.input, m.model.get_layer("logits").output, name=f"member_{n}")(waveform)
+        for n, m in enumerate(members)
+    ]
+    mean = keras.layers.Average(name="logits")(logits)
+    output = keras.layers.Activation("sigmoid", name="scores")(mean)
+    return dataclasses.replace(first, model=keras.Model(waveform, output, name=first.model.name))
 
 
 def soft_labels(labels: np.ndarray, teacher: np.ndarray, trust: float = 0.5) -> np.ndarray:
@@ -224,7 +251,7 @@ def probe(
     """
     body = efficientat.pretrained(weights, len(INSTRUMENTS), level=efficientat.LEVEL)
     body = keras.Model(body.input, body.get_layer("embedding").output)
-    pairs = [(body(x, training=False), y) for x, y in _batches(clips, plan, ALONE, 0, 0)]
+    pairs = [(body(x, training=False), y) for x, y in _alone(clips, plan, 0)]
     x, y = (np.concatenate(part) for part in zip(*pairs, strict=True))
     scaler = StandardScaler().fit(x)
     fits = [LogisticRegression(C=strength, max_iter=1000).fit(scaler.transform(x), k) for k in y.T]

@@ -146,6 +146,12 @@ def exists(profile: str, name: str) -> bool:
     return (results_dir(profile) / "metrics" / f"{name}.json").is_file()
 
 
+def discard(profile: str, name: str) -> None:
+    """Remove a run's metrics and predictions, if there are any."""
+    for file in (f"metrics/{name}.json", f"predictions/{name}.csv"):
+        (results_dir(profile) / file).unlink(missing_ok=True)
+
+
 def load_metrics(profile: str, name: str) -> dict[str, Any]:
     """Read metrics that an earlier notebook wrote.
 

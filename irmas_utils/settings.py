@@ -58,6 +58,7 @@ class Settings:
     networks_han_epochs: int
     networks_mn04_epochs: int
     networks_mn04_learning_rate: float
+    networks_mn04_ema: float
     networks_variants: list[str]
     study_seeds: list[int]
     study_lstm_base_loss: str

@@ -2,7 +2,8 @@
 
 A study varies one parameter of notebook 03 or 04 around that notebook's study setting. Each value
 is one execution of the notebook, with all its seeds, so a value that is added to a profile means
-one more execution. Notebooks: 05_lstm_hyperparameters.ipynb and 06_fft_hyperparameters.ipynb.
+one more execution. The variants of notebook 07's networks (`irmas_utils.variants`) are executed
+likewise. Notebooks: 05_lstm_hyperparameters.ipynb and 06_fft_hyperparameters.ipynb.
 """
 
 from typing import Any, NamedTuple
@@ -10,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from irmas_utils import INSTRUMENTS, records
+from irmas_utils import INSTRUMENTS, records, variants
 from irmas_utils.settings import Settings
 
 NOTEBOOKS = {"lstm": "03_lstm_model", "fft": "04_fft_model"}
@@ -28,6 +29,7 @@ def runs(settings: Settings) -> dict[str, Run]:
 
     A value that is the study's base value has no run of its own: all of a model's studies share
     the run ``lstm-base`` or ``fft-base``. ``lstm-working`` is the LSTM that reads short frames.
+    The variants of notebook 07's networks come last, under names such as ``han-wide``.
     """
     found = {}
     for model, notebook in NOTEBOOKS.items():
@@ -37,6 +39,9 @@ def runs(settings: Settings) -> dict[str, Run]:
                 found[name] = Run(notebook, base(settings, model) | {parameter: value})
     frames = _stripped(settings, "study_lstm_working_")
     found["lstm-working"] = Run(NOTEBOOKS["lstm"], base(settings, "lstm") | frames)
+    for name in settings.networks_variants:
+        network, change, _ = variants.variant(name)
+        found[name] = Run(variants.NOTEBOOK, {"train": [network], "change": change})
     return found
 
 

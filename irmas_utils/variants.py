@@ -123,7 +123,7 @@ def _rows(settings: Settings, run: str) -> pd.DataFrame:
             "base": run in NETWORKS,
             "seed": result["seeds"],
             **{name: scores[name] for name in ("micro F1", "macro F1", "LRAP")},
-            "parameters": result["n_parameters"],
+            "parameters": result["n_parameters"] // len(result["seeds"]),
             "seconds": result["seconds_per_epoch"],
         }
     )

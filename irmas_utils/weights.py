@@ -59,6 +59,12 @@ def available(weights: Weights = MN04) -> tuple[Path | None, str]:
         return None, f"No pre-trained weights: {error}"
 
 
+def given(weights: Weights = MN04) -> bool:
+    """Say whether the weights lie in the folder that ``IRMAS_WEIGHTS`` names; fetches nothing."""
+    folder = paths.weights_root()
+    return folder != paths.cache_root() / "weights" and (folder / weights.name).is_file()
+
+
 def fetch(weights: Weights = MN04, timeout: float = 30.0) -> Path:
     """Return the path of the weights, fetched if they are not on disk.
 

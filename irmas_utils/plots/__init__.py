@@ -6,6 +6,7 @@ few that draw several panels take and return `axes`. None saves. Call `use_style
 """
 
 from irmas_utils.plots.corpus import cooccurrence, durations, label_occurrence, labels_per_clip
+from irmas_utils.plots.networks import per_label_f1, training_curves_of
 from irmas_utils.plots.results import causes, comparison, per_label_scores, study, threshold_curve
 from irmas_utils.plots.signals import (
     instruments_over_time,
@@ -32,12 +33,14 @@ __all__ = [
     "mark_corpus",
     "mark_sample",
     "padded_waveform",
+    "per_label_f1",
     "per_label_scores",
     "spectrum",
     "stems",
     "study",
     "threshold_curve",
     "training_curves",
+    "training_curves_of",
     "use_style",
     "waveform",
 ]
