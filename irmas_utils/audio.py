@@ -53,6 +53,66 @@ def _unusable(path: str | Path, found: str) -> AudioError:
     )
 
 
+def beginning(path: str | Path, seconds: float) -> tuple[np.ndarray, int]:
+    """Read the first `seconds` of a file in mono.
+
+    Returns
+    -------
+    samples : numpy.ndarray, float32, (n_samples,)
+    sample_rate : int
+        In hertz.
+
+    Raises
+    ------
+    AudioError
+        If the file is missing or unreadable.
+    """
+    try:
+        with soundfile.SoundFile(os.fsencode(path)) as file:
+            rate = file.samplerate
+            return mono(file.read(round(seconds * rate), dtype="float32", always_2d=True)), rate
+    except (soundfile.LibsndfileError, OSError) as error:
+        raise _unusable(path, str(error)) from error
+
+
+def outline(path: str | Path, points_a_second: int = 100) -> tuple[np.ndarray, float]:
+    """Reduce a file of any length to what its waveform looks like, in constant memory.
+
+    Parameters
+    ----------
+    path : str or Path
+    points_a_second : int
+        About so many: the lowest and the highest mono sample of each of half as many stretches.
+
+    Returns
+    -------
+    points : numpy.ndarray, float32, (n_points,)
+        Lowest, highest, lowest, … in the order of time.
+    rate : float
+        Points a second, exactly.
+
+    Raises
+    ------
+    AudioError
+        As `read`.
+    """
+    extremes = []
+    try:
+        with soundfile.SoundFile(os.fsencode(path)) as file:
+            length = 2 * file.samplerate // points_a_second
+            rate = 2 * file.samplerate / length
+            for block in file.blocks(blocksize=length, dtype="float32", always_2d=True):
+                samples = mono(block)
+                extremes += [samples.min(), samples.max()]
+    except (soundfile.LibsndfileError, OSError) as error:
+        raise _unusable(path, str(error)) from error
+    if not extremes:
+        raise _unusable(path, "no samples")
+    if not np.isfinite(extremes).all():
+        raise _unusable(path, "samples that are NaN or infinite")
+    return np.array(extremes, np.float32), rate
+
+
 def mono(samples: np.ndarray) -> np.ndarray:
     """Average the channels: ``(n_samples, n_channels)`` to ``(n_samples,)``.
 

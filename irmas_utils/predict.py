@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import soundfile
 import soxr
 
@@ -45,6 +46,8 @@ class Prediction:
         Of the whole file.
     named : numpy.ndarray of bool, (11,)
         Where the score is above the instrument's threshold.
+    window : float
+        Length of a window in seconds.
     starts : numpy.ndarray, (n_windows,)
         In seconds.
     window_scores : numpy.ndarray, (n_windows, 11)
@@ -56,8 +59,18 @@ class Prediction:
     duration: float
     scores: np.ndarray
     named: np.ndarray
+    window: float
     starts: np.ndarray
     window_scores: np.ndarray
+
+    @property
+    def edges(self) -> np.ndarray:
+        """Where each window's part of the file begins, and the file's end: (n_windows + 1,).
+
+        Windows overlap; a moment belongs to the window whose middle is nearest.
+        """
+        between = (self.starts[1:] + self.starts[:-1] + self.window) / 2
+        return np.concatenate([[0.0], between, [self.duration]])
 
 
 def predict(path: str | Path, recognizer: Recognizer) -> Prediction:
@@ -79,7 +92,10 @@ def predict(path: str | Path, recognizer: Recognizer) -> Prediction:
         raise _unusable(path, "no samples")
     scores = windows.aggregate(window_scores, recognizer.aggregation)
     named = scores > np.array(recognizer.thresholds)
-    return Prediction(Path(path), rate, channels, duration, scores, named, starts, window_scores)
+    window = recognizer.window / recognizer.sample_rate
+    return Prediction(
+        Path(path), rate, channels, duration, scores, named, window, starts, window_scores
+    )
 
 
 def _blocks(file: soundfile.SoundFile, rate: int, path: str | Path) -> Iterator[np.ndarray]:
@@ -146,6 +162,25 @@ def untrained() -> Recognizer:
         thresholds=(UNTRAINED_THRESHOLD,) * len(INSTRUMENTS),
         provenance={"name": UNTRAINED, "data": "AudioSet", "licence": weights.MN04.licence},
     )
+
+
+def label_table(prediction: Prediction, recognizer: Recognizer) -> pd.DataFrame:
+    """Return a row an instrument, the most probable first: what is said of the whole file.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns instrument, probability, threshold and named (whether it is above it).
+    """
+    table = pd.DataFrame(
+        {
+            "instrument": [INSTRUMENT_NAMES[code] for code in INSTRUMENTS],
+            "probability": prediction.scores,
+            "threshold": recognizer.thresholds,
+            "named": prediction.named,
+        }
+    )
+    return table.sort_values("probability", ascending=False, ignore_index=True)
 
 
 def as_dict(prediction: Prediction) -> dict[str, Any]:

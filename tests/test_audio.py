@@ -77,3 +77,37 @@ def test_loading_mono_is_reading_and_mixing(tmp_path, channels, subtype):
     assert np.allclose(audio.load_mono(tmp_path / "clip.wav"), expected, rtol=1e-6, atol=0)
     if channels < 3:
         assert np.array_equal(audio.load_mono(tmp_path / "clip.wav"), expected)
+
+
+@pytest.mark.parametrize("rate", [8000, 11025, 44100])
+def test_outline_holds_every_extreme(tmp_path, rate):
+    samples = np.zeros((round(2.05 * rate), 2))
+    samples[rate // 2] = 0.5
+    samples[rate] = -1, 0.5
+    soundfile.write(tmp_path / "clip.wav", samples, rate, subtype="FLOAT")
+    points, density = audio.outline(tmp_path / "clip.wav")
+    assert len(points) / density == pytest.approx(2.05, abs=0.021)
+    assert (points.min(), points.max()) == (-0.25, 0.5)
+    assert points.argmax() / density == pytest.approx(0.5, abs=0.02)
+    assert points.argmin() / density == pytest.approx(1, abs=0.02)
+
+
+def test_outline_of_files_that_cannot_be_drawn(tmp_path):
+    with pytest.raises(AudioError, match=r"gone\.wav"):
+        audio.outline(tmp_path / "gone.wav")
+    soundfile.write(tmp_path / "empty.wav", np.zeros((0, 2)), 44100)
+    with pytest.raises(AudioError, match=r"empty\.wav.*no samples"):
+        audio.outline(tmp_path / "empty.wav")
+    soundfile.write(tmp_path / "nan.wav", np.full(4410, np.nan), 44100, subtype="FLOAT")
+    with pytest.raises(AudioError, match=r"nan\.wav.*NaN"):
+        audio.outline(tmp_path / "nan.wav")
+
+
+def test_beginning_is_short_and_mono(tmp_path):
+    path = write_clip(tmp_path / "clip.wav", seconds=0.5)
+    samples, rate = audio.beginning(path, 0.1)
+    assert (samples.shape, rate) == ((4410,), 44100)
+    np.testing.assert_allclose(samples, audio.load_mono(path)[:4410], atol=1e-7)
+    assert len(audio.beginning(path, 60)[0]) == 22050
+    with pytest.raises(AudioError, match=r"gone\.wav"):
+        audio.beginning(tmp_path / "gone.wav", 1)

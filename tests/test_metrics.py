@@ -298,3 +298,15 @@ def test_unknown_names_are_refused():
         metrics.f1(y, y, "samples")
     with pytest.raises(ValueError, match="metric is 'f1'"):
         metrics.paired_test(y, y, y, metric="f1")
+
+
+def test_relative_scores_keep_the_decisions_and_the_ranks():
+    scores = np.random.default_rng(0).uniform(0, 1, (200, 11))
+    scores[0, :3] = 0, 1, 0.1
+    moved = metrics.relative(scores, 0.1)
+    assert moved[0, 2] == 0.5
+    assert ((moved > 0.5) == (scores > 0.1)).all()
+    assert (np.argsort(moved[0]) == np.argsort(scores[0])).all()
+    np.testing.assert_allclose(metrics.relative(scores, 0.5), scores, atol=1e-6)
+    own = np.linspace(0.1, 0.9, 11)
+    assert ((metrics.relative(scores, own) > 0.5) == (scores > own)).all()

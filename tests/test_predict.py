@@ -191,3 +191,19 @@ def test_untrained_network_hears_a_cello_and_a_trumpet(monkeypatch, tmp_path):
         soundfile.write(tmp_path / "a.wav", reference[f"{clip}_waveform"], 32000)
         found = predict.predict(tmp_path / "a.wav", recognizer)
         assert INSTRUMENTS[found.scores.argmax()] == code
+
+
+def test_every_moment_belongs_to_the_nearest_window(recognizer, tmp_path):
+    found = predict.predict(_write(tmp_path / "a.wav", 1.3), recognizer)
+    np.testing.assert_allclose(found.starts, [0, 0.25, 0.5, 0.75, 0.8], atol=1e-3)
+    np.testing.assert_allclose(found.edges, [0, 0.375, 0.625, 0.875, 1.025, 1.3], atol=1e-3)
+    short = predict.predict(_write(tmp_path / "b.wav", 0.2), recognizer)
+    assert short.edges.tolist() == [0, 0.2]
+
+
+def test_label_table_is_sorted(recognizer, tmp_path):
+    found = predict.predict(_write(tmp_path / "a.wav"), recognizer)
+    table = predict.label_table(found, recognizer)
+    assert table["probability"].is_monotonic_decreasing
+    assert sorted(table["probability"]) == sorted(found.scores)
+    assert (table["named"] == (table["probability"] > table["threshold"])).all()

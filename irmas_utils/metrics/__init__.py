@@ -46,6 +46,7 @@ from irmas_utils.metrics.systems import (
     choose_threshold,
     prior_only_labels,
     prior_top,
+    relative,
     threshold_curve,
     trivial_predictors,
 )
@@ -71,6 +72,7 @@ __all__ = [
     "prior_only_labels",
     "prior_top",
     "recall",
+    "relative",
     "threshold_curve",
     "trivial_predictors",
     "validate",

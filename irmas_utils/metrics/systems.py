@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import special
 
 from irmas_utils import INSTRUMENTS
 from irmas_utils.metrics import scores
@@ -30,6 +31,27 @@ def binarize(y_score: ArrayLike, threshold: ArrayLike = THRESHOLD) -> NDArray:
     bool array (n_clips, 11)
     """
     return np.asarray(y_score) > np.asarray(threshold)
+
+
+def relative(y_score: ArrayLike, threshold: ArrayLike) -> NDArray:
+    """Shift scores on the logistic scale so that the threshold becomes 0.5.
+
+    Which labels are predicted stays the same, and systems of different thresholds can be
+    compared, drawn on one scale, or averaged.
+
+    Parameters
+    ----------
+    y_score : array (..., 11)
+        Scores.
+    threshold : float or array (11,)
+        In (0, 1).
+
+    Returns
+    -------
+    array (..., 11)
+    """
+    score = np.clip(np.asarray(y_score, dtype=float), 1e-7, 1 - 1e-7)
+    return special.expit(special.logit(score) - special.logit(np.asarray(threshold, dtype=float)))
 
 
 def threshold_curve(y_true: ArrayLike, y_score: ArrayLike) -> dict[str, NDArray]:

@@ -158,7 +158,9 @@ def stems(
     return axes
 
 
-def instruments_over_time(times: ArrayLike, scores: ArrayLike, ax: Axes | None = None) -> Axes:
+def instruments_over_time(
+    times: ArrayLike, scores: ArrayLike, ax: Axes | None = None, *, label: str = "probability"
+) -> Axes:
     """Heat map of each instrument's probability against time.
 
     Parameters
@@ -166,8 +168,10 @@ def instruments_over_time(times: ArrayLike, scores: ArrayLike, ax: Axes | None =
     times : array (n_windows,) or (n_windows + 1,)
         Start of each window in seconds, and optionally the end of the last.
     scores : array (n_windows, 11)
-        Probabilities.
+        Probabilities, or anything else from 0 to 1.
     ax : Axes, optional
+    label : str
+        What the scores are.
     """
     ax = axes_or_new(ax, 9, 3.6)
     times, scores = np.asarray(times, dtype=float), np.asarray(scores)
@@ -181,5 +185,5 @@ def instruments_over_time(times: ArrayLike, scores: ArrayLike, ax: Axes | None =
     ax.invert_yaxis()
     ax.grid(visible=False)
     ax.set(xlabel="time [s]")
-    ax.figure.colorbar(image, ax=ax, label="probability", pad=0.01)
+    ax.figure.colorbar(image, ax=ax, label=label, pad=0.01)
     return ax
