@@ -32,6 +32,20 @@ def test_differences_beyond_the_tolerance_are_listed(tmp_path, reference_run, me
     assert len(reference.differences(fresh, reference_run)) == lines
 
 
+def test_what_needs_weights_may_be_missing_on_either_side_and_must_agree_where_it_is(tmp_path):
+    rows = {"systems": {"lstm": {"value": 0.3}}}
+    more = {"systems": rows["systems"] | {"mn04 fine-tuned": {"value": 0.6}}}
+    worse = {"systems": rows["systems"] | {"mn04 fine-tuned": {"value": 0.5}}}
+    without, having, other = (
+        run(tmp_path / name, **values)
+        for name, values in {"a": rows, "b": more, "c": worse}.items()
+    )
+    (having / "metrics" / "mn04-alone.json").write_text('{"f1": 0.6}')
+    assert reference.differences(without, having) == []
+    assert reference.differences(having, without) == []
+    assert len(reference.differences(having, other)) == 1
+
+
 def test_refresh_copies_the_light_part_and_fills_the_readme(tmp_path, monkeypatch):
     source = run(tmp_path / "results" / "sample", f1=0.5)
     for name in ("figures/a.png", "tables/comparison.md", "predictions/fft.csv", "site/x.html"):

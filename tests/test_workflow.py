@@ -1,5 +1,6 @@
 """The whole paper on the smoke profile: what a stranger's first run does, in small."""
 
+import json
 import os
 import re
 import shutil
@@ -10,6 +11,7 @@ import nbformat
 import numpy as np
 import pytest
 import yaml
+from conftest import write_clip
 from matplotlib import image
 
 from irmas_utils import paths, reference, settings, studies, workflow
@@ -80,6 +82,16 @@ def test_everything_is_in_the_manifest(smoke):
     folders = ("figures", "tables", "metrics", "predictions")
     files = {str(p.relative_to(results)) for f in folders for p in (results / f).iterdir()}
     assert manifest.keys() == files
+
+
+def test_predict_finds_and_uses_the_saved_network(smoke, tmp_path):
+    _, _, environment = smoke
+    clip = write_clip(tmp_path / "clip.wav", seconds=2.0)
+    command = [sys.executable, "-m", "irmas_utils.predict", "--json", str(clip)]
+    said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    (entry,) = json.loads(said.stdout)
+    assert entry["model"].endswith("trained on sample corpus, not IRMAS")
+    assert len(entry["scores"]) == 11
 
 
 def test_metrics_are_the_golden_ones(smoke):
