@@ -1,6 +1,9 @@
 """The data set that a profile names: the real IRMAS, or the built-in sample corpus."""
 
 import argparse
+import hashlib
+import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,7 +34,28 @@ def load(settings: Settings) -> pd.DataFrame:
         skip_bad_clips=settings.corpus_skip_bad_clips,
         allow_incomplete=settings.corpus_allow_incomplete,
     )
-    return integrity.join_duplicates(index, integrity.find_duplicates(index))
+    return index.assign(recording=_recordings(index))
+
+
+def _recordings(index: pd.DataFrame) -> list[str]:
+    """Recording key of each clip, the same for byte-identical ones.
+
+    Every notebook asks, and looking for twins reads from every file: the answer is kept until a
+    file is added, removed or changed.
+    """
+    entry = paths.cache_root() / "recordings" / f"{_stamp(index)}.json"
+    if not entry.is_file():
+        joined = integrity.join_duplicates(index, integrity.find_duplicates(index))
+        atomic.write_json(entry, joined["recording"].tolist())
+    return json.loads(entry.read_text(encoding="utf-8"))
+
+
+def _stamp(index: pd.DataFrame) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for path, recording in zip(index["path"], index["recording"], strict=True):
+        status = os.stat(path)
+        digest.update(repr((path, recording, status.st_size, status.st_mtime_ns)).encode())
+    return digest.hexdigest()
 
 
 def folder(settings: Settings) -> Path:
