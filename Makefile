@@ -45,14 +45,16 @@ lock: $(READY)
 	    --custom-compile-command "make lock" --extra test pyproject.toml -o requirements.lock
 	$(RUN) tools/environment.py
 
-# uv installs the same pins several times faster than pip does.
+# uv installs the same pins several times faster than pip does. Compiled here, once, modules are not
+# compiled again by each of the paper's kernels where Python may not write its bytecode.
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
 	    { echo "error: $(PYTHON) is not Python 3.11 to 3.13; set PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@echo "Setting up $(VENV) …"
 	@$(PYTHON) -m venv $(VENV)
 	@$(RUN) -m pip install -qq --disable-pip-version-check "$$(grep -o '^uv==[^ ]*' requirements.lock)"
-	@$(VENV)/bin/uv pip sync --quiet --python $(RUN) --require-hashes requirements.lock
+	@$(VENV)/bin/uv pip sync --quiet --compile-bytecode --python $(RUN) \
+	    --require-hashes requirements.lock
 	@$(VENV)/bin/uv pip install --quiet --python $(RUN) --no-deps --editable .
 	@touch $@
 

@@ -18,13 +18,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import nbformat
-import papermill
-import yaml
-from papermill.exceptions import PapermillException
+# nbformat would import a grammar of internet addresses, which no notebook's schema asks for, and
+# which takes longer than all the rest here together.
+sys.modules.setdefault("rfc3987_syntax", None)
 
-from irmas_utils import atomic
-from irmas_utils.errors import IrmasError, NotebookError
+import nbformat  # noqa: E402
+import papermill  # noqa: E402
+import yaml  # noqa: E402
+from papermill.exceptions import PapermillException  # noqa: E402
+
+from irmas_utils import atomic  # noqa: E402
+from irmas_utils.errors import IrmasError, NotebookError  # noqa: E402
 
 KERNEL = "python3"
 
