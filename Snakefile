@@ -14,7 +14,7 @@ SETTINGS = settings.load(config["profile"])
 RESULTS = records.results_dir(SETTINGS.profile)
 DATA = ("profile", "seed", "corpus_")
 TRAINING = (*DATA, "validation_", "bootstrap_")
-NETWORKS = (*TRAINING, "networks_seeds", "networks_mixtures", "networks_han_", "networks_mn04_")
+NETWORKS = (*TRAINING, *(f"networks_{k}" for k in ("seeds", "mixtures", "batch", "han_", "mn04_")))
 STUDIES = studies.runs(SETTINGS)
 
 def executed(name):

@@ -182,6 +182,7 @@ def _provenance(record: Record, system: System, name: str, parts: Splits) -> dic
     clips, seeds = parts.fitting, list(system.by_seed)
     tested, mixed = system.judged.on_testing, system.judged.on_mixtures
     pretrained = variants.needs_weights(name)
+    shared = ("networks_seeds", "networks_mixtures", "networks_batch_size")
     return {
         "name": f"{shown(name)}, trained on {corpus.name(record.settings)}",
         "data": corpus.name(record.settings),
@@ -192,7 +193,7 @@ def _provenance(record: Record, system: System, name: str, parts: Splits) -> dic
         f"data {record.data}",
         "seed": ", ".join(map(str, seeds)) + (", logits averaged" if len(seeds) > 1 else ""),
         "duration": f"{system.history['seconds'].sum():.0f} s",
-        "settings": record.settings.section("networks_"),
+        "settings": record.settings.section(*shared, f"networks_{name}_"),
         "metrics": {
             "micro F1 on the testing set": tested["micro"]["f1"],
             "macro F1 on the testing set": tested["macro"]["f1"],

@@ -98,11 +98,13 @@ def configure(
 
 
 def _plan(network: str, settings: Settings) -> Plan:
+    batch_size = settings.networks_batch_size
     if network == "han":
-        return replace(HAN, epochs=settings.networks_han_epochs)
+        return replace(HAN, epochs=settings.networks_han_epochs, batch_size=batch_size)
     return replace(
         MN04,
         epochs=settings.networks_mn04_epochs,
+        batch_size=batch_size,
         learning_rate=settings.networks_mn04_learning_rate,
         ema=settings.networks_mn04_ema,
     )

@@ -54,6 +54,7 @@ class Settings:
     fft_samples: int
     networks_seeds: list[int]
     networks_mixtures: int
+    networks_batch_size: int
     networks_han_width: float
     networks_han_epochs: int
     networks_mn04_epochs: int
