@@ -83,11 +83,14 @@ class Settings:
     study_lstm_working_decimation: int
     study_lstm_working_frame_size: int
     study_lstm_working_n_mels: int | None
+    study_lstm_working_learning_rate: float
+    study_lstm_working_epochs: int
     study_fft_base_loss: str
     study_fft_base_dense: list[int]
     study_fft_base_learning_rate: float
     study_fft_base_batch_size: int
     study_fft_base_epochs: int
+    study_fft_separated_stems: list[str]
     study_fft_vary_loss: list[str]
     study_fft_vary_dense: list[list[int]]
     study_fft_vary_learning_rate: list[float]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from irmas_utils import audio, sample, separation
+from irmas_utils import audio, features, sample, separation, streams
 from irmas_utils.errors import AudioError, DownloadError, SettingsError
 from irmas_utils.sample import composer, plan, render, soundfont
 from irmas_utils.separation import demucs, spectral
@@ -230,3 +230,17 @@ class TestDemucs:
         monkeypatch.setattr(demucs, "ADDRESS", "http://127.0.0.1:9/weights.th")
         with pytest.raises(DownloadError, match="SHA-256 8726e21a"):
             demucs.fetch_weights()
+
+
+def test_spectra_of_stems_are_as_long_as_that_of_the_mix_and_as_loud():
+    clip = np.random.default_rng(0).normal(0, 0.1, (4410, 2)).astype(np.float32)
+    mono = audio.mono(clip)
+    whole = streams.spectra(clip, 44100, streams=["mono"], length=8840, separator="spectral")
+    np.testing.assert_array_equal(whole, features.fft_magnitude(mono, 8840))
+    stems = ["drums", "bass", "melody", "other"]
+    parts = streams.spectra(clip, 44100, streams=stems, length=8840, separator="spectral")
+    assert parts.shape == whole.shape
+    twice = streams.spectra(clip, 44100, streams=["mono", "mid"], length=8840, separator="spectral")
+    first, second = np.split(twice, 2)
+    assert np.square(first).mean() == pytest.approx(np.square(whole).mean(), rel=1e-4)
+    np.testing.assert_allclose(second, first, rtol=1e-4)  # mid is the mono mix
