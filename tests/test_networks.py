@@ -40,12 +40,18 @@ def clips(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def trained(clips, tmp_path_factory):
+def train(clips, tmp_path_factory):
+    """Train Han et al.'s network, or go on where the last call ended."""
     folder = tmp_path_factory.mktemp("checkpoints")
     parts = Splits(clips, clips, clips)
-    return networks.train(
+    return lambda: networks.train(
         "han", parts, CFG, weights=None, checkpoint_dir=lambda seed: folder / str(seed)
     )
+
+
+@pytest.fixture(scope="module")
+def trained(train):
+    return train()
 
 
 def test_a_change_reaches_network_plan_and_recipe():
@@ -77,6 +83,13 @@ def test_one_network_a_seed_and_all_in_one(trained, clips):
     assert np.abs(each[0] - each[1]).max() > 1e-4
     joined = trained.recognizer.model(x).numpy()
     np.testing.assert_allclose(joined, recognition.ensemble(each), atol=1e-5)
+
+
+def test_a_finished_training_is_read_and_not_repeated(train, trained):
+    again = train()
+    pd.testing.assert_frame_equal(again.history, trained.history)  # the seconds, too
+    x = np.random.default_rng(0).normal(size=(3, han.WINDOW)).astype(np.float32)
+    np.testing.assert_array_equal(again.recognizer.model(x), trained.recognizer.model(x))
 
 
 def test_one_recognizer_alone_is_left_as_it_is(trained):
