@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from irmas_utils import INSTRUMENTS, records, variants
-from irmas_utils.settings import Settings
+from irmas_utils.settings import Settings, load
 
 NOTEBOOKS = {"lstm": "03_lstm_model", "fft": "04_fft_model"}
 
@@ -56,6 +56,17 @@ def base(settings: Settings, model: str) -> dict[str, Any]:
 def varied(settings: Settings, model: str) -> dict[str, list[Any]]:
     """Return the values that each parameter of a model takes in its study."""
     return _stripped(settings, f"study_{model}_vary_")
+
+
+def narrowed(settings: Settings, model: str) -> str:
+    """Say in what a profile's studies are smaller than the full profile's; nothing if in none."""
+    whole = base(load("full"), model)
+    changes = [
+        f"{key} {value} instead of {whole[key]}"
+        for key, value in base(settings, model).items()
+        if value != whole[key]
+    ]
+    return f"Narrowed in this profile: {'; '.join(changes)}." if changes else ""
 
 
 def run_name(settings: Settings, model: str, parameter: str, value: Any) -> str:

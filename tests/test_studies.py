@@ -64,5 +64,11 @@ def test_a_study_that_has_not_run_says_so():
         studies.table(CFG, "fft", "loss")
 
 
+def test_what_a_profile_narrows_is_said():
+    assert studies.narrowed(CFG, "fft") == ""
+    said = studies.narrowed(settings.load("full", study_fft_base_epochs=3), "fft")
+    assert said == f"Narrowed in this profile: epochs 3 instead of {CFG.study_fft_base_epochs}."
+
+
 def test_codes():
     assert studies.codes(pd.Series([1] + [0] * 9 + [1]).to_numpy()) == "cel voi"
