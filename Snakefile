@@ -16,12 +16,13 @@ DATA = ("profile", "seed", "corpus_")
 TRAINING = (*DATA, "validation_", "bootstrap_")
 NETWORKS = (*TRAINING, *(f"networks_{k}" for k in ("seeds", "mixtures", "batch", "han_", "mn04_")))
 STUDIES = studies.runs(SETTINGS)
+BENCHMARK = [str(f) for f in (paths.reference_dir().parent / "benchmarks").glob("networks.json")]
 
 def executed(name):
     return str(RESULTS / "notebooks" / f"{name}.ipynb")
 
 
-def studied(model):
+def studied(model=""):
     return [
         str(RESULTS / "notebooks" / "studies" / f"{run}.ipynb")
         for run in STUDIES
@@ -51,6 +52,12 @@ NOTEBOOKS = {
         TRAINING,
         [executed(name) for name in ("03_lstm_model", "04_fft_model", "07_other_networks")],
     ),
+    "10_discussion": (
+        (*TRAINING, "study_", "networks_variants"),
+        [executed(name) for name in ("03_lstm_model", "04_fft_model", "05_lstm_hyperparameters")]
+        + [executed("07_other_networks"), *studied(), *BENCHMARK],
+    ),
+    "11_your_own_audio": (DATA, [executed("07_other_networks")]),
 }
 
 

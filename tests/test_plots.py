@@ -84,6 +84,11 @@ def fake_systems():
     return pd.DataFrame(rows, columns=["name", "kind", "value", "low", "high"])
 
 
+def fake_differences():
+    rows = [("spectrogram images", 0.08, 0.03, 0.12), ("larger network", -0.01, None, None)]
+    return pd.DataFrame(rows, columns=["idea", "difference", "low", "high"])
+
+
 def fake_study():
     rng, values = np.random.default_rng(0), np.repeat([1, 2, 4, 8, 16], 3)
     return values, 0.32 - 0.01 * np.abs(np.log2(values) - 2) + rng.normal(0, 0.006, len(values))
@@ -128,6 +133,7 @@ FIGURES = {
     "gradient_norm": lambda: plots.gradient_norm(gradients(), RATE),
     "per_label_scores": lambda: plots.per_label_scores(fake_result()),
     "comparison": lambda: plots.comparison(fake_systems()),
+    "differences": lambda: plots.differences(fake_differences(), xlabel="difference in micro F1"),
     "study": lambda: plots.study(
         *fake_study(), xlabel="batch size", log_x=True, paper=4
     ),
@@ -278,6 +284,13 @@ def test_comparison_has_a_row_a_system_from_the_top():
     assert ax.get_yticklabels()[0].get_text() == "Bosch et al. 2012, experiment 5"
     assert ax.get_ylim()[0] > ax.get_ylim()[1]
     assert [t.get_text() for t in ax.texts][:2] == ["0.503", "0.378"]
+
+
+def test_differences_have_a_row_an_idea_from_the_top():
+    ax = plots.differences(fake_differences())
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["spectrogram images", "larger network"]
+    assert ax.get_ylim()[0] > ax.get_ylim()[1]
+    assert [t.get_text() for t in ax.texts] == ["+0.080", "-0.010"]
 
 
 def test_colours_differ_in_lightness_where_they_meet():

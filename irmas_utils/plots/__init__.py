@@ -7,7 +7,14 @@ few that draw several panels take and return `axes`. None saves. Call `use_style
 
 from irmas_utils.plots.corpus import cooccurrence, durations, label_occurrence, labels_per_clip
 from irmas_utils.plots.networks import per_label_f1, training_curves_of
-from irmas_utils.plots.results import causes, comparison, per_label_scores, study, threshold_curve
+from irmas_utils.plots.results import (
+    causes,
+    comparison,
+    differences,
+    per_label_scores,
+    study,
+    threshold_curve,
+)
 from irmas_utils.plots.signals import (
     instruments_over_time,
     log_mel,
@@ -24,6 +31,7 @@ __all__ = [
     "causes",
     "comparison",
     "cooccurrence",
+    "differences",
     "durations",
     "gradient_norm",
     "instruments_over_time",

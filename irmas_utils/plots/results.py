@@ -167,6 +167,34 @@ def causes(
     return ax
 
 
+def differences(table: pd.DataFrame, ax: Axes | None = None, xlabel: str = "difference") -> Axes:
+    """How much better a system is with a change than without it, a row a change.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        A row a change, drawn from the top: idea, difference, low, high.
+    ax : Axes, optional
+    xlabel : str
+        Name of the difference.
+    """
+    ax = axes_or_new(ax, 8, 1 + 0.34 * len(table))
+    values = table[["difference", "low", "high"]].astype(float)
+    lengths = [values["difference"] - values["low"], values["high"] - values["difference"]]
+    style = {"color": COLOURS["line"], "fmt": "o", "markersize": 5.5, "capsize": 2.5}
+    places = range(len(table))
+    lengths = np.nan_to_num(lengths).clip(min=0)
+    ax.errorbar(values["difference"], places, xerr=lengths, **style)
+    ax.axvline(0, color=COLOURS["mark"], lw=1.2, zorder=0)
+    for row, value in enumerate(values["difference"]):
+        place = {"xycoords": ("axes fraction", "data"), "va": "center", "fontsize": "small"}
+        ax.annotate(f"{value:+.3f}", (1.01, row), **place)
+    ax.set_yticks(places, table["idea"])
+    ax.set_ylim(len(table) - 0.5, -0.5)
+    ax.set(xlabel=xlabel)
+    return ax
+
+
 def _tick_each(ax: Axes, places: Mapping[Any, float]) -> None:
     """Put one tick at each value of a study, whatever the scale."""
     names = [value if isinstance(value, str) else f"{value:g}" for value in places]
