@@ -61,6 +61,7 @@ def outlook(settings: Settings) -> list[Idea]:
     best = (kept(settings),)
     ideas = [
         Idea("FFT of separated streams", ("fft-separated",), ("fft-base",)),
+        Idea("separated streams, as Bosch et al. use them", ("bosch-5",), ("bosch-1",)),
         Idea("spectrogram images", ("han",), ("fft",)),
         Idea("the paper's two combined", ("lstm", "fft"), ("fft",)),
         Idea(f"ensemble of {len(trained)} networks", tuple(trained), best),
@@ -128,9 +129,14 @@ def combined(settings: Settings, runs: Sequence[str]) -> tuple[pd.DataFrame, np.
                 remedy=f"Run `make paper PROFILE={settings.profile}`.",
             )
         clips = own_clips
-        threshold = records.load_metrics(settings.profile, run).get("thresholds", 0.5)
-        shifted.append(metrics.relative(scores, threshold))
+        shifted.append(metrics.relative(scores, _threshold(settings, run)))
     return clips, windows.aggregate(np.stack(shifted))
+
+
+def _threshold(settings: Settings, run: str) -> float | list[float]:
+    """Return the threshold that a run was recorded with; without any, it is the paper's."""
+    recorded = records.load_metrics(settings.profile, run)
+    return recorded.get("thresholds", recorded.get("threshold", metrics.THRESHOLD))
 
 
 def compare(settings: Settings, ideas: Iterable[Idea], metric: str = "micro_f1") -> pd.DataFrame:

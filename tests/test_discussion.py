@@ -50,6 +50,15 @@ def test_systems_count_the_same_whatever_their_thresholds(runs):
     assert metrics.lrap(TRUE, scores) > max(metrics.lrap(TRUE, own) for own in alone)
 
 
+def test_each_run_keeps_the_threshold_that_it_was_recorded_with(runs):
+    _, scores = discussion.combined(CFG, ["han"])
+    recorded = records.Record("08_bosch_baselines", CFG)
+    recorded.save_metrics({"threshold": 0.4}, "han")
+    assert (discussion.combined(CFG, ["han"])[1] == scores).all()
+    recorded.save_metrics({}, "han")
+    assert (discussion.combined(CFG, ["han"])[1] != scores).all()
+
+
 def test_other_clips_are_an_error(runs):
     write("fft", noisy(0.8, 2), names=[f"other {k}" for k in range(40)])
     with pytest.raises(DataError, match=r"fft\.csv.*make paper"):

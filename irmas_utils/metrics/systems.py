@@ -44,14 +44,17 @@ def relative(y_score: ArrayLike, threshold: ArrayLike) -> NDArray:
     y_score : array (..., 11)
         Scores.
     threshold : float or array (11,)
-        In (0, 1).
+        In [0, 1]; like the scores it is kept 1e-7 away from both ends.
 
     Returns
     -------
     array (..., 11)
     """
-    score = np.clip(np.asarray(y_score, dtype=float), 1e-7, 1 - 1e-7)
-    return special.expit(special.logit(score) - special.logit(np.asarray(threshold, dtype=float)))
+    score, cut = (
+        special.logit(np.clip(np.asarray(values, dtype=float), 1e-7, 1 - 1e-7))
+        for values in (y_score, threshold)
+    )
+    return special.expit(score - cut)
 
 
 def threshold_curve(y_true: ArrayLike, y_score: ArrayLike) -> dict[str, NDArray]:
