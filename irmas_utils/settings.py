@@ -52,6 +52,10 @@ class Settings:
     fft_batch_size: int
     fft_epochs: int
     fft_samples: int
+    bosch_separator: str
+    bosch_mixtures: int
+    bosch_aggregation: str
+    bosch_quality_clips: int
     networks_seeds: list[int]
     networks_mixtures: int
     networks_batch_size: int

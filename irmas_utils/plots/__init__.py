@@ -23,6 +23,7 @@ from irmas_utils.plots.signals import (
     stems,
     waveform,
 )
+from irmas_utils.plots.streams import f1_by_stream, separation_quality
 from irmas_utils.plots.style import COLOURS, mark_corpus, mark_sample, use_style
 from irmas_utils.plots.training import gradient_norm, training_curves
 
@@ -33,6 +34,7 @@ __all__ = [
     "cooccurrence",
     "differences",
     "durations",
+    "f1_by_stream",
     "gradient_norm",
     "instruments_over_time",
     "label_occurrence",
@@ -43,6 +45,7 @@ __all__ = [
     "padded_waveform",
     "per_label_f1",
     "per_label_scores",
+    "separation_quality",
     "spectrum",
     "stems",
     "study",
