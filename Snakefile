@@ -48,14 +48,16 @@ NOTEBOOKS = {
     "05_lstm_hyperparameters": ((*TRAINING, "lstm_", "study_seeds", "study_lstm_"), studied("lstm")),
     "06_fft_hyperparameters": ((*TRAINING, "study_seeds", "study_fft_"), studied("fft")),
     "07_other_networks": (NETWORKS, []),
+    "08_bosch_baselines": ((*TRAINING, "bosch_"), []),
     "09_comparison": (
         TRAINING,
-        [executed(name) for name in ("03_lstm_model", "04_fft_model", "07_other_networks")],
+        [executed(name) for name in ("03_lstm_model", "04_fft_model", "07_other_networks")]
+        + [executed("08_bosch_baselines")],
     ),
     "10_discussion": (
         (*TRAINING, "study_", "networks_variants"),
         [executed(name) for name in ("03_lstm_model", "04_fft_model", "05_lstm_hyperparameters")]
-        + [executed("07_other_networks"), *studied(), *BENCHMARK],
+        + [executed("07_other_networks"), executed("08_bosch_baselines"), *studied(), *BENCHMARK],
     ),
     "11_your_own_audio": (DATA, [executed("07_other_networks")]),
 }
