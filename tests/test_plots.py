@@ -89,6 +89,18 @@ def fake_differences():
     return pd.DataFrame(rows, columns=["idea", "difference", "low", "high"])
 
 
+def fake_stream_scores():
+    scores = np.random.default_rng(0).random((5, 11))
+    return pd.DataFrame(scores, index=["mono", "left", "drums", "pitched", "lead"],
+                        columns=[str(code) for code in INSTRUMENTS])  # fmt: skip
+
+
+def fake_quality():
+    rng, stems = np.random.default_rng(0), np.tile(["drums", "bass", "melody", "other"], 6)
+    mixture, si_sdr = rng.normal(-5, 3, 24), rng.normal(3, 3, 24)
+    return pd.DataFrame({"stem": stems, "mixture": mixture, "si_sdr": si_sdr})
+
+
 def fake_study():
     rng, values = np.random.default_rng(0), np.repeat([1, 2, 4, 8, 16], 3)
     return values, 0.32 - 0.01 * np.abs(np.log2(values) - 2) + rng.normal(0, 0.006, len(values))
@@ -148,6 +160,12 @@ FIGURES = {
         xlabel="dense layers",
         paper="2048-32-1024",
     ),
+    "per_label_f1": lambda: plots.per_label_f1(dict.fromkeys("abcde", fake_result())),
+    "training_curves_of": lambda: plots.training_curves_of(
+        {"one": fake_history(1), "two": fake_history(2)}
+    ).axes[0],
+    "f1_by_stream": lambda: plots.f1_by_stream(fake_stream_scores()),
+    "separation_quality": lambda: plots.separation_quality(fake_quality()),
     "threshold_curve": lambda: plots.threshold_curve(
         metrics.threshold_curve(*fake_labels()[:2]),
         metrics.choose_threshold(*fake_labels()[:2]),

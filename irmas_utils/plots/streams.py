@@ -24,8 +24,11 @@ def f1_by_stream(scores: pd.DataFrame, ax: Axes | None = None) -> Axes:
         style = {"fontsize": "small", "weight": "bold" if best else "normal"}
         style |= {"ha": "center", "va": "center", "color": "white" if value > 0.55 else "black"}
         ax.text(column, row, f"{value:.2f}", **style)
-    ax.set_xticks(range(scores.shape[1]), scores.columns, rotation=30, ha="right")
+    ax.set_xticks(
+        range(scores.shape[1]), scores.columns, rotation=30, ha="right", rotation_mode="anchor"
+    )
     ax.set_yticks(range(len(scores)), scores.index)
+    ax.set(ylabel="stream")
     ax.grid(visible=False)
     ax.figure.colorbar(image, ax=ax, label="F1", pad=0.01)
     return ax
