@@ -7,7 +7,7 @@ import pytest
 from irmas_utils import INSTRUMENTS, dataset, experiment, settings
 from irmas_utils.errors import DataError
 
-CFG = settings.load("smoke")
+CFG = settings.load("smoke", validation_fraction=0.5)
 
 
 @pytest.fixture
