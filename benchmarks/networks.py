@@ -229,7 +229,7 @@ def row(folds: list[Fold], members: list[str], seeds: list[int], name: str, out:
         "micro F1, a threshold a label": metrics.f1(true, each, "micro"),
         "macro F1, a threshold a label": metrics.f1(true, each, "macro"),
         "accuracy on single clips": float(np.concatenate(right).mean()),
-        "parameters": sum(f["parameters"] for f in facts) // len(folds),
+        "parameters": sum(f["parameters"] for f in facts) // len(folds) or "–",
         "training [s]": sum(f["training"] for f in facts) / len(folds),
         "a clip [ms]": 1000 * sum(f["scoring"] for f in facts) / len(folds),
         "folds": len(folds),

@@ -54,8 +54,10 @@ def _without_paths(notebook: str) -> str:
 def show_benchmarks() -> int:
     """Put the benchmarks' tables into the README; returns how many there are."""
     files = sorted((paths.reference_dir().parent / "benchmarks").glob("*.md"))
-    tables = [f"`benchmarks/{f.stem}.py`\n\n{f.read_text(encoding='utf-8')}" for f in files]
-    _fill_readme("benchmarks", "\n".join(tables))
+    tables = {f.stem: f"`benchmarks/{f.stem}.py`\n\n{f.read_text(encoding='utf-8')}" for f in files}
+    # Of scores and not of speed, so it has a place of its own.
+    _fill_readme("networks", tables.pop("networks", ""))
+    _fill_readme("benchmarks", "\n".join(tables.values()))
     return len(files)
 
 
