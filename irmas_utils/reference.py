@@ -77,7 +77,7 @@ def differences(fresh: Path, reference: Path, tolerance: float = TOLERANCE) -> l
     fresh, reference : Path
         Folders with ``metrics/*.json``.
     tolerance : float
-        Greatest absolute difference that counts as the same.
+        Greatest difference that counts as the same: absolute, and beyond 1 relative.
 
     Returns
     -------
@@ -98,7 +98,8 @@ def differences(fresh: Path, reference: Path, tolerance: float = TOLERANCE) -> l
 
 def _close(a: Any, b: Any, tolerance: float) -> bool:
     if isinstance(a, float) or isinstance(b, float):
-        return None not in (a, b) and math.isclose(a, b, rel_tol=0, abs_tol=tolerance)
+        # Relative beyond 1: that is where numbers of labels are, and not scores.
+        return None not in (a, b) and math.isclose(a, b, rel_tol=tolerance, abs_tol=tolerance)
     return a == b
 
 
