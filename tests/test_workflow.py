@@ -135,7 +135,8 @@ def test_a_value_added_to_a_study_runs_that_value_and_its_notebook(smoke, tmp_pa
     profile = tmp_path / "smoke.yaml"
     profile.write_text(yaml.safe_dump(values | {"study_lstm_vary_units": [2, 3, 4]}))
     jobs = scheduled(environment, "--profile", str(profile))
-    assert jobs == {"lstm-units-4", "05_lstm_hyperparameters"}
+    # One training, and the two notebooks that show it.
+    assert jobs == {"lstm-units-4", "05_lstm_hyperparameters", "10_discussion"}
 
 
 def test_a_deleted_result_is_made_again(smoke):
