@@ -76,7 +76,7 @@ def _front_page(profile: str, notebooks: list[Path]) -> str:
 def _item(notebook: Path) -> str:
     first = nbformat.read(notebook, as_version=4).cells[0].source
     title, _, rest = first.partition("\n")
-    summary = next((line for line in rest.splitlines() if line.strip()), "")
+    summary = " ".join(rest.strip().partition("\n\n")[0].split())  # the question, unwrapped
     return (
         f'<li value="{int(notebook.stem[:2])}"><a href="{notebook.stem}.html">'
         f"{html.escape(title.lstrip('# '))}</a><br>{html.escape(summary.replace('*', ''))}</li>"

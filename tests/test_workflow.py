@@ -65,6 +65,14 @@ def test_every_notebook_ran_without_noise(smoke, name):
     assert pages.stat().st_size > 10_000
 
 
+def test_the_first_page_asks_each_question_whole(smoke):
+    results, _, _ = smoke
+    page = (results / "site" / "index.html").read_text()
+    items = re.findall(r"<li .*?</li>", page, flags=re.S)
+    assert len(items) == len(NAMES)
+    assert all(re.search(r"\?.*</li>$", item) for item in items)
+
+
 def test_no_figure_is_empty(smoke):
     results, _, _ = smoke
     figures = sorted((results / "figures").glob("*.png"))
