@@ -129,6 +129,19 @@ def _channel_sum(samples: np.ndarray) -> np.ndarray:
     return total
 
 
+def _channel_sum_16_bit(samples: np.ndarray) -> np.ndarray:
+    """Do what `_channel_sum` does, for int16 samples in C order, which it may overwrite."""
+    if samples.shape[1] != 2:
+        return _channel_sum(samples)
+    # Both channels of a moment read as one number: strided reads of 16 bits are slower.
+    upper = samples.view(np.int32)[:, 0]
+    lower = upper << 16
+    lower >>= 16
+    upper >>= 16
+    lower += upper
+    return lower.astype(np.float32)
+
+
 def resample(samples: np.ndarray, rate: int, target: int) -> np.ndarray:
     """Resample along the first axis from `rate` to `target` hertz, low-pass filtered (soxr, HQ)."""
     return samples if rate == target else soxr.resample(samples, rate, target)
@@ -190,9 +203,9 @@ def _read_mono(path: str | Path) -> tuple[np.ndarray, int]:
     try:
         with soundfile.SoundFile(os.fsencode(path)) as file:
             if file.subtype == "PCM_16" and file.frames:
-                samples = file.read(dtype="int16", always_2d=True)
-                scale = np.float32(1 / (32768 * file.channels))
-                return _channel_sum(samples) * scale, file.samplerate
+                samples = _channel_sum_16_bit(file.read(dtype="int16", always_2d=True))
+                samples *= np.float32(1 / (32768 * file.channels))
+                return samples, file.samplerate
     except (soundfile.LibsndfileError, OSError) as error:
         raise _unusable(path, str(error)) from error
     samples, rate = read(path)

@@ -87,6 +87,7 @@ class Settings:
     study_lstm_working_decimation: int
     study_lstm_working_frame_size: int
     study_lstm_working_n_mels: int | None
+    study_lstm_working_dense: list[int]
     study_lstm_working_learning_rate: float
     study_lstm_working_epochs: int
     study_fft_base_loss: str

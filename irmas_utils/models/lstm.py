@@ -12,6 +12,10 @@ from irmas_utils.models import losses
 from irmas_utils.models.layers import LEAKY_SLOPE, hidden, logits_view, scores
 from irmas_utils.models.recurrence import LastState
 
+MEL_CENTRE, MEL_SPREAD = -4.0, 4.0
+"""Of the log-mel energies of music at usual levels, roughly: it brings them to order 1, where the
+LSTM's gates are not saturated from the start."""
+
 
 def build(
     units: int = 22,
@@ -85,7 +89,7 @@ class Frames(keras.layers.Layer):
             self.n_mels, self.frame_size // 2 + 1, self.sample_rate, 20.0, self.sample_rate / 2
         )
         # The offset is far below the noise of 16-bit audio; it keeps silence finite.
-        return tf.math.log(tf.matmul(power, mel) + 1e-6)
+        return (tf.math.log(tf.matmul(power, mel) + 1e-6) - MEL_CENTRE) / MEL_SPREAD
 
     def compute_output_shape(self, input_shape) -> tuple:
         """((batch, frames, features), (batch,))."""
