@@ -136,7 +136,7 @@ def test_mel_frames_peak_at_the_frequency_of_a_tone():
     low, high = np.argmax(sequence.numpy().mean(axis=1), axis=1)
     assert low < high
     noise = np.random.default_rng(0).normal(scale=0.1, size=(1, 4096)).astype(np.float32)
-    assert np.abs(frames((noise, np.array([4096])))[0]).max() < 2  # of order 1, as gates like it
+    assert np.abs(frames((noise, np.array([4096])))[0]).max() < 3  # of order 1, as gates like it
     assert np.isfinite(frames((np.zeros((1, 1024), np.float32), np.array([1024])))[0]).all()
 
 
