@@ -34,8 +34,8 @@ def _prepare_environment() -> None:
 def _keep_freed_memory() -> None:
     """Ask glibc to keep what is freed, up to a bound, instead of giving it back at once.
 
-    A spectrum of 884000 samples takes half of its time to get fresh memory from the system
-    (`benchmarks/input_pipeline.py`). Other C libraries have no such switch and need none.
+    Computing a spectrum of 884000 samples spends about half of its time on getting fresh memory
+    from the system. Other C libraries have no such switch and are left as they are.
     """
     trim_threshold, mmap_threshold = -1, -3  # of malloc.h
     with suppress(AttributeError, OSError, TypeError):
