@@ -10,8 +10,8 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from irmas_utils import INSTRUMENTS
 from irmas_utils.backend import tf
+from irmas_utils.errors import AudioError
 from irmas_utils.features import label_matrix
 
 Loader = Callable[[str], np.ndarray]
@@ -45,9 +45,24 @@ def fixed_batches(
     -------
     tf.data.Dataset
         Of ``(x, y)``: x float32 (batch, n_features), y float32 (batch, 11). The last batch may
-        be smaller.
+        be smaller. An `AudioError` in the stream names the clip that has other than `n_features`.
     """
-    return _loaded(clips, load, order, (n_features,)).batch(batch_size).prefetch(tf.data.AUTOTUNE)
+
+    def load_whole(path: str) -> np.ndarray:
+        x = load(path)
+        if x.shape != (n_features,):
+            raise AudioError(
+                path,
+                found=f"features of the shape {x.shape}",
+                expected=f"({n_features},)",
+                remedy="Give the loader and the batches the same number of features.",
+            )
+        return x
+
+    batches = _loaded(clips, load_whole, batch_size, order)
+    return batches.map(lambda x, length, y: (tf.ensure_shape(x, (None, n_features)), y)).prefetch(
+        tf.data.AUTOTUNE
+    )
 
 
 def waveform_batches(
@@ -69,25 +84,47 @@ def waveform_batches(
         clip up to the longest of the batch; length int32 (batch,), in samples; y float32
         (batch, 11).
     """
-    shapes = (([None], []), [len(INSTRUMENTS)])
-    with_length = _loaded(clips, load, order, (None,)).map(lambda x, y: ((x, tf.size(x)), y))
-    return with_length.padded_batch(batch_size, shapes).prefetch(tf.data.AUTOTUNE)
+    batches = _loaded(clips, load, batch_size, order)
+    return batches.map(lambda x, length, y: ((x, length), y)).prefetch(tf.data.AUTOTUNE)
 
 
 def _loaded(
-    clips: pd.DataFrame, load: Loader, order: np.ndarray | None, shape: tuple[int | None, ...]
+    clips: pd.DataFrame, load: Loader, batch_size: int, order: np.ndarray | None
 ) -> tf.data.Dataset:
+    """Stream ``(x, length, y)``, a whole batch loaded at a time: x (batch, longest)."""
     paths = clips["path"].to_numpy()
     labels = label_matrix(clips["labels"])
 
-    def load_at(position: np.ndarray) -> np.ndarray:
-        return load(paths[position]).astype(np.float32, copy=False)
+    def load_at(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return _stack([load(paths[position]) for position in positions])
 
-    def fetch(position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        x = tf.numpy_function(load_at, [position], tf.float32, stateful=False)
-        return tf.ensure_shape(x, shape), tf.gather(labels, position)
+    def fetch(positions: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        types = (tf.float32, tf.int32)
+        x, length = tf.numpy_function(load_at, [positions], types, stateful=False)
+        y = tf.gather(labels, positions)
+        return tf.ensure_shape(x, (None, None)), tf.ensure_shape(length, (None,)), y
 
-    positions = np.arange(len(clips)) if order is None else order
-    return tf.data.Dataset.from_tensor_slices(positions).map(
+    positions = tf.data.Dataset.from_tensor_slices(
+        np.arange(len(clips)) if order is None else order
+    )
+    return positions.batch(batch_size).map(
         fetch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
     )
+
+
+def _stack(vectors: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the vectors as rows, zeros after each, and their lengths: (n, longest) and (n,)."""
+    lengths = np.array([len(vector) for vector in vectors], np.int32)
+    rows = _aligned_empty((len(vectors), int(lengths.max())))
+    for row, vector, length in zip(rows, vectors, lengths, strict=True):
+        row[:length] = vector
+        row[length:] = 0
+    return rows, lengths
+
+
+def _aligned_empty(shape: tuple[int, int]) -> np.ndarray:
+    # TensorFlow takes over an array that starts at a multiple of 64 bytes and copies any other.
+    n_bytes = 4 * shape[0] * shape[1]
+    memory = np.empty(n_bytes + 64, np.uint8)
+    start = -memory.ctypes.data % 64
+    return memory[start : start + n_bytes].view(np.float32).reshape(shape)

@@ -1,5 +1,3 @@
-import time
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -132,17 +130,6 @@ def test_every_input_gives_finite_values(length, rate, kind):
 def test_what_cannot_be_described_is_refused(shape, rate):
     with pytest.raises(AudioError, match="expected mono samples"):
         descriptors.describe(np.zeros(shape, np.float32), rate)
-
-
-def test_three_seconds_take_less_than_sixty_milliseconds():
-    samples = noise(3.0) + tone(440, 3.0)
-    descriptors.describe(samples, RATE)
-    taken = []
-    for _ in range(5):
-        start = time.thread_time()  # of this core, whatever else the machine does
-        descriptors.describe(samples, RATE)
-        taken.append(time.thread_time() - start)
-    assert min(taken) < 0.06
 
 
 def test_real_clips_of_one_instrument_are_alike(real_clips):

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -47,6 +49,15 @@ def test_epoch_order_depends_on_seed_and_epoch_alone():
     assert tuple(pipeline.epoch_order(20, 1, 1)) in orders
 
 
-def test_a_wrong_feature_length_is_an_error(clips):
-    with pytest.raises(Exception, match="shape"):
-        next(iter(pipeline.fixed_batches(clips, first_samples, 8, batch_size=4)))
+@pytest.mark.parametrize("odd", range(4))
+def test_one_wrong_feature_length_names_its_clip(clips, odd):
+    path = clips["path"].iloc[odd]
+    load = lambda each: first_samples(each)[: 6 if each == path else 7]  # noqa: E731
+    with pytest.raises(Exception, match=rf"{re.escape(path)}: found features of the shape"):
+        next(iter(pipeline.fixed_batches(clips, load, 7, batch_size=4)))
+
+
+def test_rows_start_where_tensorflow_need_not_copy():
+    for width in range(1, 40):
+        rows, _ = pipeline._stack([np.ones(width, np.float32)] * 3)
+        assert rows.ctypes.data % 64 == 0
