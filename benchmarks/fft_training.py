@@ -25,24 +25,35 @@ def main() -> None:
     x = rng.random((BATCHES, SIZE, n_features), np.float32)
     y = np.eye(11, dtype=np.float32)[rng.integers(11, size=(BATCHES, SIZE))]
 
-    spectrum = keras.Input((n_features,))
-    stock = keras.Model(spectrum, scores(hidden(spectrum, widths, LEAKY_SLOPE)))
-    stock.compile(keras.optimizers.Adam(1e-4), "categorical_crossentropy", jit_compile=False)
+    def stock_model(precision: str, jit_compile: bool) -> keras.Model:
+        keras.config.set_dtype_policy(precision)
+        spectrum = keras.Input((n_features,))
+        model = keras.Model(spectrum, scores(hidden(spectrum, widths, LEAKY_SLOPE)))
+        adam = keras.optimizers.Adam(1e-4)
+        model.compile(adam, "categorical_crossentropy", jit_compile=jit_compile)
+        keras.config.set_dtype_policy("float32")
+        return model
+
+    stock = {
+        "stock": stock_model("float32", False),
+        "stock, XLA": stock_model("float32", True),
+        "stock, XLA, bfloat16": stock_model("mixed_bfloat16", True),
+    }
     trainers = {
         name: Trainer(fft.build(n_features, widths), losses.get("paper"), 1e-4, jit)
         for name, jit in (("ours, without XLA", False), ("ours", True))
     }
 
-    def stock_epoch() -> None:
+    def stock_epoch(model: keras.Model) -> None:
         generator = ((x[i], y[i]) for i in range(BATCHES))
-        stock.fit(generator, steps_per_epoch=BATCHES, verbose=0)
+        model.fit(generator, steps_per_epoch=BATCHES, verbose=0)
 
     data = tf.data.Dataset.from_tensor_slices((x, y)).prefetch(1)
 
     def our_epoch(trainer) -> None:
         trainer.train(data, epoch=1, epochs=1, progress=False)
 
-    tasks = {"stock": stock_epoch}
+    tasks = {name: lambda m=model: stock_epoch(m) for name, model in stock.items()}
     tasks |= {name: lambda t=trainer: our_epoch(t) for name, trainer in trainers.items()}
     report.best_of_turns(tasks, 1)  # compiles
     seconds = report.best_of_turns(tasks, 3 if options.quick else 4)

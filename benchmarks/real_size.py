@@ -5,14 +5,13 @@ magnitudes of every one of them once, past the cache, in batches of 4.
 ``python benchmarks/real_size.py [--quick]``
 """
 
-import dataclasses
 import os
 import resource
 import time
 
 import report
 
-from irmas_utils import corpus, features, integrity, pipeline, settings
+from irmas_utils import corpus, features, integrity, pipeline
 from irmas_utils.backend import tf
 from irmas_utils.cache import FeatureCache
 
@@ -25,10 +24,8 @@ def resident_mib() -> float:
 def main() -> None:
     """Run the benchmark."""
     options = report.arguments(__doc__)
-    sizes = (330, 110) if options.quick else (6705, 2874)
-    cfg = dataclasses.replace(
-        settings.load("sample"), corpus_training_clips=sizes[0], corpus_testing_clips=sizes[1]
-    )
+    cfg = report.irmas_sized(options.quick)
+    n_clips = cfg.corpus_training_clips + cfg.corpus_testing_clips
     root = corpus.folder(cfg)
     tf.constant(0)
     rows = [{"step": "TensorFlow imported", "seconds": 0.0, "peak MiB": resident_mib()}]
@@ -37,7 +34,7 @@ def main() -> None:
         start = time.perf_counter()
         result = action()
         seconds = time.perf_counter() - start
-        rows.append({"step": step, "seconds": seconds, "clips/s": sum(sizes) / seconds,
+        rows.append({"step": step, "seconds": seconds, "clips/s": n_clips / seconds,
                      "peak MiB": resident_mib()})  # fmt: skip
         return result
 
@@ -51,7 +48,7 @@ def main() -> None:
             pass
 
     timed("FFT features in batches", stream)
-    report.write(options.out, "real_size", rows, clips=sum(sizes), folder_gib=_gib(root))
+    report.write(options.out, "real_size", rows, clips=n_clips, folder_gib=_gib(root))
 
 
 def _gib(root) -> float:

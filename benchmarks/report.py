@@ -1,6 +1,7 @@
 """What the benchmark scripts share: taking turns, and writing the table."""
 
 import argparse
+import dataclasses
 import os
 import platform
 import time
@@ -10,7 +11,8 @@ from typing import Any
 
 import pandas as pd
 
-from irmas_utils import atomic, paths
+from irmas_utils import atomic, paths, settings
+from irmas_utils.settings import Settings
 
 
 def arguments(description: str) -> argparse.Namespace:
@@ -19,6 +21,13 @@ def arguments(description: str) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="shorter input, fewer repeats")
     parser.add_argument("--out", type=Path, default=paths.results_root() / "benchmarks")
     return parser.parse_args()
+
+
+def irmas_sized(quick: bool) -> Settings:
+    """Return the sample profile with as many clips as IRMAS has; few of them when `quick`."""
+    training, testing = (330, 110) if quick else (6705, 2874)
+    sample = settings.load("sample")
+    return dataclasses.replace(sample, corpus_training_clips=training, corpus_testing_clips=testing)
 
 
 def best_of_turns(tasks: dict[str, Callable[[], Any]], turns: int) -> dict[str, float]:
