@@ -1,3 +1,5 @@
+import io
+
 import numpy as np
 import pytest
 import soundfile
@@ -27,6 +29,19 @@ def test_resampling_keeps_a_tone():
     expected = np.sin(2 * np.pi * 440 * np.arange(22050) / 22050)
     assert np.abs(halved - expected)[200:-200].max() < 1e-3
     assert audio.resample(tone, 44100, 44100) is tone
+
+
+@pytest.mark.parametrize("rate", [8000, 22050, 44100, 48000, 11127])
+def test_a_player_holds_the_sound_small(rate):
+    tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(5 * rate) / rate).astype(np.float32)
+    shown = audio.player(tone, rate)
+    samples, played = soundfile.read(io.BytesIO(shown.data))
+    assert len(samples) / played == pytest.approx(5, abs=0.1)
+    assert np.abs(np.fft.rfft(samples)).argmax() * played / len(samples) == pytest.approx(
+        440, abs=1
+    )
+    assert len(shown.data) < 5 * audio.PLAYED_RATE * 2 / 4
+    assert 'src="data:audio/mpeg;base64,' in shown._repr_html_()
 
 
 @given(st.integers(0, 50), st.integers(0, 50), st.none() | st.integers(0, 100))

@@ -1,5 +1,7 @@
 import json
 import os
+import subprocess
+import sys
 import tracemalloc
 
 import numpy as np
@@ -109,6 +111,17 @@ def test_command_prints_a_table_and_goes_on_after_errors(recognizer, tmp_path, c
     assert err.startswith("error: ")
     assert "gone.wav" in err
     assert err.count("\n") == 1
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(recognizer, tmp_path):
+    model = saved.save(tmp_path / "model", recognizer)
+    files = [str(_write(tmp_path / "good.wav"))] * 3
+    command = [sys.executable, "-m", "irmas_utils.predict", *files, "--model", str(model)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process.stdout.readline()
+    process.stdout.close()
+    assert "Traceback" not in process.stderr.read()
+    assert process.wait() == 1
 
 
 def test_command_prints_json(recognizer, tmp_path, capsys):
