@@ -15,6 +15,7 @@ RESULTS = records.results_dir(SETTINGS.profile)
 DATA = ("profile", "seed", "corpus_")
 TRAINING = (*DATA, "validation_", "bootstrap_")
 NETWORKS = (*TRAINING, *(f"networks_{k}" for k in ("seeds", "mixtures", "batch", "han_", "mn04_")))
+LONG = ("04_fft_model", "07_other_networks", "08_bosch_baselines")  # first, or a core idles last
 STUDIES = studies.runs(SETTINGS)
 BENCHMARK = [str(f) for f in (paths.reference_dir().parent / "benchmarks").glob("networks.json")]
 
@@ -93,6 +94,7 @@ for name, (prefixes, needs) in NOTEBOOKS.items():
             notebook=str(paths.NOTEBOOKS / f"{name}.ipynb"),
         output:
             executed(name),
+        priority: name in LONG
         params:
             settings=SETTINGS.section(*prefixes),
             weights=given(name),
@@ -112,6 +114,7 @@ for run, (name, parameters) in STUDIES.items():
             notebook=str(paths.NOTEBOOKS / f"{name}.ipynb"),
         output:
             str(RESULTS / "notebooks" / "studies" / f"{run}.ipynb"),
+        priority: name == variants.NOTEBOOK
         params:
             settings=SETTINGS.section(*(NETWORKS if name == variants.NOTEBOOK else TRAINING)),
             weights=given(name),
