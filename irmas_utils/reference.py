@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from irmas_utils import atomic, paths, records, variants
+from irmas_utils.errors import DataError
 
 PROFILE = "sample"
 README = paths.ROOT / "README.md"
@@ -31,8 +32,15 @@ NOT_COMPARED = ("seconds", "memory", "low", "high", "p_value", "per_label", "ans
 
 
 def refresh() -> int:
-    """Replace the committed copy by the light part of the finished run; returns the file count."""
+    """Replace the committed copy by the light part of the finished run; returns the file count.
+
+    Raises
+    ------
+    DataError
+        If the run was made without the published weights and the copy was not.
+    """
     source, target = records.results_dir(PROFILE), paths.reference_dir()
+    _expect_pretrained(source, target)
     shutil.rmtree(target, ignore_errors=True)
     files = [path for pattern in LIGHT for path in sorted(source.glob(pattern))]
     for path in files:
@@ -44,6 +52,20 @@ def refresh() -> int:
             shutil.copyfile(path, copy)
     _fill_readme("results", (target / "tables" / "comparison.md").read_text(encoding="utf-8"))
     return len(files)
+
+
+def _expect_pretrained(source: Path, target: Path) -> None:
+    had, has = (
+        {path.stem for path in folder.glob("metrics/*.json")} for folder in (target, source)
+    )
+    lost = sorted(filter(variants.needs_weights, had - has))
+    if lost:
+        raise DataError(
+            source,
+            found=f"no results of {', '.join(lost)}, which the copy in {target} has",
+            expected="a run with the published weights",
+            remedy="Run with IRMAS_WEIGHTS naming their folder, or delete the copy first.",
+        )
 
 
 def _without_paths(notebook: str) -> str:
@@ -134,7 +156,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("action", choices=["refresh", "check", "benchmarks"])
     action = parser.parse_args(arguments).action
     if action == "refresh":
-        print(f"{refresh()} files in {paths.reference_dir()}")
+        try:
+            print(f"{refresh()} files in {paths.reference_dir()}")
+        except DataError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 1
         return 0
     if action == "benchmarks":
         print(f"{show_benchmarks()} tables in {README}")

@@ -62,6 +62,17 @@ def test_refresh_copies_the_light_part_and_fills_the_readme(tmp_path, monkeypatc
     assert (tmp_path / "README.md").read_text() == readme.replace("old\n", "\n| a |\n\n")
 
 
+def test_a_run_without_weights_does_not_replace_a_copy_with_them(tmp_path, monkeypatch, capsys):
+    run(tmp_path / "sample", f1=0.5)
+    copied = run(tmp_path / "reference" / "sample", f1=0.5)
+    (copied / "metrics" / "mn04.json").write_text("{}")
+    monkeypatch.setenv("IRMAS_RESULTS", str(tmp_path))
+    monkeypatch.setattr(paths, "reference_dir", lambda: copied)
+    assert reference.main(["refresh"]) == 1
+    assert "no results of mn04" in capsys.readouterr().err
+    assert (copied / "metrics" / "mn04.json").exists()
+
+
 def test_the_repository_readme_has_both_marks():
     text = reference.README.read_text()
     for what in ("results", "benchmarks"):
