@@ -25,18 +25,13 @@ CASES = {  # network, batch, clips
 
 def train(network: str, batch: int, n_clips: int, quick: bool) -> None:
     """Train on `n_clips` and print the peaks of resident memory [GiB] as JSON."""
-    import resource
-
     from irmas_utils import corpus, features, pipeline, training
     from irmas_utils.cache import FeatureCache
     from irmas_utils.models import fft, lstm
 
     index = corpus.load(report.irmas_sized(quick))
-    index = index[index["split"] == "training"].reset_index(drop=True)
+    index = index[index["split"] == "training"]
     peaks = []
-
-    def peak() -> None:
-        peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
 
     def stream(order):
         if network == "lstm":
@@ -49,7 +44,7 @@ def train(network: str, batch: int, n_clips: int, quick: bool) -> None:
         order = pipeline.epoch_order(len(index), 0, epoch)[:n_clips]
         for number, pair in enumerate(stream(order)):
             if number == max(n_clips // batch // 4, 1):
-                peak()
+                peaks.append(report.peak_mib() / 1024)
             yield pair
 
     model = lstm.build() if network == "lstm" else fft.build(features.FFT_SAMPLES // 2)
@@ -58,7 +53,7 @@ def train(network: str, batch: int, n_clips: int, quick: bool) -> None:
             model, batches, None, loss="paper", learning_rate=1e-4, epochs=1, seed=0,
             checkpoint_dir=folder, jit_compile=network == "fft", progress=False,
         )  # fmt: skip
-    peak()
+    peaks.append(report.peak_mib() / 1024)
     print(json.dumps(peaks))
 
 

@@ -7,7 +7,6 @@ its shape with random weights, where there are none), once its graph is built.
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -52,7 +51,7 @@ def measure(minutes: float) -> None:
         started, core_started = time.perf_counter(), time.process_time()
         predict.predict(path, recognizer)
     seconds = time.perf_counter() - started
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    peak = report.peak_mib()
     print(json.dumps([seconds, time.process_time() - core_started, peak]))
 
 

@@ -6,7 +6,6 @@ magnitudes of every one of them once, past the cache, in batches of 4.
 """
 
 import os
-import resource
 import time
 
 import report
@@ -16,11 +15,6 @@ from irmas_utils.backend import tf
 from irmas_utils.cache import FeatureCache
 
 
-def resident_mib() -> float:
-    """Greatest resident memory of this process so far [MiB]."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
 def main() -> None:
     """Run the benchmark."""
     options = report.arguments(__doc__)
@@ -28,14 +22,14 @@ def main() -> None:
     n_clips = cfg.corpus_training_clips + cfg.corpus_testing_clips
     root = corpus.folder(cfg)
     tf.constant(0)
-    rows = [{"step": "TensorFlow imported", "seconds": 0.0, "peak MiB": resident_mib()}]
+    rows = [{"step": "TensorFlow imported", "seconds": 0.0, "peak MiB": report.peak_mib()}]
 
     def timed(step: str, action):
         start = time.perf_counter()
         result = action()
         seconds = time.perf_counter() - start
         rows.append({"step": step, "seconds": seconds, "clips/s": n_clips / seconds,
-                     "peak MiB": resident_mib()})  # fmt: skip
+                     "peak MiB": report.peak_mib()})  # fmt: skip
         return result
 
     index = timed("index", lambda: corpus.dataset.load_index(root))

@@ -1,9 +1,10 @@
-"""What the benchmark scripts share: taking turns, and writing the table."""
+"""What the benchmark scripts share: a corpus, measuring time and memory, writing the table."""
 
 import argparse
 import dataclasses
 import os
 import platform
+import resource
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +29,11 @@ def irmas_sized(quick: bool) -> Settings:
     training, testing = (330, 110) if quick else (6705, 2874)
     sample = settings.load("sample")
     return dataclasses.replace(sample, corpus_training_clips=training, corpus_testing_clips=testing)
+
+
+def peak_mib() -> float:
+    """Greatest resident memory of this process so far [MiB]."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def best_of_turns(tasks: dict[str, Callable[[], Any]], turns: int) -> dict[str, float]:

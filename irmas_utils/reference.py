@@ -55,9 +55,7 @@ def refresh() -> int:
 
 
 def _expect_pretrained(source: Path, target: Path) -> None:
-    had, has = (
-        {path.stem for path in folder.glob("metrics/*.json")} for folder in (target, source)
-    )
+    had, has = ({f.stem for f in folder.glob("metrics/*.json")} for folder in (target, source))
     lost = sorted(filter(variants.needs_weights, had - has))
     if lost:
         raise DataError(

@@ -1,4 +1,4 @@
-"""Figures: they draw what they were given, fit their space, and stay quick on long signals."""
+"""Figures: they draw what they were given and fit their space."""
 
 import itertools
 
