@@ -14,6 +14,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -91,6 +92,19 @@ def only_run(folder: Path) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def compiled_once() -> Iterator[dict[str, str]]:
+    """Give an environment in which notebooks share what XLA compiles: many train one network.
+
+    The folder for it lasts as long as the run, for such code fits one processor and one
+    TensorFlow. ``TF_XLA_FLAGS`` of the user's own are left alone.
+    """
+    with tempfile.TemporaryDirectory(prefix="irmas-xla-", ignore_cleanup_errors=True) as folder:
+        flags = {"directory": folder, "device_types": "CPU"}
+        joined = " ".join(f"--tf_xla_persistent_cache_{name}={v}" for name, v in flags.items())
+        yield {"TF_XLA_FLAGS": joined} | os.environ
+
+
 def run(profile: str, targets: Sequence[str], cores: int, options: Sequence[str]) -> int:
     """Run Snakemake for a profile and return its exit status.
 
@@ -115,9 +129,9 @@ def run(profile: str, targets: Sequence[str], cores: int, options: Sequence[str]
     command = [sys.executable, "-m", "snakemake", *wanted, "--cores", str(cores), *options]
     # Our own lock outlives a killed run correctly; Snakemake's has to be removed by hand.
     command += ["--nolock", "--rerun-incomplete", "--config", f"profile={profile}"]
-    with only_run(folder):
+    with only_run(folder), compiled_once() as environment:
         before = _state(folder)
-        status = _snakemake(command, folder / "snakemake.log", verbose=bool(options))
+        status = _snakemake(command, environment, folder / "snakemake.log", verbose=bool(options))
         if status == 0:
             changed = _state(folder) != before
             print(f"{'Finished' if changed else 'Nothing to run: up to date'}. Results: {folder}")
@@ -126,14 +140,16 @@ def run(profile: str, targets: Sequence[str], cores: int, options: Sequence[str]
     return status
 
 
-def _snakemake(command: list[str], log: Path, verbose: bool) -> int:
+def _snakemake(command: list[str], environment: dict[str, str], log: Path, verbose: bool) -> int:
     """Run Snakemake; its own account of a quiet run goes to `log`, and on failure what matters."""
+    # The lock of `only_run` is passed on to Snakemake.
+    start = functools.partial(
+        subprocess.run, command, cwd=paths.ROOT, env=environment, close_fds=False, check=False
+    )
     if verbose:
-        return subprocess.run(command, cwd=paths.ROOT, close_fds=False, check=False).returncode
+        return start().returncode
     with log.open("w+", encoding="utf-8") as file:
-        status = subprocess.run(
-            command, cwd=paths.ROOT, close_fds=False, check=False, stderr=file
-        ).returncode
+        status = start(stderr=file).returncode
         file.seek(0)
         account = file.read()
     if status:
