@@ -8,6 +8,7 @@ them). The number of threads comes from ``TF_NUM_INTRAOP_THREADS`` and
 """
 
 import ctypes
+import gc
 import logging
 import os
 import sys
@@ -62,9 +63,19 @@ def _quiet_descriptor() -> Iterator[None]:
             os.close(saved)
 
 
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Spare the garbage collector: none of a million new objects is garbage."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
 _prepare_environment()
 _keep_freed_memory()
-with _quiet_descriptor(), warnings.catch_warnings():
+with _quiet_descriptor(), _no_collection(), warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import keras
     import tensorflow as tf
