@@ -1,12 +1,15 @@
 """One whole epoch of each network at full length: seconds, projected to the full profile.
 
 The LSTM reads 132,300 samples of each clip, unpadded; the dense network 442,000 magnitudes, read
-back from disk; EfficientAT hears them mixed afresh, as notebook 07 fine-tunes it.
+back from disk; EfficientAT hears them mixed afresh, as notebook 07 fine-tunes it. Busy is the share
+of the epoch in which the network does not wait for its input.
 ``python benchmarks/epochs.py [--quick]`` trains on 600 clips of the sample corpus (rendered on
 first use).
 """
 
 import dataclasses
+import time
+from collections.abc import Iterator
 
 import pandas as pd
 import report
@@ -26,6 +29,23 @@ from irmas_utils.models import fft, lstm
 
 FULL = settings.load("full")
 FITTING_CLIPS = 6705 * (1 - FULL.validation_fraction)
+
+
+class Timed:
+    """Batches that add up how long their reader waits for them [s]."""
+
+    def __init__(self, batches: training.Batches) -> None:
+        self.batches, self.waited = batches, 0.0
+
+    def __iter__(self) -> Iterator:
+        batches = iter(self.batches)
+        while True:
+            started = time.perf_counter()
+            batch = next(batches, None)
+            self.waited += time.perf_counter() - started
+            if batch is None:
+                return
+            yield batch
 
 
 def main() -> None:
@@ -65,20 +85,23 @@ def _mixed_epoch(clips: pd.DataFrame) -> dict:
 
 
 def _epoch(name, model, stream, rate, full_epochs, n_clips, jit=False) -> dict:
+    timed = Timed(stream)
     history: pd.DataFrame = training.fit(
-        model, lambda epoch: stream, None, loss="paper", learning_rate=rate, epochs=1, seed=0,
+        model, lambda epoch: timed, None, loss="paper", learning_rate=rate, epochs=1, seed=0,
         jit_compile=jit, progress=False,
     )  # fmt: skip
-    return _row(name, history, full_epochs, n_clips)
+    busy = 1 - timed.waited / history["seconds"].iloc[-1]
+    return _row(name, history, full_epochs, n_clips, f"{busy:.0%}")
 
 
-def _row(name: str, history: pd.DataFrame, full_epochs: int, n_clips: int) -> dict:
+def _row(name: str, history: pd.DataFrame, full_epochs: int, n_clips: int, busy: str = "–") -> dict:
     seconds = float(history["seconds"].iloc[-1])
     return {
         "network": name,
         "clips": n_clips,
         "seconds": seconds,
         "clips/s": n_clips / seconds,
+        "busy": busy,
         "hours for one seed of the full profile": FITTING_CLIPS
         / n_clips
         * seconds
