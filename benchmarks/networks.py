@@ -12,6 +12,7 @@ recordings that have nothing to do with each other played together, which a test
 """
 
 import argparse
+import itertools
 import json
 import time
 from collections.abc import Callable
@@ -199,42 +200,93 @@ def run(data: Fold, name: str, seed: int, out: Path) -> None:
         np.savez(file, facts=json.dumps(facts), **scores)
 
 
-def row(folds: list[Fold], members: list[str], seeds: list[int], name: str, out: Path) -> dict:
-    """Pool the folds of one system, or of several joined, into a row of the table."""
-    true, scores, decisions, each, right, facts, groups = [], [], [], [], [], [], []
-    for data in folds:
+@dataclass(frozen=True)
+class Pooled:
+    """What a system, or several joined, says of the clips that all folds hold out.
+
+    A mixture appears once for each seed.
+
+    Attributes
+    ----------
+    true, scores, decisions, per_label : numpy.ndarray, (n_mixtures, 11)
+        Labels; scores; what is named with one threshold, and with one for each label.
+    groups, seeds : numpy.ndarray, (n_mixtures,)
+        Recording of each mixture, by which to resample; the seed of what judged it.
+    accuracy : float
+        Share of the single clips whose highest score is at the label.
+    facts : list of dict
+        One for each run behind it.
+    """
+
+    true: np.ndarray
+    scores: np.ndarray
+    decisions: np.ndarray
+    per_label: np.ndarray
+    groups: np.ndarray
+    seeds: np.ndarray
+    accuracy: float
+    facts: list[dict]
+
+
+def pool(folds: list[Fold], name: str, seeds: list[int], out: Path) -> Pooled:
+    """Read the runs of a system, or of an ensemble's members joined, on each fold and seed."""
+    parts, right, facts = [], [], []
+    for data, seed in itertools.product(folds, seeds):
         runs = [
             np.load(out / "runs" / f"{member}-fold{data.number}-seed{seed}.npz")
-            for member in members
-            for seed in seeds
+            for member in ENSEMBLES.get(name, (name,))
         ]
         joined = {p: recognition.ensemble([r[p] for r in runs]) for p in runs[0] if p != "facts"}
-        true.append(label_matrix(data.mixtures["labels"]))
-        groups += data.mixtures["recording"].tolist()
-        scores.append(joined["mixtures"])
-        decisions.append(_decide(data, joined, name, per_label=False))
-        each.append(_decide(data, joined, name, per_label=True))
+        decisions = [_decide(data, joined, name, per_label) for per_label in (False, True)]
+        true, groups = label_matrix(data.mixtures["labels"]), data.mixtures["recording"].to_numpy()
+        parts.append((true, joined["mixtures"], *decisions, groups, np.full(len(true), seed)))
         right.append(joined["clips"].argmax(1) == label_matrix(data.clips["labels"]).argmax(1))
         facts += [json.loads(str(r["facts"])) for r in runs]
-    true, scores, decisions, each = map(np.concatenate, (true, scores, decisions, each))
-    found = metrics.evaluate(true, decisions, scores, groups=groups)
+    arrays = map(np.concatenate, zip(*parts, strict=True))
+    return Pooled(*arrays, float(np.concatenate(right).mean()), facts)
+
+
+def row(name: str, pooled: Pooled, reference: Pooled | None, n_folds: int) -> dict:
+    """Score a system; with a reference, also its lead in micro F1 on the same mixtures."""
+    found = metrics.evaluate(pooled.true, pooled.decisions, pooled.scores, groups=pooled.groups)
     micro, macro = found["micro"]["f1"], found["macro"]["f1"]
+    seeds = np.unique(pooled.seeds)
+    runs = n_folds * len(seeds)
+    compared = {}
+    if reference:
+        test = metrics.paired_test(
+            pooled.true, pooled.decisions, reference.decisions, groups=pooled.groups
+        )
+        each = [
+            metrics.f1(pooled.true[chosen], pooled.decisions[chosen], "micro")
+            for chosen in (pooled.seeds == seed for seed in seeds)
+        ]
+        compared = {
+            "lead": test["difference"],
+            "its 95 % interval": _interval(test),
+            "micro F1 of each seed": ", ".join(f"{f1:.3f}" for f1 in each),
+        }
     return {
         "system": name,
         "micro F1": micro["value"],
-        "95 % interval": f"{micro['low']:.3f} to {micro['high']:.3f}",
+        "95 % interval": _interval(micro),
+        **compared,
         "macro F1": macro["value"],
-        "macro 95 % interval": f"{macro['low']:.3f} to {macro['high']:.3f}",
+        "macro 95 % interval": _interval(macro),
         "LRAP": found["lrap"]["value"],
-        "micro F1, a threshold a label": metrics.f1(true, each, "micro"),
-        "macro F1, a threshold a label": metrics.f1(true, each, "macro"),
-        "accuracy on single clips": float(np.concatenate(right).mean()),
-        "parameters": sum(f["parameters"] for f in facts) // len(folds) or "–",
-        "training [s]": sum(f["training"] for f in facts) / len(folds),
-        "a clip [ms]": 1000 * sum(f["scoring"] for f in facts) / len(folds),
-        "folds": len(folds),
+        "micro F1, a threshold a label": metrics.f1(pooled.true, pooled.per_label, "micro"),
+        "macro F1, a threshold a label": metrics.f1(pooled.true, pooled.per_label, "macro"),
+        "accuracy on single clips": pooled.accuracy,
+        "parameters": sum(f["parameters"] for f in pooled.facts) // runs or "–",
+        "training [s]": sum(f["training"] for f in pooled.facts) / runs,
+        "a clip [ms]": 1000 * sum(f["scoring"] for f in pooled.facts) / runs,
+        "folds": n_folds,
         "seeds": len(seeds),
     }
+
+
+def _interval(leaf: dict) -> str:
+    return f"{leaf['low']:.3f} to {leaf['high']:.3f}"
 
 
 def _decide(data: Fold, joined: dict, name: str, per_label: bool) -> np.ndarray:
@@ -251,6 +303,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=paths.data_root())
     parser.add_argument("--out", type=Path, default=paths.results_root() / "benchmarks")
     parser.add_argument("--systems", nargs="*", choices=[*SYSTEMS, *ENSEMBLES], default=["mn04"])
+    parser.add_argument(
+        "--against",
+        choices=[*SYSTEMS, *ENSEMBLES],
+        help="also the lead over this system, in a table named ablations",
+    )
     parser.add_argument("--folds", nargs="*", type=int, default=list(range(FOLDS)))
     parser.add_argument("--only-run", action="store_true", help="write no table")
     parser.add_argument("--seeds", nargs="*", type=int, default=[0])
@@ -267,17 +324,18 @@ def main() -> None:
     index = index[index["split"] == "training"]
     index = integrity.join_duplicates(index, integrity.find_duplicates(index))
     folds = [fold(index, number, options.mixtures) for number in options.folds]
-    rows = []
-    for name in options.systems:
-        members = ENSEMBLES.get(name, (name,))
+    systems = dict.fromkeys([*([options.against] if options.against else []), *options.systems])
+    for name in systems:
         for data in folds:
-            for member in members:
+            for member in ENSEMBLES.get(name, (name,)):
                 for seed in options.seeds:
                     run(data, member, seed, options.out)
-        if options.only_run:
-            continue
-        rows.append(row(folds, list(members), options.seeds, name, options.out))
-        report.write(options.out, "networks", rows, clips=len(index))
+    if options.only_run:
+        return
+    pooled = {name: pool(folds, name, options.seeds, options.out) for name in systems}
+    reference = pooled.get(options.against)
+    rows = [row(n, p, reference, len(folds)) for n, p in pooled.items()]
+    report.write(options.out, "ablations" if reference else "networks", rows, clips=len(index))
 
 
 if __name__ == "__main__":

@@ -74,10 +74,12 @@ def _without_paths(notebook: str) -> str:
 def show_benchmarks() -> int:
     """Put the benchmarks' tables into the README; returns how many there are."""
     files = sorted((paths.reference_dir().parent / "benchmarks").glob("*.md"))
-    tables = {f.stem: f"`benchmarks/{f.stem}.py`\n\n{f.read_text(encoding='utf-8')}" for f in files}
-    # Of scores and not of speed, so it has a place of its own.
-    _fill_readme("networks", tables.pop("networks", ""))
-    _fill_readme("benchmarks", "\n".join(tables.values()))
+    tables = {f.stem: f.read_text(encoding="utf-8") for f in files}
+    # Of scores and not of speed, so they have places of their own.
+    for scores in ("networks", "ablations"):
+        _fill_readme(scores, tables.pop(scores, ""))
+    measured = [f"`benchmarks/{name}.py`\n\n{table}" for name, table in tables.items()]
+    _fill_readme("benchmarks", "\n".join(measured))
     return len(files)
 
 
