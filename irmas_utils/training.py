@@ -24,6 +24,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from irmas_utils import atomic, checkpoints
+from irmas_utils.adam import FusedAdam
 from irmas_utils.backend import keras, set_determinism, tf
 from irmas_utils.errors import TrainingError
 from irmas_utils.models import losses
@@ -180,7 +181,7 @@ class Trainer:
     ) -> None:
         self.model, self.loss, self.view, self.ema = model, loss, logits_view(model), ema
         average = {"use_ema": True, "ema_momentum": ema} if ema else {}
-        self.optimizer = keras.optimizers.Adam(learning_rate, **average)
+        self.optimizer = FusedAdam(learning_rate, **average)
         self.optimizer.build(model.trainable_variables)
         compiled = {"jit_compile": jit_compile, "reduce_retracing": True}
         self._step = tf.function(self._train_batch, **compiled)
