@@ -75,8 +75,8 @@ class CorpusSettings:
 def ensure(
     root: Path | None = None,
     *,
-    training_clips: int = 330,
-    testing_clips: int = 110,
+    training_clips: int = 264,
+    testing_clips: int = 66,
     seed: int = 2022,
     soundfont: str | None = None,
     jobs: int | None = None,
