@@ -17,7 +17,11 @@ TRAINING = (*DATA, "validation_", "bootstrap_")
 NETWORKS = (*TRAINING, *(f"networks_{k}" for k in ("seeds", "mixtures", "batch", "han_", "mn04_")))
 LONG = ("04_fft_model", "07_other_networks", "08_bosch_baselines")  # first, or a core idles last
 STUDIES = studies.runs(SETTINGS)
-BENCHMARK = [str(f) for f in (paths.reference_dir().parent / "benchmarks").glob("networks.json")]
+BENCHMARKS = [
+    str(file)
+    for name in ("networks", "ablations")
+    for file in (paths.reference_dir().parent / "benchmarks").glob(f"{name}.json")
+]
 
 def executed(name):
     return str(RESULTS / "notebooks" / f"{name}.ipynb")
@@ -58,7 +62,7 @@ NOTEBOOKS = {
     "10_discussion": (
         (*TRAINING, "study_", "networks_variants"),
         [executed(name) for name in ("03_lstm_model", "04_fft_model", "05_lstm_hyperparameters")]
-        + [executed("07_other_networks"), executed("08_bosch_baselines"), *studied(), *BENCHMARK],
+        + [executed("07_other_networks"), executed("08_bosch_baselines"), *studied(), *BENCHMARKS],
     ),
     "11_your_own_audio": (DATA, [executed("07_other_networks")]),
 }

@@ -17,8 +17,8 @@ from irmas_utils.errors import DataError
 from irmas_utils.features import label_matrix
 from irmas_utils.settings import Settings
 
-BENCHMARK = paths.reference_dir().parent / "benchmarks" / "networks.json"
-"""Scores of every system on folds of real training recordings; not of the testing set."""
+BENCHMARKS = paths.reference_dir().parent / "benchmarks"
+"""Scores on folds of real training recordings; not of the testing set."""
 
 
 class Idea(NamedTuple):
@@ -206,8 +206,15 @@ def summary(table: pd.DataFrame) -> dict[str, Any]:
     return table.set_index("idea")[columns].astype(float).to_dict("index")
 
 
-def folds() -> pd.DataFrame | None:
-    """Return the benchmark on folds of real training recordings, or None if it was not run."""
-    if not BENCHMARK.is_file():
+def measured(name: str) -> pd.DataFrame | None:
+    """Return a benchmark on folds of real training recordings, or None if it was not run.
+
+    Parameters
+    ----------
+    name : {"networks", "ablations"}
+        Every system; or the fine-tuned network with one change each.
+    """
+    file = BENCHMARKS / f"{name}.json"
+    if not file.is_file():
         return None
-    return pd.DataFrame(json.loads(BENCHMARK.read_text(encoding="utf-8"))["rows"])
+    return pd.DataFrame(json.loads(file.read_text(encoding="utf-8"))["rows"])

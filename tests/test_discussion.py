@@ -108,8 +108,9 @@ def test_every_reason_is_tested_by_a_run_of_the_studies(profile):
     assert {idea.idea[0] for idea in discussion.reasons(cfg)} >= {"2", "3", "4"}
 
 
-def test_without_the_benchmark_there_are_no_folds(monkeypatch, tmp_path):
-    monkeypatch.setattr(discussion, "BENCHMARK", tmp_path / "networks.json")
-    assert discussion.folds() is None
-    discussion.BENCHMARK.write_text('{"rows": [{"system": "mn04", "micro F1": 0.5}]}')
-    assert discussion.folds().to_dict("records") == [{"system": "mn04", "micro F1": 0.5}]
+def test_without_the_benchmark_nothing_is_measured(monkeypatch, tmp_path):
+    monkeypatch.setattr(discussion, "BENCHMARKS", tmp_path)
+    assert discussion.measured("networks") is None
+    (tmp_path / "networks.json").write_text('{"rows": [{"system": "mn04", "micro F1": 0.5}]}')
+    found = discussion.measured("networks").to_dict("records")
+    assert found == [{"system": "mn04", "micro F1": 0.5}]
