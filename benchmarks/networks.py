@@ -159,6 +159,7 @@ def _by_file(recognizer) -> Score:
 
 SYSTEMS = {
     "mn04": mn04,
+    "mn04, forty epochs": partial(mn04, plan=replace(MN04, epochs=40)),  # as in the full profile
     "mn04, excerpts alone": partial(mn04, plan=replace(MN04, recipe=ALONE)),
     "mn04, mixes of two": partial(mn04, plan=replace(MN04, recipe=Recipe(sources=(0.2, 0.8)))),
     "mn04, no masks or filters": partial(mn04, augment={}),
