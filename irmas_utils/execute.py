@@ -13,6 +13,7 @@ import ast
 import json
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,6 +27,7 @@ import nbformat  # noqa: E402
 import papermill  # noqa: E402
 import yaml  # noqa: E402
 from papermill.exceptions import PapermillException  # noqa: E402
+from traitlets.config import Config  # noqa: E402
 
 from irmas_utils import atomic  # noqa: E402
 from irmas_utils.errors import IrmasError, NotebookError  # noqa: E402
@@ -67,7 +69,7 @@ def execute(notebook: str | Path, output: str | Path, parameters: dict[str, Any]
     with atomic.replacing(output) as temporary:
         try:
             _run(notebook, temporary, parameters)
-        except PapermillException as error:
+        except (PapermillException, RuntimeError) as error:  # the latter where a kernel dies
             os.replace(temporary, failed)
             temporary.touch()
             raise _failure(notebook, failed, error) from error
@@ -78,16 +80,25 @@ def execute(notebook: str | Path, output: str | Path, parameters: dict[str, Any]
 def _run(notebook: Path, output: Path, parameters: dict[str, Any]) -> None:
     # Trainings print a line an epoch instead of drawing a bar that nobody watches.
     os.environ["IRMAS_BATCH"] = "1"
-    papermill.execute_notebook(
-        notebook,
-        output,
-        parameters,
-        kernel_name=KERNEL,
-        language="python",
-        progress_bar=False,
-        # A kernel warns at each start that local sockets are not encrypted.
-        extra_arguments=["--IPKernelApp.log_level=40"],
-        cwd=notebook.resolve().parent,
+    with tempfile.TemporaryDirectory(prefix="irmas-") as folder:
+        papermill.execute_notebook(
+            notebook,
+            output,
+            parameters,
+            kernel_name=KERNEL,
+            language="python",
+            progress_bar=False,
+            # A kernel warns at each start that local sockets are not encrypted.
+            extra_arguments=["--IPKernelApp.log_level=40"],
+            cwd=notebook.resolve().parent,
+            config=_own_sockets(folder),
+        )
+
+
+def _own_sockets(folder: str) -> Config:
+    """Let the kernel listen in `folder`: two that start together may choose the same TCP port."""
+    return Config(
+        {"KernelManager": {"transport": "ipc", "connection_file": f"{folder}/kernel.json"}}
     )
 
 

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import nbformat
 import pytest
 from hypothesis import given
@@ -54,6 +56,27 @@ def test_a_failure_keeps_what_ran_and_the_earlier_result(tmp_path):
     assert "ran" in (tmp_path / "out.failed.ipynb").read_text()
     execute.execute(source, out, {"a": 2})
     assert not (tmp_path / "out.failed.ipynb").exists()
+
+
+def test_a_kernel_that_dies_is_one_clear_error(tmp_path):
+    die = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+    source = notebook(tmp_path / "nb.ipynb", "a = 1", "print('ran')", die)
+    with pytest.raises(NotebookError, match="Kernel died.*out.failed.ipynb"):
+        execute.execute(source, tmp_path / "out.ipynb", {})
+    assert "ran" in (tmp_path / "out.failed.ipynb").read_text()
+    assert not (tmp_path / "out.ipynb").exists()
+
+
+def test_kernels_share_no_ports(tmp_path):
+    """Two that started together once chose the same; one never answered."""
+    ask = "from ipykernel import connect; print(connect.get_connection_info(unpack=True)['ip'])"
+    source = notebook(tmp_path / "nb.ipynb", "a = 1", ask)
+    folders = set()
+    for number in (1, 2):
+        out = execute.execute(source, tmp_path / f"{number}.ipynb", {})
+        folders.add(Path(nbformat.read(out, 4).cells[-1].outputs[0].text).parent)
+    assert len(folders) == 2
+    assert not any(folder.exists() for folder in folders)
 
 
 @pytest.mark.parametrize("content", ["", "{}", "not json"])
