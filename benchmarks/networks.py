@@ -7,8 +7,9 @@ held out and mixed to choose thresholds; recordings of the fifth are mixed to be
 ``python benchmarks/networks.py --data FOLDER --systems mn04``
 
 Every fold, system and seed is kept under ``--out`` and not run twice; several processes may share
-the folder. Intervals are over recordings (that of a mixture's first label). The scores are of
-recordings that have nothing to do with each other played together, which a test clip is not.
+the folder. Rows of a table there whose systems are not run again stay in it. Intervals are over
+recordings (that of a mixture's first label). The scores are of recordings that have nothing to do
+with each other played together, which a test clip is not.
 """
 
 import argparse
@@ -318,6 +319,13 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def _joined(rows: list[dict], table: Path, n_clips: int) -> list[dict]:
+    """Add what an earlier table of the same clips says of other systems."""
+    earlier = json.loads(table.read_text()) if table.exists() else {}
+    kept = earlier["rows"] if earlier.get("clips") == n_clips else []
+    return list({row["system"]: row for row in [*kept, *rows]}.values())
+
+
 def main() -> None:
     """Run the benchmark."""
     options = _arguments()
@@ -335,8 +343,10 @@ def main() -> None:
         return
     pooled = {name: pool(folds, name, options.seeds, options.out) for name in systems}
     reference = pooled.get(options.against)
+    table = "ablations" if reference else "networks"
     rows = [row(n, p, reference, len(folds)) for n, p in pooled.items()]
-    report.write(options.out, "ablations" if reference else "networks", rows, clips=len(index))
+    rows = _joined(rows, options.out / f"{table}.json", len(index))
+    report.write(options.out, table, rows, clips=len(index))
 
 
 if __name__ == "__main__":

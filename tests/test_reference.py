@@ -13,18 +13,20 @@ def run(folder, **metrics):
 
 @pytest.fixture
 def reference_run(tmp_path):
-    return run(tmp_path / "reference", f1={"value": 0.5, "low": 0.1}, clips=[3], seconds=1.0)
+    lrap = {"value": 0.5, "low": 0.1}
+    return run(tmp_path / "reference", lrap=lrap, clips=[3], f1=0.5, recall=0.5, seconds=1.0)
 
 
 @pytest.mark.parametrize(
     ("metrics", "lines"),
     [
-        ({"f1": {"value": 0.54, "low": 0.4}, "clips": [3], "seconds": 9.0}, 0),
-        ({"f1": {"value": 0.56, "low": 0.1}, "clips": [3]}, 1),
-        ({"f1": {"value": 0.5, "low": 0.1}, "clips": [4]}, 1),
-        ({"f1": {"value": None, "low": 0.1}, "clips": [3]}, 1),
-        ({"f1": {"value": 0.5}, "clips": [3], "new": 1.0}, 1),
-        ({"clips": [3]}, 1),
+        ({"lrap": {"value": 0.54, "low": 0.4}, "clips": [3], "f1": 0.59, "recall": 0.9}, 0),
+        ({"lrap": {"value": 0.56, "low": 0.1}, "clips": [3], "f1": 0.5}, 1),
+        ({"lrap": {"value": 0.5, "low": 0.1}, "clips": [3], "f1": 0.61}, 1),
+        ({"lrap": {"value": 0.5, "low": 0.1}, "clips": [4], "f1": 0.5}, 1),
+        ({"lrap": {"value": None, "low": 0.1}, "clips": [3], "f1": 0.5}, 1),
+        ({"lrap": {"value": 0.5}, "clips": [3], "f1": 0.5, "new": 1.0}, 1),
+        ({"clips": [3], "f1": 0.5}, 1),
     ],
 )
 def test_differences_beyond_the_tolerance_are_listed(tmp_path, reference_run, metrics, lines):
