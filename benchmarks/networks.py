@@ -7,7 +7,7 @@ held out and mixed to choose thresholds; recordings of the fifth are mixed to be
 ``python benchmarks/networks.py --data FOLDER --systems mn04``
 
 Every fold, system and seed is kept under ``--out`` and not run twice; several processes may share
-the folder. Rows of a table there whose systems are not run again stay in it. Intervals are over
+the folder. Rows of a table there whose systems are not asked for stay in it. Intervals are over
 recordings (that of a mixture's first label). The scores are of recordings that have nothing to do
 with each other played together, which a test clip is not.
 """
@@ -319,11 +319,14 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _joined(rows: list[dict], table: Path, n_clips: int) -> list[dict]:
-    """Add what an earlier table of the same clips says of other systems."""
+def _joined(rows: list[dict], asked: list[str], table: Path, n_clips: int) -> list[dict]:
+    """Put the rows asked for, and others that it lacks, into an earlier table of the same clips."""
     earlier = json.loads(table.read_text()) if table.exists() else {}
     kept = earlier["rows"] if earlier.get("clips") == n_clips else []
-    return list({row["system"]: row for row in [*kept, *rows]}.values())
+    by_name = {row["system"]: row for row in kept}
+    new = {row["system"]: row for row in rows}
+    by_name |= {n: row for n, row in new.items() if n in asked or n not in by_name}
+    return list(by_name.values())
 
 
 def main() -> None:
@@ -345,7 +348,7 @@ def main() -> None:
     reference = pooled.get(options.against)
     table = "ablations" if reference else "networks"
     rows = [row(n, p, reference, len(folds)) for n, p in pooled.items()]
-    rows = _joined(rows, options.out / f"{table}.json", len(index))
+    rows = _joined(rows, options.systems, options.out / f"{table}.json", len(index))
     report.write(options.out, table, rows, clips=len(index))
 
 
