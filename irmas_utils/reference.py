@@ -29,8 +29,9 @@ LIGHT = ("figures/*.png", "figures/*.pdf", "metrics/*.json", "tables/*", "notebo
 # another way. A weak network's F1 is flat along the threshold, so the best one may jump from end to
 # end: precision, recall and the number of labels follow it all the way, F1 a little.
 NOT_COMPARED = ("seconds", "memory", "low", "high", "p_value", "per_label", "answers",
-                "threshold", "precision", "recall", "labels_per_clip", "labels a clip")  # fmt: skip
-FOLLOWS_THRESHOLD = re.compile("f1|difference", re.IGNORECASE)
+                "threshold", "precision", "recall", "labels_per_clip", "labels a clip",
+                "values")  # fmt: skip
+FOLLOWS_THRESHOLD = re.compile(r"^comparison\.|f1|difference", re.IGNORECASE)
 
 
 def refresh() -> int:
@@ -133,8 +134,14 @@ def _all_metrics(folder: Path) -> dict[str, Any]:
     return {
         f"{path.stem}.{key}": value
         for path in sorted((folder / "metrics").glob("*.json"))
-        for key, value in _leaves(json.loads(path.read_text(encoding="utf-8")))
+        for key, value in _leaves(_means(json.loads(path.read_text(encoding="utf-8"))))
     }
+
+
+def _means(record: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what is of the first seed alone: another processor may end it elsewhere."""
+    several = len(record.get("seeds", [])) > 1
+    return {k: v for k, v in record.items() if not (several and k == "evaluation")}
 
 
 def _needs_weights(key: str) -> bool:

@@ -34,6 +34,19 @@ def test_differences_beyond_the_tolerance_are_listed(tmp_path, reference_run, me
     assert len(reference.differences(fresh, reference_run)) == lines
 
 
+def test_of_several_seeds_the_means_are_compared(tmp_path):
+    def seeds(name, *values, first):
+        scores = {"LRAP": {"value": sum(values) / len(values), "values": values}}
+        numbers = list(range(len(values)))
+        return run(tmp_path / name, seeds=numbers, over_seeds=scores, evaluation={"lrap": first})
+
+    two = seeds("a", 0.4, 0.6, first=0.4)
+    assert reference.differences(seeds("b", 0.5, 0.5, first=0.5), two) == []
+    assert len(reference.differences(seeds("c", 0.4, 0.8, first=0.4), two)) == 1
+    one = seeds("d", 0.4, first=0.4)
+    assert len(reference.differences(seeds("e", 0.6, first=0.6), one)) == 2
+
+
 def test_what_needs_weights_may_be_missing_on_either_side_and_must_agree_where_it_is(tmp_path):
     rows = {"systems": {"lstm": {"value": 0.3}}}
     more = {"systems": rows["systems"] | {"mn04 fine-tuned": {"value": 0.6}}}
