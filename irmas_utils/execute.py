@@ -80,7 +80,8 @@ def execute(notebook: str | Path, output: str | Path, parameters: dict[str, Any]
 def _run(notebook: Path, output: Path, parameters: dict[str, Any]) -> None:
     # Trainings print a line an epoch instead of drawing a bar that nobody watches.
     os.environ["IRMAS_BATCH"] = "1"
-    with tempfile.TemporaryDirectory(prefix="irmas-") as folder:
+    # Not where TMPDIR says: a socket's path has a hundred characters at most.
+    with tempfile.TemporaryDirectory(prefix="irmas-", dir="/tmp") as folder:
         papermill.execute_notebook(
             notebook,
             output,

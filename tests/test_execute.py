@@ -1,3 +1,4 @@
+import tempfile
 from pathlib import Path
 
 import nbformat
@@ -67,8 +68,11 @@ def test_a_kernel_that_dies_is_one_clear_error(tmp_path):
     assert not (tmp_path / "out.ipynb").exists()
 
 
-def test_kernels_share_no_ports(tmp_path):
+def test_kernels_share_no_ports(tmp_path, monkeypatch):
     """Two that started together once chose the same; one never answered."""
+    long = tmp_path / ("long" * 25)
+    long.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(long))
     ask = "from ipykernel import connect; print(connect.get_connection_info(unpack=True)['ip'])"
     source = notebook(tmp_path / "nb.ipynb", "a = 1", ask)
     folders = set()

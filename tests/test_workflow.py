@@ -105,7 +105,7 @@ def test_predict_finds_and_uses_the_saved_network(smoke, tmp_path):
 def test_metrics_are_the_golden_ones(smoke):
     """Refresh with: cp results/smoke/metrics/*.json tests/golden/smoke/metrics/."""
     results, _, _ = smoke
-    assert reference.differences(results, GOLDEN, tolerance=0.1) == []
+    assert reference.differences(results, GOLDEN) == []
 
 
 def test_a_second_run_does_nothing(smoke):
