@@ -14,10 +14,10 @@ READY   := $(VENV)/.ready
 setup: $(READY)
 
 paper: $(READY)
-	@$(RUN) -m irmas_utils.workflow --profile $(PROFILE) --cores $(CORES) $(OPTIONS)
+	@$(RUN) -m irmas_utils.paper.workflow --profile $(PROFILE) --cores $(CORES) $(OPTIONS)
 
 notebook: $(READY)
-	@$(RUN) -m irmas_utils.workflow --profile $(PROFILE) --notebook $(NAME) --cores $(CORES) $(OPTIONS)
+	@$(RUN) -m irmas_utils.paper.workflow --profile $(PROFILE) --notebook $(NAME) --cores $(CORES) $(OPTIONS)
 
 test: $(READY) lint
 	@$(RUN) -m pytest -n $(CORES) --dist loadfile
@@ -27,13 +27,13 @@ lint: $(READY)
 
 # Copy the light part of a finished sample run to results/reference/sample, which is committed.
 reference: paper
-	@$(RUN) -m irmas_utils.reference refresh
+	@$(RUN) -m tools.reference refresh
 
 # An hour on two idle cores, and 12 GB for the corpus of real size.
 benchmarks: $(READY)
 	for script in lstm_training fft_training fine_tuning memory input_pipeline real_size epochs descriptors prediction; do \
 	    $(RUN) benchmarks/$$script.py --out results/reference/benchmarks || exit 1; done
-	@$(RUN) -m irmas_utils.reference benchmarks
+	@$(RUN) -m tools.reference benchmarks
 
 lab: $(READY)
 	@$(VENV)/bin/jupyter lab notebooks

@@ -7,8 +7,11 @@ import json
 import shlex
 import sys
 
-from irmas_utils import corpus, paths, records, settings, studies, variants, weights
-from irmas_utils.workflow import PACKAGE, sources
+from irmas_utils.data import corpus, weights
+from irmas_utils.paper import studies
+from irmas_utils.paper.workflow import PACKAGE, sources
+from irmas_utils.project import paths, records, settings
+from irmas_utils.systems.networks import variants
 
 SETTINGS = settings.load(config["profile"])
 RESULTS = records.results_dir(SETTINGS.profile)
@@ -83,7 +86,7 @@ rule corpus:
         settings=SETTINGS.section(*DATA),
         version=corpus.version(SETTINGS),
     shell:
-        "{sys.executable} -m irmas_utils.corpus {config[profile]} {output}"
+        "{sys.executable} -m irmas_utils.data.corpus {config[profile]} {output}"
 
 
 for name, (prefixes, needs) in NOTEBOOKS.items():
@@ -103,7 +106,7 @@ for name, (prefixes, needs) in NOTEBOOKS.items():
             settings=SETTINGS.section(*prefixes),
             weights=given(name),
         shell:
-            "{sys.executable} -m irmas_utils.execute {input.notebook} {output}"
+            "{sys.executable} -m irmas_utils.project.execute {input.notebook} {output}"
             " -p profile {config[profile]}"
 
 
@@ -125,18 +128,18 @@ for run, (name, parameters) in STUDIES.items():
             run=run,
             options=" ".join(f"-p {k} {shlex.quote(json.dumps(v))}" for k, v in parameters.items()),
         shell:
-            "{sys.executable} -m irmas_utils.execute {input.notebook} {output}"
+            "{sys.executable} -m irmas_utils.project.execute {input.notebook} {output}"
             " -p profile {config[profile]} -p run {params.run} {params.options}"
 
 
 rule site:
     input:
         [executed(name) for name in NOTEBOOKS],
-        str(PACKAGE / "site.py"),
+        str(PACKAGE / "paper" / "site.py"),
     output:
         str(RESULTS / "site" / "index.html"),
     shell:
-        "{sys.executable} -m irmas_utils.site {config[profile]}"
+        "{sys.executable} -m irmas_utils.paper.site {config[profile]}"
 
 
 rule manifest:

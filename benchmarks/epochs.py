@@ -14,18 +14,14 @@ from collections.abc import Iterator
 import pandas as pd
 import report
 
-from irmas_utils import (
-    backend,
-    corpus,
-    features,
-    networks,
-    pipeline,
-    recognition,
-    settings,
-    training,
-)
-from irmas_utils.cache import FeatureCache
-from irmas_utils.models import fft, lstm
+from irmas_utils.audio import batches as pipeline
+from irmas_utils.audio import features
+from irmas_utils.audio.cache import FeatureCache
+from irmas_utils.data import corpus
+from irmas_utils.models import fft, lstm, training
+from irmas_utils.project import backend, settings
+from irmas_utils.systems.networks import fine_tuning as recognition
+from irmas_utils.systems.networks import registry as networks
 
 FULL = settings.load("full")
 FITTING_CLIPS = 6705 * (1 - FULL.validation_fraction)

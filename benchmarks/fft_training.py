@@ -8,10 +8,10 @@ random, made beforehand: this measures the network alone.
 import numpy as np
 import report
 
-from irmas_utils.backend import keras, tf
 from irmas_utils.models import fft, losses
 from irmas_utils.models.layers import LEAKY_SLOPE, hidden, scores
-from irmas_utils.training import Trainer
+from irmas_utils.models.training import Trainer
+from irmas_utils.project.backend import keras, tf
 
 WIDTHS = (64, 100_000, 32, 50_000)
 BATCHES, SIZE = 8, 4

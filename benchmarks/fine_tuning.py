@@ -20,9 +20,9 @@ def step_ms(layer: str, jit_compile: bool, steps: int) -> float:
     """Time a step on random clips [ms a clip], the shortest of several."""
     import numpy as np
 
-    from irmas_utils.backend import keras, tf
     from irmas_utils.models import efficientat, losses
-    from irmas_utils.training import Trainer
+    from irmas_utils.models.training import Trainer
+    from irmas_utils.project.backend import keras, tf
 
     if layer == "stock":
         efficientat.FusedBatchNormalization = keras.layers.BatchNormalization

@@ -16,8 +16,12 @@ import pandas as pd
 import report
 import scipy.fft
 
-from irmas_utils import audio, corpus, features, pipeline, settings
-from irmas_utils.cache import FeatureCache
+from irmas_utils.audio import batches as pipeline
+from irmas_utils.audio import features
+from irmas_utils.audio import io as audio
+from irmas_utils.audio.cache import FeatureCache
+from irmas_utils.data import corpus
+from irmas_utils.project import settings
 
 
 def main() -> None:

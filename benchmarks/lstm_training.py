@@ -8,10 +8,10 @@ must agree. ``python benchmarks/lstm_training.py [--quick]``
 import numpy as np
 import report
 
-from irmas_utils.backend import keras, tf
 from irmas_utils.models import losses, lstm
 from irmas_utils.models.layers import LEAKY_SLOPE, hidden, scores
-from irmas_utils.training import Trainer
+from irmas_utils.models.training import Trainer
+from irmas_utils.project.backend import keras, tf
 
 PAPER_BATCH = 2
 

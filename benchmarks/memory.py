@@ -25,9 +25,11 @@ CASES = {  # network, batch, clips
 
 def train(network: str, batch: int, n_clips: int, quick: bool) -> None:
     """Train on `n_clips` and print the peaks of resident memory [GiB] as JSON."""
-    from irmas_utils import corpus, features, pipeline, training
-    from irmas_utils.cache import FeatureCache
-    from irmas_utils.models import fft, lstm
+    from irmas_utils.audio import batches as pipeline
+    from irmas_utils.audio import features
+    from irmas_utils.audio.cache import FeatureCache
+    from irmas_utils.data import corpus
+    from irmas_utils.models import fft, lstm, training
 
     index = corpus.load(report.irmas_sized(quick))
     index = index[index["split"] == "training"]

@@ -26,26 +26,21 @@ import pandas as pd
 import report
 from sklearn.model_selection import StratifiedGroupKFold
 
-from irmas_utils import (
-    atomic,
-    backend,
-    dataset,
-    integrity,
-    metrics,
-    mixtures,
-    paths,
-    pipeline,
-    predict,
-    recognition,
-    training,
-    weights,
-)
-from irmas_utils.cache import FeatureCache
-from irmas_utils.features import FFT_SAMPLES, fft_magnitude, label_matrix
-from irmas_utils.mixing import ALONE, Recipe
-from irmas_utils.models import bosch, efficientat, fft, han
-from irmas_utils.recognition import Plan
-from irmas_utils.streams import TRAINING_STREAMS, extract
+from irmas_utils import metrics
+from irmas_utils.audio import batches as pipeline
+from irmas_utils.audio.cache import FeatureCache
+from irmas_utils.audio.features import FFT_SAMPLES, fft_magnitude, label_matrix
+from irmas_utils.data import index as dataset
+from irmas_utils.data import integrity, weights
+from irmas_utils.models import efficientat, fft, han, training
+from irmas_utils.project import backend, paths
+from irmas_utils.project import files as atomic
+from irmas_utils.systems import mixtures, predict
+from irmas_utils.systems.bosch import experiments as bosch
+from irmas_utils.systems.bosch.streams import TRAINING_STREAMS, extract
+from irmas_utils.systems.networks import fine_tuning as recognition
+from irmas_utils.systems.networks.fine_tuning import Plan
+from irmas_utils.systems.networks.mixing import ALONE, Recipe
 
 FOLDS = 5
 MN04 = Plan(efficientat.SAMPLE_RATE, epochs=8)

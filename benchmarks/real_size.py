@@ -10,9 +10,11 @@ import time
 
 import report
 
-from irmas_utils import corpus, features, integrity, pipeline
-from irmas_utils.backend import tf
-from irmas_utils.cache import FeatureCache
+from irmas_utils.audio import batches as pipeline
+from irmas_utils.audio import features
+from irmas_utils.audio.cache import FeatureCache
+from irmas_utils.data import corpus, integrity
+from irmas_utils.project.backend import tf
 
 
 def main() -> None:

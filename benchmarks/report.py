@@ -12,8 +12,9 @@ from typing import Any
 
 import pandas as pd
 
-from irmas_utils import atomic, paths, settings
-from irmas_utils.settings import Settings
+from irmas_utils.project import files as atomic
+from irmas_utils.project import paths, settings
+from irmas_utils.project.settings import Settings
 
 
 def arguments(description: str) -> argparse.Namespace:

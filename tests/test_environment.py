@@ -3,7 +3,7 @@
 import importlib.util
 import re
 
-from irmas_utils import paths
+from irmas_utils.project import paths
 
 spec = importlib.util.spec_from_file_location("environment", paths.ROOT / "tools/environment.py")
 environment = importlib.util.module_from_spec(spec)

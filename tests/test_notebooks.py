@@ -6,7 +6,7 @@ import re
 import nbformat
 import pytest
 
-from irmas_utils import execute, paths
+from irmas_utils.project import execute, paths
 
 NOTEBOOKS = sorted(paths.NOTEBOOKS.glob("*.ipynb"))
 

@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from irmas_utils import paths, reference
+from irmas_utils.project import paths
+from tools import reference
 
 
 def run(folder, **metrics):

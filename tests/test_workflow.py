@@ -14,7 +14,9 @@ import yaml
 from conftest import write_clip
 from matplotlib import image
 
-from irmas_utils import paths, reference, settings, studies, workflow
+from irmas_utils.paper import studies, workflow
+from irmas_utils.project import paths, settings
+from tools import reference
 
 pytestmark = pytest.mark.slow
 
@@ -24,7 +26,7 @@ STUDIES = list(studies.runs(settings.load("smoke")))
 
 
 def paper(environment, *options):
-    command = [sys.executable, "-m", "irmas_utils.workflow", "--cores", "2", *options]
+    command = [sys.executable, "-m", "irmas_utils.paper.workflow", "--cores", "2", *options]
     return subprocess.run(
         command, cwd=paths.ROOT, env=environment, capture_output=True, text=True, check=False
     )
@@ -95,7 +97,7 @@ def test_everything_is_in_the_manifest(smoke):
 def test_predict_finds_and_uses_the_saved_network(smoke, tmp_path):
     _, _, environment = smoke
     clip = write_clip(tmp_path / "clip.wav", seconds=2.0)
-    command = [sys.executable, "-m", "irmas_utils.predict", "--json", str(clip)]
+    command = [sys.executable, "-m", "irmas_utils.systems.predict", "--json", str(clip)]
     said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     (entry,) = json.loads(said.stdout)
     assert entry["model"].endswith("trained on sample corpus, not IRMAS")
@@ -202,7 +204,7 @@ def test_real_clips_run_through_the_first_notebooks(real_clips, tmp_path):
     for name in ("01_data_analysis", "02_data_preparation"):
         out = tmp_path / f"{name}.ipynb"
         notebook = str(paths.NOTEBOOKS / f"{name}.ipynb")
-        command = [sys.executable, "-m", "irmas_utils.execute", notebook, str(out)]
+        command = [sys.executable, "-m", "irmas_utils.project.execute", notebook, str(out)]
         command += ["-p", "profile", str(profile)]
         finished = subprocess.run(
             command, env=environment, capture_output=True, text=True, check=False

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from irmas_utils import execute, paths, weights
-from irmas_utils.errors import NotebookError
+from irmas_utils.data import weights
+from irmas_utils.project import execute, paths
+from irmas_utils.project.errors import NotebookError
 
 pytestmark = pytest.mark.slow
 

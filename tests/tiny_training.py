@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from irmas_utils import training
-from irmas_utils.backend import keras, set_determinism
+from irmas_utils.models import training
 from irmas_utils.models.layers import hidden, scores
+from irmas_utils.project.backend import keras, set_determinism
 
 
 def data(n, seed):

@@ -3,7 +3,7 @@
 Conventions
 -----------
 Labels ``y_true`` and predictions ``y_pred`` are ``(n_clips, 11)`` boolean or 0/1, scores
-``y_score`` are ``(n_clips, 11)`` in [0, 1], columns in the order of `irmas_utils.INSTRUMENTS`.
+``y_score`` are ``(n_clips, 11)`` in [0, 1], columns in the order of `INSTRUMENTS`.
 A clip may have any number of labels, also none. A label is predicted where its score is
 *larger than* the threshold (paper, section 3.3.4).
 
@@ -39,7 +39,7 @@ from irmas_utils.metrics.scores import (
     recall,
     validate,
 )
-from irmas_utils.metrics.systems import (
+from irmas_utils.metrics.thresholds import (
     PAPER_CONSTANT,
     THRESHOLD,
     binarize,

@@ -1,4 +1,4 @@
-"""One function a metric. The conventions stand in `irmas_utils.metrics`."""
+"""One function a metric. The conventions stand in `metrics`."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -5,8 +5,8 @@ Notebook: 04_fft_model.ipynb
 
 from collections.abc import Sequence
 
-from irmas_utils.backend import keras
 from irmas_utils.models.layers import LEAKY_SLOPE, WideDense, hidden, scores
+from irmas_utils.project.backend import keras
 
 
 def build(

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from irmas_utils.backend import keras, tf
+from irmas_utils.project.backend import keras, tf
 
 _registered = keras.saving.register_keras_serializable(package="irmas_utils")
 

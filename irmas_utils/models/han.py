@@ -19,9 +19,9 @@ References
    recognition in polyphonic music. IEEE/ACM TASLP 25(1). arXiv 1605.09507.
 """
 
-from irmas_utils.backend import keras
 from irmas_utils.models import layers
 from irmas_utils.models.front_ends import Level, LogMel, RandomFilter, SpecAugment
+from irmas_utils.project.backend import keras
 
 SAMPLE_RATE = 22_050
 WINDOW = 22_050

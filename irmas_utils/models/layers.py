@@ -3,13 +3,13 @@
 A network here is a `keras.Model` that gives scores in [0, 1], so that it predicts and saves like
 any other. Its last two layers are a linear `Dense` named ``logits`` and a sigmoid named
 ``scores``: mathematically the one sigmoid layer of the paper, but the loss can reach the logits,
-where it is exact at any magnitude (`irmas_utils.models.losses`).
+where it is exact at any magnitude (`models.losses`).
 """
 
 from collections.abc import Sequence
 
 from irmas_utils import INSTRUMENTS
-from irmas_utils.backend import keras, tf
+from irmas_utils.project.backend import keras, tf
 
 LEAKY_SLOPE = 0.01
 """Slope of leaky ReLU below zero: the paper's "usually around 0.01" (section 3.3.4).

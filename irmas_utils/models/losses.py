@@ -21,8 +21,8 @@ References
 
 from collections.abc import Callable
 
-from irmas_utils.backend import tf
-from irmas_utils.errors import SettingsError
+from irmas_utils.project.backend import tf
+from irmas_utils.project.errors import SettingsError
 
 Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 

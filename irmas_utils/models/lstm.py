@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from irmas_utils.backend import keras, tf
 from irmas_utils.models import losses
 from irmas_utils.models.layers import LEAKY_SLOPE, hidden, logits_view, scores
 from irmas_utils.models.recurrence import LastState
+from irmas_utils.project.backend import keras, tf
 
 MEL_CENTRE, MEL_SPREAD = -4.0, 4.0
 """Of the log-mel energies of music at usual levels, roughly: it brings them to order 1, where the

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from irmas_utils.backend import keras, tf
+from irmas_utils.project.backend import keras, tf
 
 CHUNK = 128
 """Steps between two remembered states; what a chunk recomputes should stay in the cache."""

@@ -21,7 +21,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from irmas_utils.errors import ModelError
+from irmas_utils.project.errors import ModelError
 
 _DTYPES = {
     "FloatStorage": np.dtype("<f4"),

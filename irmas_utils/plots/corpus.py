@@ -66,7 +66,7 @@ def cooccurrence(
     ax: Axes | None = None,
     columns: str = "label",
 ) -> Axes:
-    """Heat map of `irmas_utils.metrics.cooccurrence`.
+    """Heat map of `metrics.cooccurrence`.
 
     A cell holds the number of clips; its colour, that number's share of the row's clips.
 

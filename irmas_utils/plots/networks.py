@@ -22,7 +22,7 @@ def per_label_f1(results: Mapping[str, Mapping[str, Any]], ax: Axes | None = Non
     Parameters
     ----------
     results : mapping
-        Name of a system to what `irmas_utils.metrics.evaluate` returned, at most seven.
+        Name of a system to what `metrics.evaluate` returned, at most seven.
     ax : Axes, optional
     """
     ax = axes_or_new(ax, 10, 3.8)

@@ -22,7 +22,7 @@ def per_label_scores(result: Mapping[str, Any], ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     result : mapping
-        Of `irmas_utils.metrics.evaluate`.
+        Of `metrics.evaluate`.
     ax : Axes, optional
     """
     ax = axes_or_new(ax, 10, 3.8)
@@ -212,7 +212,7 @@ def threshold_curve(
     Parameters
     ----------
     curve : mapping
-        Of `irmas_utils.metrics.threshold_curve`.
+        Of `metrics.threshold_curve`.
     chosen : float, optional
         The threshold in use, which is marked.
     ax : Axes, optional

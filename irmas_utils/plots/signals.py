@@ -89,7 +89,7 @@ def log_mel(levels: ArrayLike, rate: int, ax: Axes | None = None, *, hop_length:
     Parameters
     ----------
     levels : array (n_mels, n_frames)
-        In decibels, as `irmas_utils.features.log_mel` gives them.
+        In decibels, as `audio.features.log_mel` gives them.
     rate, hop_length : int
         Sample rate in hertz; samples from frame to frame.
     ax : Axes, optional

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from irmas_utils import INSTRUMENT_NAMES, INSTRUMENTS
-from irmas_utils.settings import Settings
+from irmas_utils.project.settings import Settings
 
 NAMES = tuple(INSTRUMENT_NAMES[code] for code in INSTRUMENTS)
 

@@ -80,7 +80,7 @@ def gradient_norm(
     Parameters
     ----------
     norms : array (time,), or mapping of str to array
-        As `irmas_utils.models.lstm.input_gradient_norms` gives them; several by name.
+        As `models.lstm.input_gradient_norms` gives them; several by name.
     rate : float
         Samples a second.
     ax : Axes, optional

@@ -1,0 +1,127 @@
+"""From samples to what the networks see: label matrix, FFT magnitudes, log-mel spectrogram.
+
+Paper sections 3.2.2 and 3.2.3. Notebook: 02_data_preparation.ipynb.
+"""
+
+import zlib
+from collections.abc import Iterable
+
+import numpy as np
+import scipy.fft
+from sklearn.preprocessing import MultiLabelBinarizer
+
+from irmas_utils import INSTRUMENTS
+from irmas_utils.audio.io import pad
+
+FFT_SAMPLES = 884_000
+
+
+def label_matrix(labels: Iterable[tuple[str, ...]]) -> np.ndarray:
+    """Binarize labels (paper section 3.2.2).
+
+    Parameters
+    ----------
+    labels : iterable of tuple of str
+        The codes of each clip.
+
+    Returns
+    -------
+    numpy.ndarray, float32, (n_clips, 11)
+        1 where the instrument is labelled; columns in the order of `INSTRUMENTS`.
+    """
+    return MultiLabelBinarizer(classes=INSTRUMENTS).fit_transform(labels).astype(np.float32)
+
+
+def fft_magnitude(
+    samples: np.ndarray, length: int = FFT_SAMPLES, rng: np.random.Generator | None = None
+) -> np.ndarray:
+    """Magnitude spectrum of a clip zero-padded to `length` (paper section 3.2.3).
+
+    A real signal's spectrum is symmetric, so half of it is kept. The transform of 884000
+    samples has 442001 distinct bins; the paper has 442000, so the last, at half the sample
+    rate, is dropped. Where in the window the clip lies changes the phase and not the magnitude.
+
+    Parameters
+    ----------
+    samples : numpy.ndarray, (n_samples,)
+        Mono, at most `length` samples.
+    length : int
+        Padded length in samples, even.
+    rng : numpy.random.Generator, optional
+        Position of the clip in the window, as in `audio.io.pad`.
+
+    Returns
+    -------
+    numpy.ndarray, float32, (length // 2,)
+        ``|rfft|`` divided by the square root of `length`, so that its energy is half of that of
+        the samples (Parseval). The paper states no scaling.
+
+    Raises
+    ------
+    AudioError
+        If the clip is longer than `length`.
+    """
+    bins = scipy.fft.rfft(pad(samples, length, rng).astype(np.float32, copy=False))[: length // 2]
+    # Several times faster than np.abs, which guards against overflow that cannot occur here.
+    power = np.square(bins.real)
+    power += np.square(bins.imag)
+    power /= np.float32(length)
+    return np.sqrt(power, out=power)
+
+
+def waveform(samples: np.ndarray, length: int | None = None, seed: int = 0) -> np.ndarray:
+    """Samples as the LSTM reads them, as they are or zero-padded (paper section 3.2.1).
+
+    Parameters
+    ----------
+    samples : numpy.ndarray, (n_samples,)
+    length : int, optional
+        Pad to this many samples, the clip at a random position; None keeps its own length.
+    seed : int
+        Of the position, which depends on the clip as well and stays the same in every epoch.
+
+    Returns
+    -------
+    numpy.ndarray, float32, (length,) or (n_samples,)
+
+    Raises
+    ------
+    AudioError
+        If the clip is longer than `length`.
+    """
+    if length is None:
+        return samples
+    return pad(samples, length, np.random.default_rng([seed, zlib.crc32(samples.tobytes())]))
+
+
+def log_mel(
+    samples: np.ndarray,
+    sample_rate: int,
+    *,
+    n_mels: int = 128,
+    n_fft: int = 1024,
+    hop_length: int = 512,
+) -> np.ndarray:
+    """Log-mel spectrogram in decibels below the clip's loudest band.
+
+    Parameters
+    ----------
+    samples : numpy.ndarray, (n_samples,)
+    sample_rate : int
+        In hertz.
+    n_mels, n_fft, hop_length : int
+        Bands; window and hop in samples.
+
+    Returns
+    -------
+    numpy.ndarray, float32, (n_mels, n_frames)
+        From -80 to 0 dB; -80 throughout for silence.
+    """
+    import librosa
+
+    power = librosa.feature.melspectrogram(
+        y=samples, sr=sample_rate, n_fft=n_fft, hop_length=hop_length, n_mels=n_mels
+    )
+    reference = max(float(power.max()), 1e-10)
+    decibels = 10 * np.log10(np.maximum(power / reference, 1e-8))
+    return decibels.astype(np.float32) if power.max() > 1e-10 else np.full_like(power, -80.0)

@@ -1,0 +1,96 @@
+"""Long clips as windows: cutting them, as they stream by, and joining what was said of each.
+
+Networks are trained on excerpts of one to three seconds; a test clip has up to twenty, a
+person's recording any number. A window starts every `hop` samples, and a last one ends where the
+clip ends.
+"""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from irmas_utils.project.errors import SettingsError
+
+
+def stream(blocks: Iterable[np.ndarray], length: int, hop: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Cut what comes in blocks; memory holds a window and a block.
+
+    Parameters
+    ----------
+    blocks : iterable of numpy.ndarray, each (n_samples,)
+        Consecutive pieces of one clip, of any sizes.
+    length, hop : int
+        In samples; hop at most length.
+
+    Yields
+    ------
+    start : int
+        First sample of the window in the clip.
+    window : numpy.ndarray, (length,)
+        A clip shorter than this is repeated until it fills one window; an empty one has none.
+    """
+    # `held` begins with the last window, so that the final one can reach back into it.
+    held, start, done = np.zeros(0, np.float32), 0, False
+    for block in blocks:
+        held = np.concatenate([held, block])
+        while len(held) >= length + hop * done:
+            held, start, done = held[hop * done :], start + hop * done, True
+            yield start, held[:length]
+    if done and len(held) > length:
+        yield start + len(held) - length, held[-length:]
+    elif not done and len(held):
+        yield 0, np.resize(held, length)
+
+
+def cut(samples: np.ndarray, length: int, hop: int) -> np.ndarray:
+    """Cut a whole clip: (n_samples,) to (n_windows, length); as `stream`."""
+    return np.stack([window for _, window in stream([samples], length, hop)])
+
+
+def aggregate(scores: np.ndarray, how: str = "mean_logit") -> np.ndarray:
+    """Join the scores of a clip's windows.
+
+    Parameters
+    ----------
+    scores : numpy.ndarray, (n_windows, n_labels)
+        In [0, 1].
+    how : str
+        ``mean_logit``: the mean on the logistic scale, where a sure window counts for more.
+        ``s1``: the mean. ``s2``: the sum, divided by its largest over the labels (reference 1).
+
+    Returns
+    -------
+    numpy.ndarray, (n_labels,)
+        In [0, 1].
+
+    Raises
+    ------
+    SettingsError
+        If `how` is none of these.
+
+    References
+    ----------
+    .. [1] Han, Kim, Lee (2017): Deep convolutional neural networks for predominant instrument
+       recognition in polyphonic music. IEEE/ACM TASLP 25(1). arXiv 1605.09507.
+    """
+    if how not in AGGREGATIONS:
+        raise SettingsError(
+            "aggregation",
+            found=repr(how),
+            expected=f"one of {', '.join(AGGREGATIONS)}",
+            remedy="Correct the setting.",
+        )
+    return AGGREGATIONS[how](np.asarray(scores, np.float64))
+
+
+def _mean_logit(scores: np.ndarray) -> np.ndarray:
+    bounded = np.clip(scores, 1e-7, 1 - 1e-7)
+    return 1 / (1 + np.exp(-np.mean(np.log(bounded / (1 - bounded)), axis=0)))
+
+
+def _s2(scores: np.ndarray) -> np.ndarray:
+    total = scores.sum(axis=0)
+    return total / max(total.max(), 1e-12)
+
+
+AGGREGATIONS = {"mean_logit": _mean_logit, "s1": lambda scores: scores.mean(axis=0), "s2": _s2}

@@ -1,0 +1,129 @@
+"""The data set that a profile names: the real IRMAS, or the built-in sample corpus."""
+
+import argparse
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from irmas_utils.data import index as dataset
+from irmas_utils.data import integrity, sample
+from irmas_utils.project import files as atomic
+from irmas_utils.project import paths
+from irmas_utils.project import settings as settings_module
+from irmas_utils.project.errors import IrmasError, SettingsError
+from irmas_utils.project.settings import Settings
+
+
+def load(settings: Settings) -> pd.DataFrame:
+    """Return the index of the profile's data set, rendering the sample corpus on first use.
+
+    Clips that are the same byte for byte share a recording key, so that no split separates them.
+
+    Raises
+    ------
+    DataError
+        As `data.index.load_index`.
+    SettingsError
+        If ``corpus_source`` is unknown.
+    """
+    index = dataset.load_index(
+        folder(settings),
+        skip_bad_clips=settings.corpus_skip_bad_clips,
+        allow_incomplete=settings.corpus_allow_incomplete,
+    )
+    return index.assign(recording=_recordings(index))
+
+
+def _recordings(index: pd.DataFrame) -> list[str]:
+    """Recording key of each clip, the same for byte-identical ones.
+
+    Every notebook asks, and looking for twins reads from every file: the answer is kept until a
+    file is added, removed or changed.
+    """
+    entry = paths.cache_root() / "recordings" / f"{_stamp(index)}.json"
+    if not entry.is_file():
+        joined = integrity.join_duplicates(index, integrity.find_duplicates(index))
+        atomic.write_json(entry, joined["recording"].tolist())
+    return json.loads(entry.read_text(encoding="utf-8"))
+
+
+def _stamp(index: pd.DataFrame) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for path, recording in zip(index["path"], index["recording"], strict=True):
+        status = os.stat(path)
+        digest.update(repr((path, recording, status.st_size, status.st_mtime_ns)).encode())
+    return digest.hexdigest()
+
+
+def folder(settings: Settings) -> Path:
+    """Return the folder in the IRMAS layout that the profile's data is in. Raises as `load`."""
+    if settings.corpus_source == "irmas":
+        return paths.data_root()
+    if settings.corpus_source == "sample":
+        return sample.ensure(
+            training_clips=settings.corpus_training_clips,
+            testing_clips=settings.corpus_testing_clips,
+            seed=settings.seed,
+            soundfont=settings.corpus_soundfont,
+            progress=sys.stderr.isatty(),
+        )
+    raise SettingsError(
+        "corpus_source",
+        found=repr(settings.corpus_source),
+        expected="sample or irmas",
+        remedy="Correct the profile.",
+    )
+
+
+def name(settings: Settings) -> str:
+    """Return what figures and tables call the data set."""
+    return "IRMAS" if settings.corpus_source == "irmas" else "sample corpus, not IRMAS"
+
+
+def describe(settings: Settings) -> dict[str, Any]:
+    """Return what the data set is, as JSON: name, folder, fingerprint, clips a split, gaps."""
+    index = load(settings)
+    return {
+        "name": name(settings),
+        "folder": str(folder(settings)),
+        "fingerprint": dataset.fingerprint(index),
+        "clips": index["split"].value_counts().to_dict(),
+        "missing": [] if settings.corpus_source == "sample" else integrity.missing(index),
+    }
+
+
+def version(settings: Settings) -> list[str]:
+    """Return something that changes when clips are added to or removed from the real data."""
+    if settings.corpus_source != "irmas":
+        return []
+    folders = [paths.data_root(), *sorted(paths.data_root().glob("IRMAS-*/*/"))]
+    return [f"{path} {path.stat().st_mtime_ns}" for path in folders if path.is_dir()]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Make sure that a profile's data set is there, and write what it is to a JSON file."""
+    parser = argparse.ArgumentParser(
+        prog="python -m irmas_utils.data.corpus", description=main.__doc__
+    )
+    parser.add_argument("profile")
+    parser.add_argument("output", type=Path)
+    options = parser.parse_args(arguments)
+    try:
+        description = describe(settings_module.load(options.profile))
+    except IrmasError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    atomic.write_json(options.output, description)
+    clips = ", ".join(f"{count} {split}" for split, count in description["clips"].items())
+    print(f"data: {description['name']}; clips: {clips}", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

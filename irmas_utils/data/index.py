@@ -1,0 +1,255 @@
+"""The data set as one table, a row a clip.
+
+Columns: ``split`` (training or testing), ``path``, ``name`` (file name without suffix),
+``recording`` (clips with the same value come from one recording and must stay together in a
+split), ``labels`` (tuple of codes, in the order of `INSTRUMENTS`), ``genre``,
+``drums``, ``duration`` [s], ``sample_rate`` [Hz], ``channels``, ``part`` (of the testing set).
+
+Only file headers are read. Notebook: 01_data_analysis.ipynb.
+"""
+
+import hashlib
+import os
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import soundfile
+from sklearn.model_selection import StratifiedGroupKFold
+
+from irmas_utils import INSTRUMENTS
+from irmas_utils.data import integrity, names
+from irmas_utils.data.integrity import Problem
+from irmas_utils.project.errors import DataError
+
+TRAINING_FOLDER = "IRMAS-TrainingData"
+TESTING_FOLDERS = {f"Part{n}": f"IRMAS-TestingData-Part{n}" for n in (1, 2, 3)}
+COLUMNS = (
+    "split",
+    "path",
+    "name",
+    "recording",
+    "labels",
+    "genre",
+    "drums",
+    "duration",
+    "sample_rate",
+    "channels",
+    "part",
+)
+
+
+class Scan(NamedTuple):
+    """What a folder holds: the good clips, and what is wrong with the others."""
+
+    index: pd.DataFrame
+    problems: list[Problem]
+
+
+def load_index(
+    root: str | Path, *, skip_bad_clips: bool = False, allow_incomplete: bool = True
+) -> pd.DataFrame:
+    """Read a folder in the IRMAS layout.
+
+    Parameters
+    ----------
+    root : str or Path
+        Folder with ``IRMAS-TrainingData`` and/or ``IRMAS-TestingData-Part1`` to ``-Part3``.
+    skip_bad_clips : bool
+        Leave out clips whose file, name or labels are bad, instead of stopping.
+    allow_incomplete : bool
+        Accept a folder that is only a part of IRMAS. `integrity.missing` says what is missing.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a clip, sorted by split, part and name; columns as in the module's docstring.
+
+    Raises
+    ------
+    DataError
+        If there is nothing in the IRMAS layout, if clips are bad (all are listed at once), or
+        if the set is incomplete and may not be.
+    """
+    index, problems = scan(root)
+    if problems and not skip_bad_clips:
+        raise integrity.bad_clips(root, problems)
+    if not allow_incomplete and (gaps := integrity.missing(index)):
+        raise DataError(
+            root,
+            found="an incomplete IRMAS: " + "; ".join(gaps),
+            expected="all 6705 training and 2874 testing clips",
+            remedy="Fetch the rest with `python -m irmas_utils.data.download`, or set "
+            "corpus_allow_incomplete to true.",
+        )
+    return index
+
+
+def scan(root: str | Path) -> Scan:
+    """Read a folder in the IRMAS layout, and report bad clips instead of raising.
+
+    Raises
+    ------
+    DataError
+        If `root` does not exist or nothing in it is in the IRMAS layout.
+    """
+    root = Path(root)
+    _require_layout(root)
+    rows, problems = [], []
+    for row in [*_training_rows(root), *_testing_rows(root)]:
+        (problems if isinstance(row, Problem) else rows).append(row)
+    index = pd.DataFrame(rows, columns=list(COLUMNS))
+    order = index.assign(part=index["part"].fillna("")).sort_values(["split", "part", "name"])
+    # Training comes first everywhere, as it does in the paper.
+    order = order.sort_values("split", key=lambda s: s != "training", kind="stable")
+    return Scan(index.loc[order.index].reset_index(drop=True), problems)
+
+
+def _require_layout(root: Path) -> None:
+    folders = [TRAINING_FOLDER, *TESTING_FOLDERS.values()]
+    if any((root / folder).is_dir() for folder in folders):
+        return
+    raise DataError(
+        root,
+        found="no such folder" if not root.is_dir() else "no folder of the IRMAS data set",
+        expected=" or ".join(folders),
+        remedy="Set IRMAS_DATA to the folder that holds them, fetch the data with "
+        "`python -m irmas_utils.data.download`, or use the sample profile, which needs no data.",
+    )
+
+
+def _training_rows(root: Path) -> Iterator[dict[str, Any] | Problem]:
+    folder = root / TRAINING_FOLDER
+    for path in _files(folder, ".wav"):
+        name = names.readable(path.stem)
+        try:
+            parsed = names.parse_training_name(name)
+            if path.parent.name != parsed.instrument:
+                raise ValueError(f"instrument {parsed.instrument} in folder {path.parent.name}")
+        except ValueError as error:
+            yield Problem(path, str(error), "NNN__[instrument][drums][genre]NNNN__N.wav by class")
+            continue
+        yield _row(
+            path,
+            split="training",
+            name=name,
+            recording=parsed.recording,
+            labels=(parsed.instrument,),
+            genre=parsed.genre,
+            drums=parsed.drums,
+        )
+
+
+def _testing_rows(root: Path) -> Iterator[dict[str, Any] | Problem]:
+    for part, folder in TESTING_FOLDERS.items():
+        label_files = {names.readable(p.stem): p for p in _files(root / folder, ".txt")}
+        for path in _files(root / folder, ".wav"):
+            name = names.readable(path.stem)
+            label_file = label_files.pop(name, None)
+            if label_file is None:
+                yield Problem(path, "no label file beside it", f"{name}.txt")
+                continue
+            try:
+                labels = names.parse_labels(label_file.read_bytes())
+            except (ValueError, OSError) as error:
+                yield Problem(label_file, str(error), "one of " + " ".join(INSTRUMENTS) + " a line")
+                continue
+            song = names.song_of(name)
+            yield _row(path, split="testing", name=name, recording=song, labels=labels, part=part)
+        for name, label_file in label_files.items():
+            if name.lower() != "readme":
+                yield Problem(label_file, "no audio file beside it", f"{name}.wav")
+
+
+def _files(folder: Path, suffix: str) -> list[Path]:
+    found = (Path(base) / name for base, _, files in os.walk(folder) for name in files)
+    # Names that start with a dot are left by macOS archives and are no clips.
+    return sorted(p for p in found if p.suffix.lower() == suffix and not p.name.startswith("."))
+
+
+def _row(path: Path, **fields: Any) -> dict[str, Any] | Problem:
+    try:
+        header = read_header(path)
+    except ValueError as error:
+        return Problem(path, str(error), "a readable audio file")
+    return dict.fromkeys(COLUMNS) | {"path": str(path)} | fields | header
+
+
+def read_header(path: Path) -> dict[str, float | int]:
+    """Read duration [s], sample rate [Hz] and channel count from an audio file's header.
+
+    Raises
+    ------
+    ValueError
+        If the file is unreadable, empty, or shorter than its header says.
+    """
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            head = file.read(8)
+        info = soundfile.info(os.fsencode(path))
+    except (soundfile.LibsndfileError, OSError) as error:
+        raise ValueError(f"unreadable audio ({error})") from error
+    if head[:4] == b"RIFF":
+        declared = struct.unpack("<I", head[4:])[0] + 8
+        # Programs that write to a pipe leave the size at its greatest value.
+        if size < declared < 2**32 - 8:
+            raise ValueError(f"truncated audio, {size} of {declared} bytes")
+    if info.frames == 0:
+        raise ValueError("no samples")
+    return {
+        "duration": info.frames / info.samplerate,
+        "sample_rate": info.samplerate,
+        "channels": info.channels,
+    }
+
+
+def fingerprint(index: pd.DataFrame) -> str:
+    """Return a short hash of what the table says of each clip, wherever the files lie."""
+    digest = hashlib.blake2b(digest_size=8)
+    for row in index[["split", "name", "labels", "duration", "sample_rate"]].itertuples(
+        index=False
+    ):
+        digest.update(repr(tuple(row)).encode())
+    return digest.hexdigest()
+
+
+def split_validation(
+    training: pd.DataFrame, fraction: float, seed: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Set recordings apart for validation, class by class as evenly as whole recordings allow.
+
+    Parameters
+    ----------
+    training : pandas.DataFrame
+        Rows of `load_index` with one label each.
+    fraction : float
+        Share of the clips to hold out, above 0 and at most 0.5.
+    seed : int
+        Which recordings are chosen.
+
+    Returns
+    -------
+    fit, held_out : pandas.DataFrame
+        No recording is in both.
+
+    Raises
+    ------
+    DataError
+        If `fraction` is out of range or there are fewer recordings than parts.
+    """
+    n_splits = round(1 / fraction) if 0 < fraction <= 0.5 else 0
+    if not 2 <= n_splits <= training["recording"].nunique():
+        raise DataError(
+            "validation_fraction",
+            found=f"{fraction} of {training['recording'].nunique()} recordings",
+            expected="a fraction above 0 and at most 0.5 that is at least one recording",
+            remedy="Change validation_fraction in the profile, or use more training clips.",
+        )
+    folds = StratifiedGroupKFold(n_splits, shuffle=True, random_state=seed)
+    classes = training["labels"].str[0].to_numpy(dtype=str)
+    fit, held_out = next(folds.split(np.zeros(len(training)), classes, training["recording"]))
+    return training.iloc[fit], training.iloc[held_out]

@@ -1,0 +1,104 @@
+"""What IRMAS writes in file names and label files.
+
+A training clip is called ``008__[cel][nod][cla]0058__1.wav``: an optional leading number, the
+instrument, optionally whether there are drums, the genre, a number, and the excerpt within the
+recording. The position of a tag gives its meaning: ``[cla]`` is clarinet first and classical
+last. A testing clip is called ``Song title-3.wav`` and its labels are in ``Song title-3.txt``,
+one code a line, each followed by a tab.
+
+Source: the documentation that comes with the data set, https://zenodo.org/record/1290750.
+"""
+
+import os
+import re
+import unicodedata
+from typing import NamedTuple
+
+from irmas_utils import INSTRUMENTS
+
+GENRES = ("cla", "cou_fol", "jaz_blu", "lat_sou", "pop_roc")
+DRUMS = ("dru", "nod", "---")
+
+_TRAINING_NAME = re.compile(
+    r"(?P<recording>(?:\d+__)?"
+    rf"\[(?P<instrument>{'|'.join(INSTRUMENTS)})\]"
+    rf"(?:\[(?P<drums>{'|'.join(DRUMS)})\])?"
+    rf"\[(?P<genre>{'|'.join(GENRES)})\]"
+    r"\d+)__(?P<excerpt>\d+)"
+)
+_TESTING_NAME = re.compile(r"(?P<song>.+)-(?P<excerpt>\d+)")
+
+
+class TrainingName(NamedTuple):
+    """A parsed training name; `drums` is None when the name has no such tag."""
+
+    recording: str
+    instrument: str
+    drums: str | None
+    genre: str
+    excerpt: int
+
+
+def parse_training_name(name: str) -> TrainingName:
+    """Parse the name of a training clip, without its suffix.
+
+    Raises
+    ------
+    ValueError
+        If `name` has none of the forms that IRMAS uses.
+    """
+    match = _TRAINING_NAME.fullmatch(name)
+    if match is None:
+        raise ValueError(f"name {name!r} is not [instrument][drums][genre]number__excerpt")
+    fields = match.groupdict()
+    return TrainingName(**fields | {"excerpt": int(fields["excerpt"])})
+
+
+def song_of(name: str) -> str:
+    """Return the song that a testing clip was cut from: its name without the excerpt number."""
+    match = _TESTING_NAME.fullmatch(name)
+    return match["song"] if match else name
+
+
+def parse_labels(content: bytes) -> tuple[str, ...]:
+    """Parse a testing clip's label file.
+
+    Parameters
+    ----------
+    content : bytes
+        One code a line; blank lines, tabs, carriage returns, a byte-order mark and a missing
+        last newline are all accepted.
+
+    Returns
+    -------
+    tuple of str
+        The codes, each once, in the order of `INSTRUMENTS`.
+
+    Raises
+    ------
+    ValueError
+        If a line is not one of the eleven codes, or there is no label at all.
+    """
+    codes = {line.strip() for line in decode(content).splitlines()} - {""}
+    if unknown := sorted(codes - set(INSTRUMENTS)):
+        raise ValueError(f"unknown label {', '.join(map(repr, unknown))}")
+    if not codes:
+        raise ValueError("no label")
+    return tuple(code for code in INSTRUMENTS if code in codes)
+
+
+def decode(content: bytes) -> str:
+    """Decode UTF-8, with or without a byte-order mark, or else Latin-1."""
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
+
+
+def readable(file_name: str) -> str:
+    """Return a file name as text that prints and sorts alike on every system.
+
+    Names that are not UTF-8 on disk reach Python with surrogates in them, and macOS decomposes
+    accents; both are undone here.
+    """
+    return unicodedata.normalize("NFC", decode(os.fsencode(file_name)))

@@ -1,0 +1,289 @@
+"""A small seeded composer: a recording's plan in, notes for every player out.
+
+The music is made of stock parts: a key, a tempo, a four-bar chord progression, a melody that
+walks the scale and rests on chord tones, accompaniment patterns, a bass line and drum patterns
+that depend on the genre. Times are in seconds, pitches in MIDI numbers, levels in decibels
+relative to the leading player.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from irmas_utils.data.sample.plan import Recording
+from irmas_utils.data.sample.sounds import COMPING, SOUNDS, Sound
+
+ROLES = ("drums", "bass", "melody", "other")
+
+MAJOR, MINOR = (0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10)
+# Four bars of scale degrees, counted from 0.
+PROGRESSIONS = {
+    "cla": ((0, 3, 4, 0), (0, 5, 1, 4), (0, 4, 5, 2), (0, 1, 4, 0)),
+    "cou_fol": ((0, 3, 0, 4), (0, 4, 3, 0), (0, 5, 3, 4)),
+    "jaz_blu": ((1, 4, 0, 5), (0, 3, 0, 4), (0, 5, 1, 4), (2, 5, 1, 4)),
+    "lat_sou": ((0, 3, 4, 3), (0, 1, 4, 0), (5, 3, 0, 4)),
+    "pop_roc": ((0, 4, 5, 3), (5, 3, 0, 4), (0, 3, 5, 4), (0, 6, 3, 0)),
+}
+TEMPI = {
+    "cla": (60, 120), "cou_fol": (80, 140), "jaz_blu": (80, 180), "lat_sou": (90, 150),
+    "pop_roc": (80, 150),
+}  # fmt: skip
+# One bar of 16 steps each: kick (36), snare or stick, hats or ride or shaker.
+DRUM_PATTERNS = {
+    "cla": ({41: (0,)},),
+    "cou_fol": (
+        {36: (0, 8), 38: (4, 12), 42: (0, 2, 4, 6, 8, 10, 12, 14)},
+        {36: (0, 8), 40: (2, 6, 10, 14), 54: (4, 12)},
+    ),
+    "jaz_blu": (
+        {51: (0, 4, 7, 8, 12, 15), 44: (4, 12), 36: (0,)},
+        {51: (0, 4, 7, 8, 12, 15), 37: (4, 12), 36: (0, 10)},
+    ),
+    "lat_sou": (
+        {36: (0, 6, 8, 14), 37: (0, 3, 6, 10, 12), 70: tuple(range(0, 16, 2))},
+        {64: (0, 6, 8), 63: (3, 10, 12), 82: tuple(range(16))},
+    ),
+    "pop_roc": (
+        {36: (0, 8, 10), 38: (4, 12), 42: tuple(range(0, 16, 2))},
+        {36: (0, 6, 8), 40: (4, 12), 46: (0, 4, 8, 12)},
+        {36: (0, 4, 8, 12), 39: (4, 12), 42: (2, 6, 10, 14)},
+    ),
+}
+RHYTHMS = (
+    (1, 1, 1, 1), (2, 1, 1), (1, 1, 2), (0.5, 0.5, 1, 2), (1.5, 0.5, 1, 1), (3, 1),
+    (0.5, 0.5, 0.5, 0.5, 1, 1), (1, 0.5, 0.5, 0.5, 0.5, 1), (0.75, 0.25, 1, 1.5, 0.5),
+)  # fmt: skip
+BASS_STYLES = {
+    "cla": ((4,), (2, 2)),
+    "cou_fol": ((2, 2),),
+    "jaz_blu": ((1, 1, 1, 1), (2, 2)),
+    "lat_sou": ((1.5, 2.5), (1.5, 1.5, 1)),
+    "pop_roc": ((0.5,) * 8, (1.5, 0.5, 2), (1, 1, 1, 1)),
+}
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one player does.
+
+    Attributes
+    ----------
+    role : str
+        One of `ROLES`: the stem that the part belongs to.
+    sound : Sound
+    notes : np.ndarray, shape (n_notes, 4)
+        Onset [s], duration [s], pitch [MIDI number], velocity [1 to 127].
+    level : float
+        Root-mean-square level [dB] relative to the leading player.
+    pan : float
+        -1 left to 1 right.
+    """
+
+    role: str
+    sound: Sound
+    notes: np.ndarray
+    level: float
+    pan: float
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A composed recording: its players, its length [s] and its room."""
+
+    parts: tuple[Part, ...]
+    seconds: float
+    reverberation: float
+    wet: float
+    peak: float
+    noise_seed: int
+
+
+@dataclass(frozen=True)
+class Harmony:
+    """Beats, bars and chords: what all players share."""
+
+    beat: float
+    n_bars: int
+    tonic: int
+    scale: tuple[int, ...]
+    progression: tuple[int, ...]
+
+    def degree(self, bar: int) -> int:
+        """Return the scale degree of the chord in `bar`."""
+        return self.progression[bar % len(self.progression)]
+
+    def pitch(self, degree: int) -> int:
+        """Return the pitch, near the octave above middle C, of a scale degree of any size."""
+        octave, step = divmod(degree, len(self.scale))
+        return 60 + self.tonic + 12 * octave + self.scale[step]
+
+
+def compose(recording: Recording) -> Piece:
+    """Write the music of one recording.
+
+    Parameters
+    ----------
+    recording : Recording
+
+    Returns
+    -------
+    Piece
+        With one labelled player, chosen by lot, in the role "melody" at 0 dB; other labelled
+        players lie between -3 and 0 dB, all others at -7 dB or below.
+    """
+    band, take = np.random.default_rng(recording.band), np.random.default_rng(recording.take)
+    harmony = _harmony(recording, band)
+    parts = (
+        *_labelled_parts(recording, harmony, band, take),
+        *_backing_parts(recording, harmony, band, take),
+    )
+    return Piece(
+        parts=parts,
+        seconds=recording.seconds,
+        reverberation=float(band.uniform(0.2, 1.4)),
+        wet=float(band.uniform(-20, -7)),
+        peak=float(take.uniform(-9, -0.5)),
+        noise_seed=int(band.integers(2**32)),
+    )
+
+
+def _harmony(recording: Recording, rng: np.random.Generator) -> Harmony:
+    beat = 60 / rng.uniform(*TEMPI[recording.genre])
+    return Harmony(
+        beat=float(beat),
+        n_bars=int(recording.seconds / (4 * beat)) + 1,
+        tonic=int(rng.integers(-6, 6)),
+        scale=MAJOR if rng.random() < 0.6 else MINOR,
+        progression=PROGRESSIONS[recording.genre][rng.integers(len(PROGRESSIONS[recording.genre]))],
+    )
+
+
+def _labelled_parts(
+    recording: Recording, harmony: Harmony, band: np.random.Generator, take: np.random.Generator
+) -> list[Part]:
+    """The first by lot plays the melody, the others counter-melodies or chords."""
+    order = band.permutation(recording.labels).tolist()
+    parts = []
+    for rank, code in enumerate(order):
+        sound = _choice(band, SOUNDS[code])
+        level, pan = (0.0 if rank == 0 else take.uniform(-3, 0)), band.uniform(-0.5, 0.5)
+        if sound.chords and (rank or take.random() < 0.4):
+            notes = comping(harmony, sound, take)
+        else:
+            notes = melody(harmony, sound, take, busy=rank == 0)
+        parts.append(Part("other" if rank else "melody", sound, notes, float(level), float(pan)))
+        if sound.chords and rank == 0 and take.random() < 0.6:
+            low = comping(harmony, sound.lowered(), take)
+            parts.append(Part("melody", sound, low, -4.0, float(pan)))
+    return parts
+
+
+def _backing_parts(
+    recording: Recording, harmony: Harmony, band: np.random.Generator, take: np.random.Generator
+) -> list[Part]:
+    """Bass, drums and up to two players that nobody would call predominant."""
+    parts = []
+    if band.random() < 0.85:
+        sound = _choice(band, SOUNDS[f"bass_{recording.genre}"])
+        notes = bass(harmony, sound, BASS_STYLES[recording.genre], take)
+        parts.append(Part("bass", sound, notes, float(band.uniform(-13, -7)), 0.0))
+    if recording.drums:
+        notes = drums(harmony, DRUM_PATTERNS[recording.genre], take)
+        parts.append(Part("drums", SOUNDS["drums"][0], notes, float(band.uniform(-14, -7)), 0.0))
+    for _ in range(band.integers(1, 3)):
+        sound = _choice(band, COMPING[recording.genre])
+        if sound.code not in recording.labels:
+            level, pan = band.uniform(-16, -8), band.uniform(-0.9, 0.9)
+            notes = comping(harmony, sound, take)
+            parts.append(Part("other", sound, notes, float(level), float(pan)))
+    return parts
+
+
+def _choice(rng: np.random.Generator, options: tuple[Sound, ...]) -> Sound:
+    return options[rng.integers(len(options))]
+
+
+def melody(
+    harmony: Harmony, sound: Sound, rng: np.random.Generator, busy: bool = True
+) -> np.ndarray:
+    """Walk the scale within the player's range, on chord tones where a bar begins."""
+    low = rng.integers(sound.low, max(sound.low + 1, sound.high - 16))
+    ladder = [d for d in range(-28, 36) if low <= harmony.pitch(d) <= low + 16]
+    ladder = [d for d in ladder if harmony.pitch(d) <= sound.high]
+    at, notes = int(rng.integers(len(ladder))), []
+    for bar in range(harmony.n_bars):
+        onset, rhythm = 4.0 * bar, RHYTHMS[rng.integers(len(RHYTHMS) if busy else 3)]
+        at = _nearest_chord_tone(ladder, at, harmony.degree(bar))
+        for duration in rhythm:
+            notes.append((onset, duration * rng.uniform(0.8, 1.0), harmony.pitch(ladder[at])))
+            onset += duration
+            at = int(np.clip(at + rng.choice((-2, -1, -1, 1, 1, 2, 3, -3)), 0, len(ladder) - 1))
+    return _performed(notes, harmony.beat, rng)
+
+
+def _nearest_chord_tone(ladder: list[int], at: int, root: int) -> int:
+    candidates = [i for i, degree in enumerate(ladder) if (degree - root) % 7 in (0, 2, 4)]
+    return min(candidates, key=lambda i: abs(i - at), default=at)
+
+
+def comping(harmony: Harmony, sound: Sound, rng: np.random.Generator) -> np.ndarray:
+    """Play the chords: held, pulsed, off the beat or broken."""
+    patterns = (((0, 4),), ((0, 2), (2, 2)), tuple((b, 0.9) for b in range(4)))
+    patterns += (((0.5, 0.5), (1.5, 0.5), (2.5, 0.5), (3.5, 0.5)), ((0, 1.5), (1.5, 2.5)), "broken")
+    pattern = patterns[rng.integers(len(patterns))]
+    centre, notes = rng.integers(sound.low + 6, sound.high - 9), []
+    for bar in range(harmony.n_bars):
+        chord = _voicing(harmony, bar, int(centre))
+        if pattern == "broken":
+            order = [0, 1, 2, 3, 2, 1, 0, 2]
+            notes += [(4 * bar + i / 2, 0.5, chord[k % len(chord)]) for i, k in enumerate(order)]
+        else:
+            notes += [(4 * bar + on, length, p) for on, length in pattern for p in chord]
+    return _performed(notes, harmony.beat, rng)
+
+
+def _voicing(harmony: Harmony, bar: int, centre: int) -> list[int]:
+    root = harmony.degree(bar)
+    tones = [harmony.pitch(root + third) for third in (0, 2, 4)]
+    # Each tone in the octave that starts a fourth below the centre.
+    return sorted({centre - 5 + (tone - centre + 5) % 12 for tone in tones})
+
+
+def bass(
+    harmony: Harmony, sound: Sound, styles: tuple[tuple[float, ...], ...], rng: np.random.Generator
+) -> np.ndarray:
+    """Alternate roots, fifths and passing tones in one of the genre's rhythms."""
+    rhythm, notes = styles[rng.integers(len(styles))], []
+    for bar in range(harmony.n_bars):
+        onset = 4.0 * bar
+        for duration in rhythm:
+            step = 0 if onset == 4.0 * bar else int(rng.choice((0, 0, 4, 2)))
+            pitch = harmony.pitch(harmony.degree(bar) + step)
+            notes.append((onset, 0.9 * duration, sound.low + (pitch - sound.low) % 12))
+            onset += duration
+    return _performed(notes, harmony.beat, rng)
+
+
+def drums(
+    harmony: Harmony, patterns: tuple[dict[int, tuple[int, ...]], ...], rng: np.random.Generator
+) -> np.ndarray:
+    """Repeat one of the genre's patterns, leaving a stroke out now and then."""
+    pattern = patterns[rng.integers(len(patterns))]
+    notes = [
+        (4 * bar + step / 4, 0.25, key)
+        for bar in range(harmony.n_bars)
+        for key, steps in pattern.items()
+        for step in steps
+        if rng.random() < 0.95
+    ]
+    return _performed(notes, harmony.beat, rng)
+
+
+def _performed(
+    notes: list[tuple[float, float, int]], beat: float, rng: np.random.Generator
+) -> np.ndarray:
+    """Turn beats into seconds, with the small unevenness of a player."""
+    onset, duration, pitch = np.array(notes, dtype=float).T
+    late = rng.normal(0, 0.006, len(onset)).clip(-0.02, 0.02)
+    velocity = rng.normal(92, 10, len(onset)).clip(50, 120).round()
+    return np.column_stack([(onset * beat + late).clip(0), duration * beat, pitch, velocity])

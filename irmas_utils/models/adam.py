@@ -1,0 +1,56 @@
+"""Adam with TensorFlow's own kernel, which Keras does without."""
+
+from collections.abc import Sequence
+
+from irmas_utils.project.backend import keras, tf
+
+
+@keras.saving.register_keras_serializable("irmas_utils")
+class FusedAdam(keras.optimizers.Adam):
+    """`keras.optimizers.Adam` in a fifth of the operations; the same function, to rounding.
+
+    Keras writes Adam and the average of the weights out in fifty operations a variable, three
+    quarters of the training step of a network with two hundred small variables, and building
+    them takes longer than an epoch on a small corpus. Options work as in Keras, but for
+    ``amsgrad``.
+    """
+
+    def apply(
+        self,
+        grads: Sequence[tf.Tensor],
+        trainable_variables: Sequence[keras.Variable] | None = None,
+    ) -> None:
+        """Update `trainable_variables` by their gradients."""
+        step = tf.cast(self.iterations.value + 1, tf.float32)
+        beta1, beta2 = tf.constant(self.beta_1), tf.constant(self.beta_2)
+        # What all variables share, computed once.
+        self._constants = {
+            "beta1": beta1,
+            "beta2": beta2,
+            "beta1_power": tf.pow(beta1, step),
+            "beta2_power": tf.pow(beta2, step),
+            "epsilon": tf.constant(self.epsilon),
+        }
+        super().apply(grads, trainable_variables)
+
+    def update_step(self, gradient, variable, learning_rate) -> None:
+        """Update one variable; called by `apply`."""
+        index = self._get_variable_index(variable)
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=self._momentums[index].value.handle,
+            v=self._velocities[index].value.handle,
+            lr=learning_rate,
+            grad=gradient,
+            **self._constants,
+        )
+
+    def _update_model_variables_moving_average(self, trainable_variables) -> None:
+        if self.use_ema:
+            # The average starts where the first step ends.
+            momentum = tf.cast(self.iterations.value > 0, tf.float32) * self.ema_momentum
+            rest = 1 - momentum
+            for variable, average in zip(
+                trainable_variables, self._model_variables_moving_average, strict=True
+            ):
+                average.value.assign(momentum * average.value + rest * variable.value)

@@ -1,0 +1,326 @@
+"""Train a network epoch by epoch, so that a run can be watched, killed and continued.
+
+The state after epoch *e* is a function of the seed, the data and *e* alone: the order of an
+epoch's data depends on nothing but its number, and each checkpoint holds every variable that
+moves. A run that was killed and continued therefore ends with the same bits as one that was not.
+
+Accuracy is what Keras's ``"accuracy"`` means when there are eleven outputs, whatever the loss,
+and so what the paper's Figure 2 shows: the share of clips whose highest score is at the label
+(`keras.metrics.CategoricalAccuracy`; of several labels the first counts). Training loss and
+accuracy are averages over the epoch while the weights move, as in Keras; validation ones are
+taken at its end.
+"""
+
+import math
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from tqdm.auto import tqdm
+
+from irmas_utils.models import checkpoints, losses
+from irmas_utils.models.adam import FusedAdam
+from irmas_utils.models.layers import logits_view
+from irmas_utils.project import files as atomic
+from irmas_utils.project.backend import keras, set_determinism, tf
+from irmas_utils.project.errors import TrainingError
+
+Batches = Iterable[tuple[Any, Any]]
+"""Pairs (x, y): x as the model takes it, y (batch, 11). One may be iterated again and again."""
+
+
+def fit(
+    model: keras.Model,
+    epoch_batches: Callable[[int], Batches],
+    validation: Batches | None,
+    *,
+    loss: str,
+    learning_rate: float | keras.optimizers.schedules.LearningRateSchedule,
+    epochs: int,
+    seed: int,
+    checkpoint_dir: str | Path | None = None,
+    resume: bool = True,
+    settings: Mapping[str, Any] | None = None,
+    measure: Callable[[keras.Model], Mapping[str, float]] | None = None,
+    ema: float | None = None,
+    jit_compile: bool = False,
+    trainer: "Trainer | None" = None,
+    progress: bool | None = None,
+) -> pd.DataFrame:
+    """Train `model` in place with Adam and return its history.
+
+    Parameters
+    ----------
+    model : keras.Model
+        A network with a layer named ``logits`` (see `models.layers`), built after
+        ``set_determinism(seed)`` if its initial weights are to be repeatable.
+    epoch_batches : callable
+        ``epoch_batches(epoch)``, with epochs counted from 1, gives that epoch's batches in an
+        order that depends on a seed and on the epoch alone.
+    validation : iterable of (x, y), optional
+        Batches to evaluate after each epoch; without them the columns hold NaN.
+    loss : str
+        ``"paper"`` or ``"binary"``; see `models.losses`.
+    learning_rate : float or LearningRateSchedule
+        Of Adam, whose other constants are Keras's defaults (the paper's, section 3.3.3, but for
+        an epsilon of 1e-7).
+    epochs : int
+        Total number of epochs, those of earlier runs included.
+    seed : int
+        Seed of what is random inside the network, such as dropout.
+    checkpoint_dir : str or Path, optional
+        Folder for ``checkpoint.zip`` and ``history.csv``, both replaced atomically after each
+        epoch. With None nothing is written.
+    resume : bool
+        Continue from the checkpoint in `checkpoint_dir` if there is one; else overwrite it.
+    settings : mapping, optional
+        What else the run depends on (data, features, batch size), as plain JSON values. A
+        checkpoint made with others is refused.
+    measure : callable, optional
+        ``measure(model)`` gives further columns of the history after each epoch.
+    ema : float, optional
+        Keep an exponential moving average of the weights with this momentum a step, and leave
+        it in the model at the end; validation and `measure` see the moving weights themselves.
+    jit_compile : bool
+        Compile the whole training step with XLA. It pays where the optimizer's sweep over the
+        weights dominates (`models.fft`, batch 4); `models.lstm` compiles its recurrence itself.
+    trainer : Trainer, optional
+        One made before for this model, with the same loss, learning rate, ema and jit_compile.
+        Compiling can take longer than a short training; this uses the compiled steps again. Its
+        optimizer starts afresh.
+    progress : bool, optional
+        True draws a bar, False prints a line an epoch; None finds out if a person is watching.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row an epoch: epoch, loss, accuracy, val_loss, val_accuracy, seconds, and the columns
+        of `measure`.
+
+    Raises
+    ------
+    TrainingError
+        If the loss is not a finite number (naming epoch and batch; the last checkpoint stays),
+        if a checkpoint cannot be written, or if the one found is damaged or of another run.
+    """
+    set_determinism(seed)
+    if trainer is None:
+        trainer = Trainer(model, losses.get(loss), learning_rate, jit_compile, ema)
+    trainer.restart()
+    run = trainer.describe() | {"loss": loss, "seed": seed, "settings": dict(settings or {})}
+    folder = Path(checkpoint_dir) if checkpoint_dir is not None else None
+    history = _resumed(folder, run, trainer.variables, epochs) if resume and folder else []
+    progress = _is_watched() if progress is None else progress
+    for epoch in range(len(history) + 1, epochs + 1):
+        started = time.perf_counter()
+        row = {"epoch": epoch, **trainer.train(epoch_batches(epoch), epoch, epochs, progress)}
+        row |= trainer.evaluate(validation) | {"seconds": time.perf_counter() - started}
+        history.append(row | (dict(measure(model)) if measure else {}))
+        if folder:
+            checkpoints.save(folder / "checkpoint.zip", run, trainer.variables, history)
+            _write_history(folder / "history.csv", history)
+        if not progress:
+            print(_line(history[-1], epochs), flush=True)
+    trainer.finish()
+    return _table(history)
+
+
+def predict(model: keras.Model, batches: Batches, jit_compile: bool = False) -> np.ndarray:
+    """Score every clip of `batches`, in order.
+
+    Parameters
+    ----------
+    model : keras.Model
+    batches : iterable of (x, y)
+        The labels are not looked at.
+    jit_compile : bool
+        Compile with XLA, once for each shape of batch.
+
+    Returns
+    -------
+    float32 array, shape (n_clips, n_labels)
+    """
+    return _scores(model, _forward(model, jit_compile), batches)
+
+
+def _forward(model: keras.Model, jit_compile: bool = False) -> Callable:
+    return tf.function(
+        lambda x: model(x, training=False), jit_compile=jit_compile, reduce_retracing=True
+    )
+
+
+def _scores(model: keras.Model, forward: Callable, batches: Batches) -> np.ndarray:
+    scores = [forward(_tensors(x)).numpy() for x, _ in batches]
+    return np.concatenate(scores) if scores else np.zeros((0, *model.output_shape[1:]), np.float32)
+
+
+class Trainer:
+    """A model, its loss and its optimizer, with the compiled steps over them.
+
+    Parameters
+    ----------
+    model : keras.Model
+    loss : callable
+        Of `models.losses.get`.
+    learning_rate, jit_compile, ema
+        As for `fit`.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        loss: losses.Loss,
+        learning_rate: float | keras.optimizers.schedules.LearningRateSchedule,
+        jit_compile: bool,
+        ema: float | None = None,
+    ) -> None:
+        self.model, self.loss, self.view, self.ema = model, loss, logits_view(model), ema
+        average = {"use_ema": True, "ema_momentum": ema} if ema else {}
+        self.optimizer = FusedAdam(learning_rate, **average)
+        self.optimizer.build(model.trainable_variables)
+        compiled = {"jit_compile": jit_compile, "reduce_retracing": True}
+        self._step = tf.function(self._train_batch, **compiled)
+        self._score = tf.function(self._evaluate_batch, **compiled)
+        self._forward = _forward(model)
+
+    def restart(self) -> None:
+        """Forget what the optimizer has gathered; the model's weights stay as they are."""
+        for variable in self.optimizer.variables:
+            # All of Adam's state is zero at first, its step count and averages included.
+            if variable is not self.optimizer._learning_rate:
+                variable.assign(tf.zeros_like(variable.value))
+
+    def predict(self, batches: Batches) -> np.ndarray:
+        """Do what `predict` does, with a compiled pass that is kept."""
+        return _scores(self.model, self._forward, batches)
+
+    @property
+    def variables(self) -> list[keras.Variable]:
+        """Everything that training changes, the states of random generators included."""
+        return [*self.model.variables, *self.optimizer.variables]
+
+    def describe(self) -> dict[str, Any]:
+        """Say what the trained weights depend on, as far as the trainer knows."""
+        rate = keras.saving.serialize_keras_object(self.optimizer._learning_rate)
+        if not isinstance(rate, dict) or "class_name" not in rate:
+            rate = float(self.optimizer.learning_rate)
+        return {
+            "variables": [list(v.shape) for v in self.model.variables],
+            "learning_rate": rate,
+            **({"ema": self.ema} if self.ema else {}),
+        }
+
+    def finish(self) -> None:
+        """Put the average of the weights, if there is one, in their place."""
+        if self.ema:
+            self.optimizer.finalize_variable_values(self.model.trainable_variables)
+
+    def _outcome(self, x, y, training):
+        logits = self.view(x, training=training)
+        each = self.loss(y, logits)
+        # Of the sigmoids and not of the logits, for Keras sees no more: where two of them round
+        # to 1 it takes the first.
+        hits = tf.argmax(tf.sigmoid(logits), axis=-1) == tf.argmax(y, axis=-1)
+        return tf.reduce_sum(each), tf.reduce_sum(tf.cast(hits, tf.float32))
+
+    def _train_batch(self, x, y):
+        with tf.GradientTape() as tape:
+            total, hits = self._outcome(x, y, training=True)
+            mean = total / tf.cast(tf.shape(y)[0], tf.float32)
+        weights = self.model.trainable_variables
+        self.optimizer.apply(tape.gradient(mean, weights), weights)
+        return total, hits
+
+    def _evaluate_batch(self, x, y):
+        return self._outcome(x, y, training=False)
+
+    def train(self, batches: Batches, epoch: int, epochs: int, progress: bool) -> dict[str, float]:
+        """Train one epoch and return its mean loss and accuracy."""
+        bar = tqdm(batches, f"epoch {epoch}/{epochs}", unit="batch", disable=not progress)
+        sums = np.zeros(3)  # float64, in the order of the batches: repeatable
+        for number, (x, y) in enumerate(bar, start=1):
+            sums += self._checked(self._step(_tensors(x), _tensors(y)), len(y), epoch, number)
+            bar.set_postfix_str(f"loss {sums[0] / sums[2]:.4f}", refresh=False)
+        return dict(zip(("loss", "accuracy"), _means(sums), strict=True))
+
+    @staticmethod
+    def _checked(outcome, n_clips: int, epoch: int, batch: int) -> np.ndarray:
+        total, hits = (float(value) for value in outcome)
+        if not math.isfinite(total):
+            raise TrainingError(
+                f"epoch {epoch}, batch {batch}",
+                found=f"a loss of {total / n_clips}",
+                expected="a finite number",
+                remedy="Lower the learning rate or look for bad values in this batch. The last "
+                f"checkpoint, if any, is of epoch {epoch - 1}.",
+            )
+        return np.array([total, hits, n_clips])
+
+    def evaluate(self, batches: Batches | None) -> dict[str, float]:
+        """Mean loss and accuracy over `batches`, without training."""
+        sums = np.zeros(3)
+        for x, y in batches or ():
+            total, hits = self._score(_tensors(x), _tensors(y))
+            sums += float(total), float(hits), len(y)
+        return dict(zip(("val_loss", "val_accuracy"), _means(sums), strict=True))
+
+
+def _tensors(x: Any) -> Any:
+    """Convert arrays, so that a compiled step does not take each for a new constant."""
+    if isinstance(x, (tuple, list)):
+        return tuple(tf.convert_to_tensor(part) for part in x)
+    return tf.convert_to_tensor(x)
+
+
+def _means(sums: np.ndarray) -> tuple[float, float]:
+    return (sums[0] / sums[2], sums[1] / sums[2]) if sums[2] else (math.nan, math.nan)
+
+
+def _resumed(folder: Path, run, variables, epochs: int) -> list[dict[str, float]]:
+    path = folder / "checkpoint.zip"
+    if not path.exists():
+        return []
+    history = checkpoints.load(path, run, variables)
+    if len(history) > epochs:
+        raise TrainingError(
+            path,
+            found=f"a run of {len(history)} epochs",
+            expected=f"at most the {epochs} asked for",
+            remedy="Ask for as many epochs, or pass `resume=False` to start afresh.",
+        )
+    _write_history(folder / "history.csv", history)
+    return history
+
+
+def _table(history: list[dict[str, float]]) -> pd.DataFrame:
+    columns = ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "seconds"]
+    return pd.DataFrame(history, columns=None if history else columns)
+
+
+def _write_history(path: Path, history: list[dict[str, float]]) -> None:
+    try:
+        atomic.write_text(path, _table(history).to_csv(index=False))
+    except OSError as error:
+        raise TrainingError(
+            path,
+            found=f"a failed write ({error.strerror or error})",
+            expected="room for a table",
+            remedy=f"Make room and run again: it goes on after epoch {len(history)}.",
+        ) from error
+
+
+def _line(row: Mapping[str, float], epochs: int) -> str:
+    parts = [f"{k} {v:.4f}" for k, v in row.items() if k not in ("epoch", "seconds") and v == v]
+    return f"epoch {row['epoch']}/{epochs}: {', '.join(parts)} ({row['seconds']:.1f} s)"
+
+
+def _is_watched() -> bool:
+    """Whether a person looks on: a terminal, or a notebook that no executor runs."""
+    if os.environ.get("IRMAS_BATCH"):
+        return False
+    return sys.stderr.isatty() or "ipykernel" in sys.modules

@@ -1,0 +1,188 @@
+"""Each checkable claim of the paper beside what we find.
+
+`check` goes through ``published/paper_claims.yaml``. Arithmetic claims are recomputed from
+published numbers alone, on any machine; claims about the data from the index, and claims about
+scores from our metrics, both only where the complete IRMAS set is at hand.
+
+Verdicts
+--------
+confirmed
+    The recomputed value rounds to the stated one, or the stated one lies in our 95 % interval.
+differs within rounding
+    It does not, but the rounding of the stated numbers that it comes from leaves room for it.
+refuted
+    It does not, and there is no such room.
+not checkable on ...
+    The claim is about IRMAS, and this is another or an incomplete data set.
+not checkable
+    What it takes is not published, or has not been run.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from irmas_utils.data import integrity, published
+from irmas_utils.paper.claims import arithmetic, data
+from irmas_utils.paper.claims.finding import Finding, stated
+from irmas_utils.paper.claims.formulas import (
+    constant_scores,
+    dense_parameters,
+    f1_from,
+    label_counts,
+    lstm_parameters,
+)
+
+__all__ = [
+    "CONFIRMED",
+    "NOT_CHECKABLE",
+    "NOT_ON_PART",
+    "NOT_ON_SAMPLE",
+    "REFUTED",
+    "WITHIN_ROUNDING",
+    "Finding",
+    "check",
+    "constant_scores",
+    "dense_parameters",
+    "f1_from",
+    "label_counts",
+    "lstm_parameters",
+    "stated",
+]
+
+CONFIRMED = "confirmed"
+WITHIN_ROUNDING = "differs within rounding"
+REFUTED = "refuted"
+NOT_CHECKABLE = "not checkable"
+NOT_ON_SAMPLE = "not checkable on the sample corpus"
+NOT_ON_PART = "not checkable on a part of IRMAS"
+
+
+def check(
+    index: pd.DataFrame | None = None,
+    systems: Mapping[str, Mapping[str, Any]] | None = None,
+    findings: Mapping[str, Finding] | None = None,
+    *,
+    is_irmas: bool = False,
+) -> pd.DataFrame:
+    """Recompute the paper's claims.
+
+    Parameters
+    ----------
+    index : pandas.DataFrame, optional
+        The index of the data set.
+    systems : mapping of str to dict, optional
+        `metrics.evaluate` of our systems on the test set, by name: "lstm", "fft" and
+        "fft-75-epochs".
+    findings : mapping of str to Finding, optional
+        What a notebook found about claims of the kind "study", by the claim's id.
+    is_irmas : bool
+        Whether the data is IRMAS. Claims about its data or about scores are judged only then,
+        and only on the complete set.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a claim, all columns text: id, section, kind, quote, stated, recomputed, verdict,
+        comment.
+    """
+    obstacle = _obstacle(index, is_irmas)
+    rows = []
+    for claim in published.load("paper_claims")["claims"]:
+        if claim["kind"] != "arithmetic" and obstacle:
+            finding = None
+        else:
+            finding = _find(claim, index, systems or {}, findings or {})
+        rows.append(_row(claim, finding, obstacle))
+    return pd.DataFrame(rows)
+
+
+def _obstacle(index: pd.DataFrame | None, is_irmas: bool) -> str | None:
+    """Why claims about IRMAS cannot be judged, if they cannot."""
+    if not is_irmas:
+        return NOT_ON_SAMPLE
+    if index is not None and integrity.missing(index):
+        return NOT_ON_PART
+    return None
+
+
+def _find(
+    claim: dict[str, Any],
+    index: pd.DataFrame | None,
+    systems: Mapping[str, Mapping[str, Any]],
+    findings: Mapping[str, Finding],
+) -> Finding | None:
+    if claim["kind"] == "arithmetic":
+        return arithmetic.CHECKS[claim["id"]]()
+    if claim["kind"] == "data" and index is not None:
+        split = claim["id"].split("-")[0]
+        return data.CHECKS[claim["id"]](index[index["split"] == split])
+    if claim["kind"] == "experiment":
+        return _experiment(claim["metric"], systems)
+    return findings.get(claim["id"])
+
+
+def _experiment(metric: str, systems: Mapping[str, Mapping[str, Any]]) -> Finding | None:
+    system, *keys = metric.split(".")
+    if system not in systems:
+        return None
+    if keys in (["highest"], ["lowest"]):
+        per_label = systems[system]["per_label"]
+        pick = max if keys == ["highest"] else min
+        return Finding(pick(per_label, key=lambda code: per_label[code]["f1"]["value"]))
+    leaf = systems[system]
+    for key in keys:
+        leaf = leaf[key]
+    if leaf["low"] is None:
+        return Finding(leaf["value"])
+    comment = f"95 % interval {leaf['low']:.3f} to {leaf['high']:.3f}."
+    return Finding(leaf["value"], leaf["low"], leaf["high"], comment=comment)
+
+
+def _row(claim: dict[str, Any], finding: Finding | None, obstacle: str | None) -> dict[str, str]:
+    missing = NOT_CHECKABLE if claim["kind"] == "arithmetic" else obstacle or NOT_CHECKABLE
+    return {
+        "id": claim["id"],
+        "section": str(claim["section"]),
+        "kind": claim["kind"],
+        "quote": claim["quote"],
+        "stated": _text(claim["stated"]),
+        "recomputed": "" if finding is None else _text(finding.value),
+        "verdict": missing if finding is None else _verdict(claim, finding),
+        "comment": f"Would need: {claim['check']}." if finding is None else finding.comment,
+    }
+
+
+def _verdict(claim: dict[str, Any], finding: Finding) -> str:
+    if finding.holds is not None:
+        return CONFIRMED if finding.holds else REFUTED
+    if _close(claim["stated"], finding.value, claim["tolerance"]):
+        return CONFIRMED
+    if finding.low is None or finding.high is None:
+        return REFUTED
+    low, high = finding.low - claim["tolerance"], finding.high + claim["tolerance"]
+    if not low <= claim["stated"] <= high:
+        return REFUTED
+    # An experiment's bounds are an interval of sampling error, not of rounding.
+    return CONFIRMED if claim["kind"] == "experiment" else WITHIN_ROUNDING
+
+
+def _close(stated: Any, value: Any, tolerance: float) -> bool:
+    if np.shape(stated) != np.shape(value):
+        return False
+    if isinstance(stated, str) or isinstance(value, str):
+        return stated == value
+    # A value half-way between two roundings counts for both.
+    return bool(np.all(np.abs(np.subtract(value, stated, dtype=float)) <= tolerance + 1e-9))
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(_text(v) for v in value)
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return str(value)

@@ -1,0 +1,287 @@
+"""Claims that follow, or should, from other published numbers: no data needed."""
+
+import functools
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from irmas_utils import INSTRUMENTS, metrics
+from irmas_utils.data import published
+from irmas_utils.paper.claims.finding import Checks, Finding, claim, register, stated
+from irmas_utils.paper.claims.formulas import (
+    constant_scores,
+    dense_parameters,
+    f1_from,
+    label_counts,
+    lstm_parameters,
+)
+
+CHECKS: Checks = {}
+_check = functools.partial(register, CHECKS)
+
+SAMPLE_RATE = published.load("irmas")["training"]["sample_rate"]
+LSTM_LAYERS = (22, 2048, 32, 1024, 11)  # paper, section 4.1.2
+FFT_LAYERS = (442_000, 64, 100_000, 32, 50_000, 11)  # paper, section 4.2.2
+
+
+def _codes(labels: ArrayLike) -> str:
+    return " ".join(np.array(INSTRUMENTS)[np.asarray(labels, dtype=bool)])
+
+
+def _bosch() -> list[float]:
+    return [e["micro_f1"] for e in published.load("bosch2012")["experiments"].values()]
+
+
+def _paper_constant() -> NDArray:
+    return np.isin(INSTRUMENTS, metrics.PAPER_CONSTANT)
+
+
+def _fft_f1() -> tuple[float, ...]:
+    return f1_from(stated("fft-precision"), stated("fft-recall"))
+
+
+@_check("lstm-same-output")
+def _same_output() -> Finding:
+    true = label_counts("testing")[INSTRUMENTS.index("gac")]
+    precision, recall = stated("lstm-guitar-precision"), stated("lstm-guitar-recall")
+    predicted = round(true * recall / precision)
+    return Finding(
+        f"about {predicted} clips differ",
+        holds=False,
+        comment="Sections 5 and 6 say nearly and almost, as the acoustic guitar's scores require.",
+    )
+
+
+@_check("fft-43-percent-worse")
+def _worse_by_43() -> Finding:
+    value, low, high = (1 - f1 / stated("bosch-best") for f1 in _fft_f1())
+    return Finding(
+        value, high, low, comment=f"From F1 = {_fft_f1()[0]:.4f}; 42 % follows from .29."
+    )
+
+
+@_check("bosch-best")
+def _best() -> Finding:
+    return Finding(max(_bosch()))
+
+
+@_check("bosch-improvement")
+def _improvement() -> Finding:
+    first, best = _bosch()[0], _bosch()[-1]
+    half = 0.0005
+    bounds = [(best + s * half) / (first - s * half) - 1 for s in (-1, 1)]
+    return Finding(best / first - 1, *bounds, comment="Taking experiment 1 as the benchmark.")
+
+
+@_check("loss-rewards-confidence")
+def _confidence() -> Finding:
+    # All eleven logits move together: the softmax, and with it the loss, stays what it was.
+    low, high = (np.full(11, np.log(p / (1 - p))) for p in (0.4, 0.6))
+    losses = [float(np.log(np.exp(z).sum()) - z[0]) for z in (low, high)]
+    return Finding(
+        f"{losses[0]:.4f} and {losses[1]:.4f}",
+        holds=losses[1] < losses[0] - 1e-12,
+        comment="The text describes binary cross-entropy; the softmax sees only differences.",
+    )
+
+
+@_check("sigmoid-saturates")
+def _saturates() -> Finding:
+    def rise(x: float) -> float:
+        return 1 / (1 + np.exp(-x - 1)) - 1 / (1 + np.exp(-x))
+
+    return Finding(f"{rise(10):.2g} against {rise(1):.2g}", holds=rise(10) < rise(1))
+
+
+@_check("lstm-parameters")
+def _lstm_size() -> Finding:
+    return Finding(lstm_parameters(LSTM_LAYERS), comment="Implied by the layers; not stated.")
+
+
+@_check("lstm-steps")
+def _steps() -> Finding:
+    seconds = published.load("irmas")["training"]["duration"]
+    return Finding(round(seconds * SAMPLE_RATE), comment="Implied by 3 s at 44.1 kHz; not stated.")
+
+
+@_check("fft-window")
+def _window() -> Finding:
+    seconds = 2 * stated("fft-features") / SAMPLE_RATE
+    return Finding(f"{seconds:.3f} s", holds=seconds > 20)
+
+
+@_check("fft-features")
+def _features() -> Finding:
+    half = stated("fft-features")
+    return Finding(half + 1, half, half + 1, comment="One bin is dropped of those that rfft gives.")
+
+
+@_check("fft-parameters")
+def _fft_size() -> Finding:
+    return Finding(dense_parameters(FFT_LAYERS), comment="Implied by the layers; not stated.")
+
+
+@_check("fft-padding")
+def _padding() -> Finding:
+    clip = np.random.default_rng(0).standard_normal(1000)
+    spectrum = np.abs(np.fft.rfft(clip))
+    padded = [np.abs(np.fft.rfft(np.pad(clip, (n, 3000 - n))))[::4] for n in (0, 1234)]
+    change = max(np.abs(p / spectrum - 1).max() for p in padded)
+    return Finding(float(change), comment="The position of the padding has no effect either.")
+
+
+@_check("lstm-f1-from-precision-recall")
+def _lstm_f1() -> Finding:
+    return Finding(*f1_from(stated("lstm-precision"), stated("lstm-recall")))
+
+
+@_check("lstm-output-vector")
+def _vector() -> Finding:
+    quote = claim("lstm-output-vector")["quote"]
+    return Finding(_codes([int(c) for c in quote[quote.index("[") :] if c in "01"]))
+
+
+@_check("lstm-constant-precision")
+def _constant_precision() -> Finding:
+    # Precision that the stated F1 and recall leave open.
+    f1, recall = stated("lstm-f1"), stated("lstm-recall")
+    bounds = [(f1 + s) * (recall - s) / (2 * (recall - s) - f1 - s) for s in (-0.005, 0.005)]
+    value = constant_scores(_paper_constant())["precision"]
+    return Finding(value, *bounds, comment="Rounds to .26; the stated F1 and recall allow it.")
+
+
+@_check("lstm-constant-recall")
+def _constant_recall() -> Finding:
+    return Finding(constant_scores(_paper_constant())["recall"])
+
+
+@_check("lstm-constant-f1")
+def _constant_f1() -> Finding:
+    scores = constant_scores(_paper_constant())
+    top = metrics.prior_top(label_counts("training"), 3)
+    comment = (
+        f"Macro F1 {scores['macro_f1']:.3f}. Always {_codes(top)}, the three most frequent of "
+        f"training, gives {constant_scores(top)['f1']:.4f}."
+    )
+    return Finding(scores["f1"], comment=comment)
+
+
+@_check("lstm-constant-set")
+def _constant_set() -> Finding:
+    counts = label_counts("training")
+    mean = float(np.exp(np.log(counts).mean()))
+    on = metrics.prior_only_labels(counts)
+    sigmoid = counts / (counts + mean)
+    margin = ", ".join(
+        f"{code} {sigmoid[i]:.3f}"
+        for i, code in enumerate(INSTRUMENTS)
+        if on[i] and sigmoid[i] < 0.52
+    )
+    return Finding(
+        _codes(on),
+        holds=bool(on[_paper_constant()].all()),
+        comment=f"All above the geometric mean {mean:.1f}, but barely (sigmoid): {margin}.",
+    )
+
+
+@_check("lstm-small-layer")
+def _small_layer() -> Finding:
+    ratios = [
+        lstm_parameters((22, 2048, 1024, 11)) / lstm_parameters(LSTM_LAYERS),
+        dense_parameters((*FFT_LAYERS[:3], *FFT_LAYERS[4:])) / dense_parameters(FFT_LAYERS),
+    ]
+    return Finding(
+        f"{ratios[0]:.1f} times",
+        holds=min(ratios) > 10,
+        comment=f"FFT model: {ratios[1]:.0f} times.",
+    )
+
+
+@_check("fft-f1-from-precision-recall")
+def _fft_f1_check() -> Finding:
+    return Finding(*_fft_f1())
+
+
+@_check("fft-highest")
+def _highest() -> Finding:
+    value = max(stated("fft-f1"), stated("lstm-f1"))
+    return Finding(value, comment="The LSTM's score is higher, though a constant output's.")
+
+
+@_check("fft-below-worst")
+def _below_worst() -> Finding:
+    f1, worst = stated("fft-f1"), min(_bosch())
+    return Finding(f"{f1} below {worst}", holds=f1 < worst)
+
+
+@_check("voice-f1-from-precision-recall")
+def _voice() -> Finding:
+    voice = claim("voice-f1-from-precision-recall")
+    return Finding(*f1_from(voice["precision"], voice["recall"]))
+
+
+@_check("clarinet-f1-from-precision-recall")
+def _clarinet() -> Finding:
+    clarinet = claim("clarinet-f1-from-precision-recall")
+    f1, recall = clarinet["stated"] - clarinet["tolerance"], clarinet["recall"]
+    needed = f1 * recall / (2 * recall - f1)
+    finding = f1_from(clarinet["precision"], recall)
+    return Finding(*finding, comment=f"To round to .05 it takes a precision of {needed:.4f}.")
+
+
+@_check("clarinet-base-rate")
+def _clarinet_rate() -> Finding:
+    counts, clarinet = label_counts("training"), INSTRUMENTS.index("cla")
+    rate = label_counts("testing")[clarinet] / published.load("irmas")["testing"]["n_clips"]
+    rarer = _codes(counts < counts[clarinet])
+    return Finding(
+        f"base rate {rate:.4f} in testing",
+        holds=not rarer,
+        comment=f"A precision of .02 is chance; in training {rarer} are rarer than the clarinet.",
+    )
+
+
+@_check("hypothesis-false")
+def _hypothesis() -> Finding:
+    value, best = max(stated("fft-f1"), stated("lstm-f1")), max(_bosch())
+    return Finding(f"{value} below {best}", holds=value < best)
+
+
+@_check("bosch-worst")
+def _worst() -> Finding:
+    return Finding(min(_bosch()), comment="Experiment 3, as section 2.1.1 says.")
+
+
+@_check("most-frequent-instruments")
+def _frequent() -> Finding:
+    six = metrics.prior_top(label_counts("training"), 6)
+    return Finding(int((six & _paper_constant()).sum()), comment=f"The six: {_codes(six)}.")
+
+
+@_check("constant-is-best")
+def _best_constant() -> Finding:
+    # For a given number of labels the most frequent ones are best, so k = 1 to 11 are enough.
+    tops = [metrics.prior_top(label_counts("testing"), k) for k in range(1, 12)]
+    best = max(tops, key=lambda labels: constant_scores(labels)["f1"])
+    ours, theirs = (constant_scores(labels)["f1"] for labels in (best, _paper_constant()))
+    return Finding(_codes(best), comment=f"Micro F1 {ours:.4f} against {theirs:.4f}.")
+
+
+@_check("fft-too-lenient")
+def _lenient() -> Finding:
+    testing = published.load("irmas")["testing"]
+    true = testing["n_labels"] / testing["n_clips"]
+    predicted = true * stated("fft-recall") / stated("fft-precision")
+    return Finding(f"{predicted:.2f} predicted, {true:.2f} true", holds=predicted > true)
+
+
+@_check("fft-42-percent-below")
+def _below_42() -> Finding:
+    return Finding(1 - stated("fft-f1") / stated("bosch-best"))
+
+
+@_check("fft-23-percent-below")
+def _below_23() -> Finding:
+    worst = stated("bosch-worst")
+    comment = f"Below the real worst, {min(_bosch())}: {1 - stated('fft-f1') / min(_bosch()):.0%}."
+    return Finding(1 - stated("fft-f1") / worst, comment=comment)

@@ -1,0 +1,225 @@
+"""What each idea of the paper's discussion brings: systems compared on the same clips.
+
+Everything is computed from predictions on disk. Systems cut their scores at thresholds of their
+own, so each one's scores are first shifted until its threshold is 0.5. Notebook:
+10_discussion.ipynb.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from irmas_utils import metrics
+from irmas_utils.audio import windows
+from irmas_utils.audio.features import label_matrix
+from irmas_utils.metrics import tables as experiment
+from irmas_utils.paper import studies
+from irmas_utils.project import paths, records
+from irmas_utils.project.errors import DataError
+from irmas_utils.project.settings import Settings
+from irmas_utils.systems.networks import variants
+
+BENCHMARKS = paths.reference_dir().parent / "benchmarks"
+"""Scores on folds of real training recordings; not of the testing set."""
+
+
+class Idea(NamedTuple):
+    """A change, the system with it and the one without; several systems are one, combined."""
+
+    idea: str
+    systems: tuple[str, ...]
+    against: tuple[str, ...]
+
+
+def reasons(settings: Settings) -> list[Idea]:
+    """Return what tests each reason that section 7 gives for the LSTM's constant answer.
+
+    Of the four, the last is ours: something else, such as how the sound is put in.
+    """
+    tested = {
+        "1. structure": ["dense"],
+        "2. size": ["units"],
+        "4. something else": ["loss", "learning_rate", "batch_size", "frame_size"],
+    }
+    found = [
+        Idea(f"{reason}: {parameter} {value}", (run,), ("lstm-base",))
+        for reason, parameters in tested.items()
+        for parameter in parameters
+        for value in studies.varied(settings, "lstm")[parameter]
+        if (run := studies.run_name(settings, "lstm", parameter, value)) != "lstm-base"
+    ]
+    found.append(Idea("4. something else: short frames", ("lstm-working",), ("lstm-base",)))
+    data = Idea("3. data: another network on as much", ("han",), ("lstm",))
+    return sorted([*found, data], key=lambda idea: idea.idea)
+
+
+def outlook(settings: Settings) -> list[Idea]:
+    """Return the ideas of section 7's outlook that this profile has results for.
+
+    Names say where published weights are needed, so that the reference can leave those out.
+    """
+    trained = ["lstm", "fft", *variants.recorded(settings, ["han", "probe", "mn04"])]
+    bosch = [f"bosch-{n}" for n in range(1, 6)]
+    best = (kept(settings),)
+    ideas = [
+        Idea("FFT of separated streams", ("fft-separated",), ("fft-base",)),
+        Idea("separated streams, as Bosch et al. use them", ("bosch-5",), ("bosch-1",)),
+        Idea("spectrogram images", ("han",), ("fft",)),
+        Idea("the paper's two combined", ("lstm", "fft"), ("fft",)),
+        Idea(f"ensemble of {len(trained)} networks", tuple(trained), best),
+        Idea(f"ensemble of {len(trained) + 5} systems", (*trained, *bosch), best),
+        Idea("larger network", ("han-wide",), ("han",)),
+        Idea("balanced classes", ("han-balanced",), ("han",)),
+        Idea("mn04 with balanced classes", ("mn04-balanced",), ("mn04",)),
+        Idea("mn04, pre-trained (not an idea of the paper)", ("mn04",), ("han",)),
+    ]
+    return [idea for idea in ideas if _there(settings, idea)]
+
+
+def ablation(settings: Settings) -> list[Idea]:
+    """Return the variants of notebook 07's networks, each against the network it varies."""
+    found = [
+        Idea(f"{network}: {description}", (name,), (network,))
+        for name in settings.networks_variants
+        for network, _, description in [variants.variant(name)]
+    ]
+    return [idea for idea in found if _there(settings, idea)]
+
+
+def kept(settings: Settings) -> str:
+    """Return the run of the network to judge the hypothesis by, named before any was scored."""
+    return variants.recorded(settings, ["mn04", "han"])[0]
+
+
+def _there(settings: Settings, idea: Idea) -> bool:
+    """Say whether an idea can be shown; what every profile has is always asked for."""
+    optional = [r for r in idea.systems + idea.against if r.startswith(("mn04", "bosch", "han-"))]
+    return all(records.exists(settings.profile, run) for run in optional)
+
+
+def combined(settings: Settings, runs: Sequence[str]) -> tuple[pd.DataFrame, np.ndarray]:
+    """Combine what systems said of the testing clips: the mean on the logistic scale.
+
+    Each system counts the same and keeps the threshold that it came with, so that nothing is
+    chosen on the clips that are scored. A label is predicted where the result is above 0.5.
+
+    Parameters
+    ----------
+    settings : Settings
+    runs : sequence of str
+        Names of runs with predictions; one run gives its own scores, shifted.
+
+    Returns
+    -------
+    clips : pandas.DataFrame
+        Columns name, recording and labels.
+    scores : numpy.ndarray, float64, (n_clips, 11)
+
+    Raises
+    ------
+    DataError
+        If a run has not been executed, or two runs were on different clips.
+    """
+    shifted, clips = [], None
+    for run in runs:
+        own_clips, scores, _ = records.load_predictions(settings.profile, run)
+        if clips is not None and list(own_clips["name"]) != list(clips["name"]):
+            raise DataError(
+                f"predictions/{run}.csv",
+                found="other clips than those of the other systems",
+                expected=f"the clips of predictions/{runs[0]}.csv",
+                remedy=f"Run `make paper PROFILE={settings.profile}`.",
+            )
+        clips = own_clips
+        shifted.append(metrics.relative(scores, _threshold(settings, run)))
+    return clips, windows.aggregate(np.stack(shifted))
+
+
+def _threshold(settings: Settings, run: str) -> float | list[float]:
+    """Return the threshold that a run was recorded with; without any, it is the paper's."""
+    recorded = records.load_metrics(settings.profile, run)
+    return recorded.get("thresholds", recorded.get("threshold", metrics.THRESHOLD))
+
+
+def compare(settings: Settings, ideas: Iterable[Idea], metric: str = "micro_f1") -> pd.DataFrame:
+    """Put each idea's system beside the one without it, on the same clips.
+
+    Parameters
+    ----------
+    settings : Settings
+    ideas : iterable of Idea
+    metric : str
+        Of the difference: ``micro_f1`` or ``lrap``; see `metrics.paired_test`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row an idea: idea, system, micro F1, macro F1 and LRAP with 95 % intervals, share (of
+        the clips that get the commonest answer), against, difference with low and high, p.
+    """
+    return pd.DataFrame([_row(settings, idea, metric) for idea in ideas])
+
+
+def _row(settings: Settings, idea: Idea, metric: str) -> dict[str, Any]:
+    clips, scores = combined(settings, idea.systems)
+    _, without = combined(settings, idea.against)
+    result = experiment.score(clips, scores, settings)
+    pair = scores, without
+    if metric != "lrap":
+        pair = metrics.binarize(scores), metrics.binarize(without)
+    labels, groups = label_matrix(clips["labels"]), list(clips["recording"])
+    test = metrics.paired_test(labels, *pair, groups, metric, seed=settings.seed)
+    row = {"idea": idea.idea, "system": _named(idea.systems)}
+    for name, leaf in (
+        ("micro F1", result["micro"]["f1"]),
+        ("macro F1", result["macro"]["f1"]),
+        ("LRAP", result["lrap"]),
+    ):
+        row |= {name: leaf["value"], f"{name}, 95 % interval": experiment.interval(leaf)}
+    row["share"] = experiment.answers({0: scores})["share"].iloc[0]
+    row["against"] = _named(idea.against)
+    return row | {key: test[key] for key in ("difference", "low", "high", "p_value")}
+
+
+def _named(runs: Sequence[str]) -> str:
+    return runs[0] if len(runs) == 1 else f"{len(runs)} systems"
+
+
+def verdict(row: pd.Series) -> str:
+    """Say in a word what a row of `compare` shows."""
+    if row["low"] is not None and row["low"] > 0:
+        return "better"
+    return "worse" if row["high"] is not None and row["high"] < 0 else "no clear difference"
+
+
+def supported(reasons: pd.DataFrame) -> dict[str, bool]:
+    """Say which reasons the rows of a table support; it needs a column ``verdict``.
+
+    A change that makes the LSTM better supports the reason it stands for. Of the data it is the
+    other way round: another network that does better with no more of it speaks against them.
+    """
+    helped = (reasons["verdict"] == "better").groupby(reasons["idea"].str.split(":").str[0]).any()
+    return {reason: bool(yes) != reason.startswith("3") for reason, yes in helped.items()}
+
+
+def summary(table: pd.DataFrame) -> dict[str, Any]:
+    """Return a table of `compare` as JSON: idea to scores and difference."""
+    columns = ["micro F1", "macro F1", "LRAP", "difference", "low", "high"]
+    return table.set_index("idea")[columns].astype(float).to_dict("index")
+
+
+def measured(name: str) -> pd.DataFrame | None:
+    """Return a benchmark on folds of real training recordings, or None if it was not run.
+
+    Parameters
+    ----------
+    name : {"networks", "ablations"}
+        Every system; or the fine-tuned network with one change each.
+    """
+    file = BENCHMARKS / f"{name}.json"
+    if not file.is_file():
+        return None
+    return pd.DataFrame(json.loads(file.read_text(encoding="utf-8"))["rows"])

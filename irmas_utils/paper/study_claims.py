@@ -1,0 +1,202 @@
+"""The paper's claims about training, judged from the studies' results.
+
+Each rule is written down before any result, so that a verdict is not a matter of taste. What is
+compared is paired by seed, and a difference counts where its 95 % interval over the seeds leaves
+out zero. A claim whose values a profile does not run is not judged.
+
+Notebooks: 05_lstm_hyperparameters.ipynb and 06_fft_hyperparameters.ipynb.
+"""
+
+from typing import Any
+
+import pandas as pd
+
+from irmas_utils.metrics import mean_interval
+from irmas_utils.paper import claims, studies
+from irmas_utils.paper.claims import Finding
+from irmas_utils.project import records
+from irmas_utils.project.settings import Settings
+
+NEARLY = 0.05
+"""Relative distance up to which two curves are nearly identical, or a curve has levelled off."""
+
+
+IDS = {
+    "lstm": ("lstm-first-epochs", "lstm-no-overfitting", "lstm-batch-size"),
+    "fft": (
+        "fft-plateau",
+        "fft-diverging-loss",
+        "fft-75-epochs",
+        "fft-batch-size",
+        "fft-learning-rate",
+    ),
+}
+"""The claims that are judged here, by the model whose studies they need."""
+
+
+def check(settings: Settings, model: str, index: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Judge the paper's claims about the training of a model.
+
+    Parameters
+    ----------
+    settings : Settings
+    model : str
+        "lstm" or "fft".
+    index : pandas.DataFrame, optional
+        As `data.corpus.load` returns it. On a part of IRMAS nothing is judged.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a claim, columns as `paper.claims.check` has them and ``here``: what the
+        studies show on this data, IRMAS or not.
+
+    Raises
+    ------
+    DataError
+        If a study has not been executed.
+    """
+    found = lstm(settings) if model == "lstm" else fft(settings)
+    systems = _after_75_epochs(settings) if model == "fft" else {}
+    is_irmas = settings.corpus_source == "irmas"
+    rows = claims.check(index, systems, found, is_irmas=is_irmas)
+    rows = rows[rows["id"].isin(IDS[model])]
+    here = {name: finding.comment for name, finding in found.items()}
+    return rows.assign(here=[here.get(name, "not run in this profile") for name in rows["id"]])
+
+
+def lstm(settings: Settings) -> dict[str, Finding]:
+    """Judge what section 5.1.2 says of training: claim's id to finding. Raises as `check`."""
+    history = studies.history(settings, "lstm", "units", studies.base(settings, "lstm")["units"])
+    batches = studies.table(settings, "lstm", "batch_size")
+    return _judged(
+        {
+            "lstm-first-epochs": first_epochs(history),
+            "lstm-no-overfitting": no_overfitting(history),
+            "lstm-batch-size": same_score(batches, 1, 2),
+        }
+    )
+
+
+def fft(settings: Settings) -> dict[str, Finding]:
+    """Judge what section 5.2.2 says of training: claim's id to finding. Raises as `check`."""
+    varied = studies.varied(settings, "fft")
+    longest = studies.history(settings, "fft", "epochs", max(varied["epochs"]))
+    rates = {
+        rate: studies.history(settings, "fft", "learning_rate", rate)
+        for rate in varied["learning_rate"]
+    }
+    return _judged(
+        {
+            "fft-plateau": plateau(longest),
+            "fft-diverging-loss": diverging_loss(longest),
+            "fft-batch-size": enough(studies.table(settings, "fft", "batch_size"), 4),
+            "fft-learning-rate": unlearning(rates),
+        }
+    )
+
+
+def _judged(found: dict[str, Finding | None]) -> dict[str, Finding]:
+    return {name: finding for name, finding in found.items() if finding is not None}
+
+
+def _after_75_epochs(settings: Settings) -> dict[str, Any]:
+    if 75 not in studies.varied(settings, "fft")["epochs"]:
+        return {}
+    run = studies.run_name(settings, "fft", "epochs", 75)
+    return {"fft-75-epochs": records.load_metrics(settings.profile, run)["evaluation"]}
+
+
+def first_epochs(history: pd.DataFrame, epochs: int = 5) -> Finding | None:
+    """Whether most of the training loss's movement is over after `epochs` (section 5.1.2)."""
+    moved = _means(history)["loss"].diff().abs()
+    if moved.index.max() <= epochs or not moved.sum():
+        return None
+    share = float(moved[moved.index <= epochs].sum() / moved.sum())
+    comment = f"{share:.0%} of the training loss's movement is within the first {epochs} epochs."
+    return Finding(share, holds=share > 0.5, comment=comment)
+
+
+def no_overfitting(history: pd.DataFrame) -> Finding:
+    """Whether training and validation loss end up nearly identical (section 5.1.2)."""
+    end = history[history["epoch"] == history["epoch"].max()]
+    gap = mean_interval((end["val_loss"] - end["loss"]) / end["loss"])
+    comment = f"The validation loss is {gap['value']:+.1%} off the training loss at the end."
+    return Finding(**gap, holds=abs(gap["value"]) <= NEARLY, comment=comment)
+
+
+def same_score(table: pd.DataFrame, one: float, other: float) -> Finding | None:
+    """Whether two values of a setting score alike on the testing set (section 5.1.2)."""
+    scores = _by_seed(table)
+    if not {one, other} <= set(scores):
+        return None
+    gain = mean_interval(scores[other] - scores[one])
+    comment = f"Micro F1 changes by {gain['value']:+.3f} from {one:g} to {other:g}."
+    return Finding(**gain, holds=not (_above_zero(gain) or _below_zero(gain)), comment=comment)
+
+
+def plateau(history: pd.DataFrame, epoch: int = 75) -> Finding | None:
+    """Whether both accuracies have made all but `NEARLY` of their rise by `epoch` (5.2.2)."""
+    curves = _means(history)[["accuracy", "val_accuracy"]]
+    if curves.index.max() <= epoch:
+        return None
+    rise = (curves.loc[epoch] - curves.iloc[0]) / (curves.iloc[-1] - curves.iloc[0])
+    share = float(rise.min())
+    comment = f"At least {share:.0%} of the rise in accuracy comes before epoch {epoch}."
+    return Finding(share, holds=share >= 1 - NEARLY, comment=comment)
+
+
+def diverging_loss(history: pd.DataFrame) -> Finding:
+    """Whether the validation loss ends above its lowest point (section 5.2.2)."""
+    runs = history.groupby("seed")["val_loss"]
+    rise = mean_interval(runs.last() - _means(history)["val_loss"].min())
+    comment = f"The validation loss ends {rise['value']:.3f} above the lowest of its mean curve."
+    return Finding(**rise, holds=_above_zero(rise), comment=comment)
+
+
+def enough(table: pd.DataFrame, value: float) -> Finding | None:
+    """Whether no larger value of a setting scores higher than `value` (section 5.2.2)."""
+    scores = _by_seed(table)
+    larger = [other for other in scores if other > value]
+    if value not in scores or not larger:
+        return None
+    gains = {other: mean_interval(scores[other] - scores[value]) for other in larger}
+    best = max(gains, key=lambda other: gains[other]["value"])
+    comment = f"Micro F1 changes by {gains[best]['value']:+.3f} from {value:g} to {best:g}."
+    better = any(_above_zero(gain) for gain in gains.values())
+    return Finding(**gains[best], holds=not better, comment=comment)
+
+
+def unlearning(histories: dict[float, pd.DataFrame], chosen: float = 1e-4) -> Finding | None:
+    """Whether training accuracy falls back further at the largest rate than at `chosen` (5.2.2)."""
+    largest = max(histories)
+    if chosen not in histories or largest <= chosen:
+        return None
+    more = mean_interval(setback(histories[largest]) - setback(histories[chosen]))
+    comment = f"Accuracy falls back by {more['value']:+.3f} more at {largest:g} than at {chosen:g}."
+    return Finding(**more, holds=_above_zero(more), comment=comment)
+
+
+def setback(history: pd.DataFrame) -> pd.Series:
+    """Return how far training accuracy falls below what it had reached: a value a seed."""
+
+    def furthest(accuracy: pd.Series) -> float:
+        return float((accuracy.cummax() - accuracy).max())
+
+    return history.groupby("seed")["accuracy"].apply(furthest)
+
+
+def _means(history: pd.DataFrame) -> pd.DataFrame:
+    return history.groupby("epoch").mean()
+
+
+def _by_seed(table: pd.DataFrame) -> pd.DataFrame:
+    return table.pivot(index="seed", columns="value", values="micro F1")
+
+
+def _above_zero(leaf: dict[str, float | None]) -> bool:
+    return (leaf["value"] if leaf["low"] is None else leaf["low"]) > 0
+
+
+def _below_zero(leaf: dict[str, float | None]) -> bool:
+    return (leaf["value"] if leaf["high"] is None else leaf["high"]) < 0

@@ -1,0 +1,200 @@
+"""Run one notebook with papermill, guarded against what papermill lets pass.
+
+``python -m irmas_utils.project.execute notebooks/04_fft_model.ipynb out.ipynb -p profile full``
+
+papermill only warns about a parameter that the notebook does not have, lets the defaults win when
+the ``parameters`` tag is lost, and needs a kernel of the recorded name. Here an unknown parameter
+is an error, exactly one tagged cell is required, the kernel is python3, and the output appears
+whole or not at all: when a notebook fails, what was executed of it is kept under another name.
+"""
+
+import argparse
+import ast
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+# nbformat would import a grammar of internet addresses, which no notebook's schema asks for, and
+# which takes longer than all the rest here together.
+sys.modules.setdefault("rfc3987_syntax", None)
+
+import nbformat  # noqa: E402
+import papermill  # noqa: E402
+import yaml  # noqa: E402
+from papermill.exceptions import PapermillException  # noqa: E402
+from traitlets.config import Config  # noqa: E402
+
+from irmas_utils.project import files as atomic  # noqa: E402
+from irmas_utils.project.errors import IrmasError, NotebookError  # noqa: E402
+
+KERNEL = "python3"
+
+
+def execute(notebook: str | Path, output: str | Path, parameters: dict[str, Any]) -> Path:
+    """Execute a notebook and write the result.
+
+    Parameters
+    ----------
+    notebook, output : str or Path
+        Source, and where the executed notebook goes.
+    parameters : dict
+        JSON values for names that the notebook's ``parameters`` cell assigns.
+
+    Returns
+    -------
+    Path
+        `output`.
+
+    Raises
+    ------
+    NotebookError
+        If the source is unusable, a parameter is unknown, or a cell fails; in the last case the
+        message says where the partly executed notebook is.
+    """
+    notebook, output = Path(notebook), Path(output)
+    known = parameters_of(notebook)
+    if unknown := sorted(parameters.keys() - known.keys()):
+        raise NotebookError(
+            notebook,
+            found=f"unknown parameter {', '.join(unknown)}",
+            expected=", ".join(known),
+            remedy="Check the spelling.",
+        )
+    failed = output.with_name(f"{output.stem}.failed{output.suffix}")
+    with atomic.replacing(output) as temporary:
+        try:
+            _run(notebook, temporary, parameters)
+        except (PapermillException, RuntimeError) as error:  # the latter where a kernel dies
+            os.replace(temporary, failed)
+            temporary.touch()
+            raise _failure(notebook, failed, error) from error
+    failed.unlink(missing_ok=True)
+    return output
+
+
+def _run(notebook: Path, output: Path, parameters: dict[str, Any]) -> None:
+    # Trainings print a line an epoch instead of drawing a bar that nobody watches.
+    os.environ["IRMAS_BATCH"] = "1"
+    # Not where TMPDIR says: a socket's path has a hundred characters at most.
+    with tempfile.TemporaryDirectory(prefix="irmas-", dir="/tmp") as folder:
+        papermill.execute_notebook(
+            notebook,
+            output,
+            parameters,
+            kernel_name=KERNEL,
+            language="python",
+            progress_bar=False,
+            # A kernel warns at each start that local sockets are not encrypted.
+            extra_arguments=["--IPKernelApp.log_level=40"],
+            cwd=notebook.resolve().parent,
+            config=_own_sockets(folder),
+        )
+
+
+def _own_sockets(folder: str) -> Config:
+    """Let the kernel listen in `folder`: two that start together may choose the same TCP port."""
+    return Config(
+        {"KernelManager": {"transport": "ipc", "connection_file": f"{folder}/kernel.json"}}
+    )
+
+
+def _failure(notebook: Path, failed: Path, error: Exception) -> NotebookError:
+    return NotebookError(
+        notebook,
+        found=f"{getattr(error, 'ename', type(error).__name__)}: {getattr(error, 'evalue', error)}",
+        expected="every cell to run",
+        remedy=f"The cells up to the failure, with their outputs, are in {failed}.",
+    )
+
+
+def parameters_of(notebook: str | Path) -> dict[str, Any]:
+    """Return the names and defaults that a notebook's ``parameters`` cell assigns.
+
+    Raises
+    ------
+    NotebookError
+        If the file is no notebook, has not exactly one tagged cell, or that cell holds
+        anything but assignments of plain JSON literals.
+    """
+    notebook = Path(notebook)
+    cells = [c for c in _read(notebook).cells if "parameters" in c.metadata.get("tags", [])]
+    if len(cells) != 1:
+        raise NotebookError(
+            notebook,
+            found=f"{len(cells)} cells tagged `parameters`",
+            expected="exactly one",
+            remedy="Tag the cell that assigns the parameters, and no other.",
+        )
+    try:
+        return dict(_assignment(node) for node in ast.parse(cells[0].source).body)
+    except (SyntaxError, ValueError, TypeError) as error:
+        raise NotebookError(
+            notebook,
+            found=f"a parameters cell with more than plain literals ({error})",
+            expected="one `name = literal` a line",
+            remedy="Move everything else to a later cell.",
+        ) from error
+
+
+def _read(notebook: Path) -> nbformat.NotebookNode:
+    try:
+        return nbformat.read(notebook, as_version=4)
+    except (OSError, ValueError, nbformat.ValidationError) as error:
+        raise NotebookError(
+            notebook,
+            found=f"{type(error).__name__}: {error}",
+            expected="a Jupyter notebook",
+            remedy="Check the path.",
+        ) from error
+
+
+def _assignment(node: ast.stmt) -> tuple[str, Any]:
+    if not isinstance(node, ast.Assign) or not isinstance(node.targets[0], ast.Name):
+        raise ValueError(f"line {node.lineno}")
+    value = ast.literal_eval(node.value)
+    json.dumps(value)
+    return node.targets[0].id, value
+
+
+def parse_value(text: str) -> Any:
+    """Read a command-line value: JSON or YAML where it is either, else the text itself.
+
+    >>> parse_value("1e-4"), parse_value("[1, 2]"), parse_value("full"), parse_value("null")
+    (0.0001, [1, 2], 'full', None)
+    """
+    for read in (json.loads, yaml.safe_load):
+        try:
+            return read(text)
+        except (ValueError, yaml.YAMLError):
+            continue
+    return text
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run from the command line; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m irmas_utils.project.execute", description=__doc__
+    )
+    parser.add_argument("notebook")
+    parser.add_argument("output")
+    parser.add_argument("-p", nargs=2, action="append", default=[], metavar=("KEY", "VALUE"))
+    options = parser.parse_args(arguments)
+    parameters = {key: parse_value(value) for key, value in options.p}
+    start = time.monotonic()
+    try:
+        execute(options.notebook, options.output, parameters)
+    except IrmasError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    name = Path(options.output).stem
+    print(f"{name}: executed in {time.monotonic() - start:.0f} s", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,52 @@
+"""Every path the project uses. No other module builds one from the environment.
+
+Environment variables
+---------------------
+IRMAS_DATA
+    Folder that holds ``IRMAS-TrainingData`` and ``IRMAS-TestingData-Part1`` to ``-Part3``.
+IRMAS_CACHE
+    Folder for what can be made again: sample corpora, features, checkpoints, fetched weights.
+IRMAS_RESULTS
+    Folder for results, one sub-folder a profile.
+IRMAS_WEIGHTS
+    Folder to look for pre-trained weights in before fetching them.
+"""
+
+import os
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent.parent
+ROOT = PACKAGE.parent
+PROFILES = ROOT / "profiles"
+NOTEBOOKS = ROOT / "notebooks"
+PUBLISHED = PACKAGE / "data" / "published"
+
+
+def _from_environment(variable: str, default: Path) -> Path:
+    value = os.environ.get(variable)
+    return Path(value).expanduser().resolve() if value else default
+
+
+def data_root() -> Path:
+    """Folder of the real IRMAS data set (`IRMAS_DATA`, else ``data/`` in the project)."""
+    return _from_environment("IRMAS_DATA", ROOT / "data")
+
+
+def cache_root() -> Path:
+    """Folder for regenerable files (`IRMAS_CACHE`, else ``.cache/`` in the project)."""
+    return _from_environment("IRMAS_CACHE", ROOT / ".cache")
+
+
+def results_root() -> Path:
+    """Folder of results, one sub-folder a profile (`IRMAS_RESULTS`, else ``results/``)."""
+    return _from_environment("IRMAS_RESULTS", ROOT / "results")
+
+
+def weights_root() -> Path:
+    """Folder of pre-trained weights (`IRMAS_WEIGHTS`, else ``weights/`` in the cache)."""
+    return _from_environment("IRMAS_WEIGHTS", cache_root() / "weights")
+
+
+def reference_dir() -> Path:
+    """The committed copy of a finished sample run, shown in the README."""
+    return ROOT / "results" / "reference" / "sample"

@@ -1,0 +1,230 @@
+"""What a notebook leaves behind: figures, tables, metrics, predictions, and where each came from.
+
+Everything lands in ``results/<profile>/``. Each file gets an entry in the manifest: notebook,
+parameters, data fingerprint, package versions, source hash, seed and time. Notebooks run side by
+side, so each writes a manifest of its own; `merge_manifests` joins them when all are done.
+"""
+
+import dataclasses
+import functools
+import hashlib
+import importlib.metadata
+import json
+import shutil
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import matplotlib.figure
+import numpy as np
+import pandas as pd
+
+from irmas_utils import INSTRUMENTS
+from irmas_utils.project import files as atomic
+from irmas_utils.project import paths
+from irmas_utils.project.errors import DataError
+from irmas_utils.project.settings import Settings
+
+PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn", "matplotlib", "pandas")
+
+
+@dataclass
+class Record:
+    """The results of one execution of one notebook.
+
+    Parameters
+    ----------
+    notebook : str
+        Its name, for example ``"04_fft_model"``.
+    settings : Settings
+    run : str, optional
+        Tells executions of one notebook with different parameters apart.
+    data : str, optional
+        Fingerprint of the data, from `data.index.fingerprint`.
+    """
+
+    notebook: str
+    settings: Settings
+    run: str | None = None
+    data: str | None = None
+    entries: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        """Where this profile's results lie."""
+        return results_dir(self.settings.profile)
+
+    def checkpoint_dir(self, seed: int) -> Path:
+        """Where a training of this run keeps its checkpoints until the run is recorded.
+
+        The folder's name depends on the settings, the data and the source, so that a training
+        never goes on from a checkpoint of another kind.
+        """
+        key = json.dumps([dataclasses.asdict(self.settings), self.data, source_hash()])
+        digest = hashlib.blake2b(key.encode(), digest_size=6).hexdigest()
+        return self._checkpoints / f"{digest}-seed{seed}"
+
+    @property
+    def _checkpoints(self) -> Path:
+        folder = f"{self.settings.profile}-{self.run or self.notebook}"
+        return paths.cache_root() / "checkpoints" / folder
+
+    def remove_checkpoints(self) -> None:
+        """Remove this run's checkpoints, now that its results are safe, and those it outdated."""
+        shutil.rmtree(self._checkpoints, ignore_errors=True)
+
+    def save_figure(self, figure: matplotlib.figure.Figure, name: str) -> None:
+        """Write a figure as PNG (for screens) and PDF (for print)."""
+        for suffix, options in {"png": {"dpi": 150}, "pdf": {}}.items():
+            with atomic.replacing(self.folder / "figures" / f"{name}.{suffix}") as temporary:
+                # Without a date the same figure is the same file, byte for byte.
+                dateless = {"CreationDate": None} if suffix == "pdf" else {"Software": None}
+                figure.savefig(temporary, bbox_inches="tight", metadata=dateless, **options)
+            self._enter(f"figures/{name}.{suffix}")
+
+    def save_table(self, table: pd.DataFrame, name: str) -> None:
+        """Write a table as CSV (all digits) and Markdown (three decimals)."""
+        atomic.write_text(self.folder / "tables" / f"{name}.csv", table.to_csv(index=False))
+        markdown = table.to_markdown(index=False, floatfmt=".3f") + "\n"
+        atomic.write_text(self.folder / "tables" / f"{name}.md", markdown)
+        self._enter(f"tables/{name}.csv")
+        self._enter(f"tables/{name}.md")
+
+    def save_metrics(self, metrics: dict[str, Any], name: str) -> None:
+        """Write metrics as JSON; NaN is refused (ValueError)."""
+        atomic.write_json(self.folder / "metrics" / f"{name}.json", metrics)
+        self._enter(f"metrics/{name}.json")
+
+    def save_predictions(
+        self, clips: pd.DataFrame, scores: np.ndarray, decisions: np.ndarray, name: str
+    ) -> None:
+        """Write what a system said of each clip.
+
+        Parameters
+        ----------
+        clips : pandas.DataFrame
+            Rows of the index, (n_clips, …).
+        scores : numpy.ndarray, float, (n_clips, 11)
+        decisions : numpy.ndarray, bool, (n_clips, 11)
+        name : str
+            Of the system; the file is ``predictions/<name>.csv``.
+        """
+        table = pd.DataFrame({"name": clips["name"], "recording": clips["recording"]})
+        table["labels"] = clips["labels"].map(" ".join)
+        table = table.reset_index(drop=True)
+        table[[f"score_{code}" for code in INSTRUMENTS]] = scores.astype(np.float32)
+        table[[f"decision_{code}" for code in INSTRUMENTS]] = decisions.astype(int)
+        atomic.write_text(
+            self.folder / "predictions" / f"{name}.csv",
+            # Nine digits bring a float32 back exactly.
+            table.to_csv(index=False, float_format="%.9g"),
+        )
+        self._enter(f"predictions/{name}.csv")
+
+    def _enter(self, file: str) -> None:
+        self.entries[file] = {
+            "notebook": self.notebook,
+            "run": self.run,
+            "profile": self.settings.profile,
+            "seed": self.settings.seed,
+            "data": self.data,
+            "source": source_hash(),
+            "versions": _versions(),
+            "sha256": _sha256(self.folder / file),
+            "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        name = f"{self.notebook}-{self.run}" if self.run else self.notebook
+        atomic.write_json(self.folder / "manifests" / f"{name}.json", self.entries)
+
+
+def results_dir(profile: str) -> Path:
+    """Folder of one profile's results."""
+    return paths.results_root() / profile
+
+
+def exists(profile: str, name: str) -> bool:
+    """Say whether a run's metrics have been written."""
+    return (results_dir(profile) / "metrics" / f"{name}.json").is_file()
+
+
+def discard(profile: str, name: str) -> None:
+    """Remove a run's metrics and predictions, if there are any."""
+    for file in (f"metrics/{name}.json", f"predictions/{name}.csv"):
+        (results_dir(profile) / file).unlink(missing_ok=True)
+
+
+def load_metrics(profile: str, name: str) -> dict[str, Any]:
+    """Read metrics that an earlier notebook wrote.
+
+    Raises
+    ------
+    DataError
+        If they are not there yet, naming the command that makes them.
+    """
+    path = _existing(profile, f"metrics/{name}.json")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def load_table(profile: str, name: str) -> pd.DataFrame:
+    """Read a table that an earlier notebook wrote. Raises as `load_metrics`."""
+    return pd.read_csv(_existing(profile, f"tables/{name}.csv"))
+
+
+def load_predictions(profile: str, name: str) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+    """Read what `Record.save_predictions` wrote. Raises as `load_metrics`.
+
+    Returns
+    -------
+    clips : pandas.DataFrame
+        Columns name, recording and labels (tuple of codes).
+    scores : numpy.ndarray, float32, (n_clips, 11)
+    decisions : numpy.ndarray, bool, (n_clips, 11)
+    """
+    table = pd.read_csv(_existing(profile, f"predictions/{name}.csv"), keep_default_na=False)
+    clips = table[["name", "recording"]].assign(labels=table["labels"].str.split().map(tuple))
+    scores = table[[f"score_{code}" for code in INSTRUMENTS]].to_numpy(np.float32)
+    return clips, scores, table[[f"decision_{code}" for code in INSTRUMENTS]].to_numpy(bool)
+
+
+def _existing(profile: str, file: str) -> Path:
+    path = results_dir(profile) / file
+    if not path.is_file():
+        raise DataError(
+            path,
+            found="no such result",
+            expected="a file that an earlier notebook writes",
+            remedy=f"Run `make paper PROFILE={profile}`, or the notebook that writes it.",
+        )
+    return path
+
+
+def merge_manifests(profile: str) -> dict[str, Any]:
+    """Join the notebooks' manifests into ``manifest.json`` and return it, sorted by file."""
+    folder = results_dir(profile)
+    merged: dict[str, Any] = {}
+    for part in sorted((folder / "manifests").glob("*.json")):
+        merged |= json.loads(part.read_text(encoding="utf-8"))
+    merged = dict(sorted(merged.items()))
+    atomic.write_json(folder / "manifest.json", merged)
+    return merged
+
+
+@functools.cache
+def source_hash() -> str:
+    """Return a short hash of the package's source and of the notebooks."""
+    digest = hashlib.blake2b(digest_size=8)
+    package = paths.PACKAGE
+    for path in sorted([*package.rglob("*.py"), *paths.NOTEBOOKS.glob("*.ipynb")]):
+        digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+@functools.cache
+def _versions() -> dict[str, str]:
+    return {name: importlib.metadata.version(name) for name in PACKAGES}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

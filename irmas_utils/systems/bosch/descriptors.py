@@ -1,0 +1,327 @@
+"""Timbre and pitch descriptors of an excerpt, for classifiers that are not networks.
+
+Conventions
+-----------
+* An excerpt is cut into frames of about 46 ms that overlap by half. Every spectral descriptor
+  is computed from the same power spectrogram; only zero crossings look at the waveform.
+* The excerpt is first scaled to unit RMS, so its level has no influence.
+* Frames more than 60 dB below the loudest are left out: silence before, after or within the
+  music describes no instrument. An excerpt below -70 dBFS is silent as a whole, and its
+  descriptors are all zero.
+* What remains is the mean and variance over the frames of each descriptor and of its first
+  difference, as in the base algorithm of Fuhrmann et al. (2009, 2012). The list of
+  descriptors is ours in the spirit of theirs, whose exact list and parameters are not
+  available; the definitions are those of librosa and Peeters (2004).
+
+References
+----------
+F. Fuhrmann, "Automatic musical instrument recognition from polyphonic music audio signals",
+PhD thesis, Universitat Pompeu Fabra, 2012.
+G. Peeters, "A large set of audio features for sound description (similarity and
+classification) in the CUIDADO project", IRCAM, 2004.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+
+from irmas_utils.project.errors import AudioError
+
+FRAME_SECONDS = 2048 / 44100  # rounded to a power of two in samples
+SILENCE_DBFS = -70.0  # an excerpt below this RMS level is silent
+FRAME_RANGE_DB = 60.0  # quieter frames, relative to the loudest, are left out
+LOWEST_RATE = 16000
+TINY = 1e-10
+
+# Zwicker's critical bands [Hz].
+BARK_EDGES = (
+    *(0, 100, 200, 300, 400, 510, 630, 770, 920, 1080, 1270, 1480, 1720, 2000, 2320, 2700),
+    *(3150, 3700, 4400, 5300, 6400, 7700, 9500, 12000, 15500),
+)
+LOWEST_PITCH, PITCH_OCTAVES, PITCHES_PER_OCTAVE, HARMONICS = 55.0, 5, 36, 10
+
+# Every descriptor and how many values a frame has of it, in the order of `describe`.
+WIDTHS = {
+    "mfcc": 13,
+    "mfcc_delta": 13,
+    "centroid": 1,
+    "spread": 1,
+    "skewness": 1,
+    "kurtosis": 1,
+    "crest": 1,
+    "flatness": 1,
+    "flux": 1,
+    "rolloff": 1,
+    "contrast": 7,
+    "bark": 24,
+    "zero_crossings": 1,
+    "level": 1,
+    "pitch": 1,
+    "harmonicity": 1,
+    "tristimulus": 3,
+    "odd_even": 1,
+    "inharmonicity": 1,
+    "pitch_class": 12,
+}
+STATISTICS = ("mean", "variance", "difference_mean", "difference_variance")
+
+
+def names() -> list[str]:
+    """Return one name a value of `describe`, such as ``"mfcc_3 difference_variance"``."""
+    frame = [
+        name if width == 1 else f"{name}_{i + 1}"
+        for name, width in WIDTHS.items()
+        for i in range(width)
+    ]
+    return [f"{name} {statistic}" for statistic in STATISTICS for name in frame]
+
+
+def describe(samples: np.ndarray, rate: int) -> np.ndarray:
+    """Describe one mono excerpt by statistics of its frames.
+
+    Parameters
+    ----------
+    samples : ndarray, shape (n,)
+        Mono audio of any length, in [-1, 1].
+    rate : int
+        Sampling rate [Hz]. Descriptors compare only between excerpts of the same rate.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_descriptors,)
+        In the order of `names`; all zero where the excerpt is silent or empty. The values do
+        not depend on the level of the excerpt.
+
+    Raises
+    ------
+    AudioError
+        If `samples` is not mono or the rate is below 16 kHz.
+
+    See Also
+    --------
+    frames : the descriptors before the statistics.
+
+    Notes
+    -----
+    Notebook: 08_bosch_baselines.ipynb
+    """
+    _check(samples, rate)
+    if is_silent(samples):
+        return np.zeros(len(STATISTICS) * sum(WIDTHS.values()), np.float32)
+    values = frames(samples, rate).astype(np.float64)
+    difference = np.diff(values) if values.shape[1] > 1 else np.zeros_like(values)
+    statistics = [f(x, axis=1) for x in (values, difference) for f in (np.mean, np.var)]
+    return np.concatenate(statistics).astype(np.float32)
+
+
+def is_silent(samples: np.ndarray) -> bool:
+    """Tell whether `samples` (any shape) are empty or below `SILENCE_DBFS` RMS."""
+    if samples.size == 0:
+        return True
+    return float(np.mean(np.square(samples, dtype=np.float64))) < 10 ** (SILENCE_DBFS / 10)
+
+
+def frames(samples: np.ndarray, rate: int) -> np.ndarray:
+    """Return the descriptors of every sounding frame of a mono excerpt that is not silent.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_values, n_frames)
+        Rows in the order of `WIDTHS`; at least one frame.
+    """
+    import librosa
+
+    n_fft = frame_length(rate)
+    samples = samples / np.sqrt(np.mean(np.square(samples, dtype=np.float64)))
+    samples = np.pad(samples.astype(np.float32), (0, max(0, n_fft - len(samples))))
+    spectrum = librosa.stft(samples, n_fft=n_fft, hop_length=n_fft // 2)
+    power = spectrum.real**2 + spectrum.imag**2
+    level = power.sum(axis=0)
+    sounding = level > level.max() * 10 ** (-FRAME_RANGE_DB / 10)
+    crossings = _zero_crossings(samples, n_fft)[sounding]
+    power = power if sounding.all() else power[:, sounding]
+    found = {"zero_crossings": crossings} | _timbre(power, rate) | _pitch(power, rate)
+    return np.concatenate([np.atleast_2d(found[name]) for name in WIDTHS]).astype(np.float32)
+
+
+def frame_length(rate: int) -> int:
+    """Return the power of two nearest to `FRAME_SECONDS` [samples]."""
+    return 2 ** round(np.log2(FRAME_SECONDS * rate))
+
+
+def _zero_crossings(samples: np.ndarray, n_fft: int) -> np.ndarray:
+    """Share of the samples of each centred frame at which the sign changes, (n_frames,)."""
+    changed = np.cumsum(np.diff(np.signbit(samples), prepend=np.signbit(samples[:1])))
+    centre = np.arange(0, len(samples) + 1, n_fft // 2)
+    first, last = (np.clip(centre + k, 0, len(samples) - 1) for k in (-n_fft // 2, n_fft // 2))
+    return (changed[last] - changed[first]) / n_fft
+
+
+def _check(samples: np.ndarray, rate: int) -> None:
+    if samples.ndim != 1 or rate < LOWEST_RATE:
+        raise AudioError(
+            "describe",
+            found=f"samples of shape {samples.shape} at {rate} Hz",
+            expected=f"mono samples of shape (n,) at {LOWEST_RATE} Hz or more",
+            remedy="Mix down with audio.mono, and resample with audio.resample.",
+        )
+
+
+def _timbre(power: np.ndarray, rate: int) -> dict[str, np.ndarray]:
+    """Return the descriptors of the spectrum's shape from `power` (n_bins, n_frames)."""
+    import librosa
+
+    mel = librosa.power_to_db(_mel_bands(rate, len(power)) @ power)
+    mfcc = librosa.feature.mfcc(S=mel, n_mfcc=13)
+    total = power.sum(axis=0)
+    return _moments(power, rate) | {
+        "mfcc": mfcc,
+        "mfcc_delta": librosa.feature.delta(mfcc, mode="nearest"),
+        "crest": power.max(axis=0) / power.mean(axis=0),
+        "flatness": librosa.feature.spectral_flatness(S=power, power=1.0),
+        "flux": _flux(power),
+        "rolloff": np.sum(np.cumsum(power, axis=0) < 0.85 * total, axis=0)
+        * rate
+        / 2
+        / (len(power) - 1),
+        # From 100 Hz, so that six octaves and the rest fit below 8 kHz.
+        "contrast": librosa.feature.spectral_contrast(S=power, sr=rate, fmin=100.0),
+        "bark": _decibels(_bark_bands(rate, len(power)) @ power / total),
+        "level": _decibels(total / total.max()),
+    }
+
+
+def _moments(power: np.ndarray, rate: int) -> dict[str, np.ndarray]:
+    """Centroid and spread [Hz], skewness and kurtosis of each frame as a distribution."""
+    frequency = np.linspace(0, rate / 2, len(power))
+    share = power.astype(np.float64) / power.sum(axis=0, dtype=np.float64)
+    centroid = frequency @ share
+    # Powers of the frequency, expanded: one matrix product instead of a deviation a bin.
+    first, second, third, fourth = np.stack([frequency**k for k in range(1, 5)]) @ share
+    variance = np.maximum(second - first**2, frequency[1] ** 2)  # no finer than a bin
+    third_central = third - 3 * first * second + 2 * first**3
+    fourth_central = fourth - 4 * first * third + 6 * first**2 * second - 3 * first**4
+    return {
+        "centroid": centroid,
+        "spread": np.sqrt(variance),
+        "skewness": third_central / variance**1.5,
+        "kurtosis": fourth_central / variance**2,
+    }
+
+
+def _flux(power: np.ndarray) -> np.ndarray:
+    """Distance between the unit-norm magnitude spectra of neighbouring frames, (n_frames,)."""
+    shape = np.sqrt(power / power.sum(axis=0))
+    flux = np.linalg.norm(np.diff(shape, axis=1), axis=0)
+    return np.pad(flux, (1, 0), mode="edge") if len(flux) else np.zeros(1)
+
+
+def _pitch(power: np.ndarray, rate: int) -> dict[str, np.ndarray]:
+    """Return the descriptors that follow the predominant pitch, and the pitch classes.
+
+    They exist in every frame, since some pitch is always the most salient one, and mean
+    little where `harmonicity`, the share of the power at its harmonics, is low.
+    """
+    pitch = pitches()[salience(np.sqrt(power), rate).argmax(axis=0)]
+    amplitude, deviation = _harmonics(power, pitch, rate)
+    total = amplitude.sum(axis=0)
+    weight = amplitude**2 / np.sum(amplitude**2, axis=0)
+    order = np.arange(1, HARMONICS + 1)[:, None]
+    chroma = _pitch_classes(rate, len(power)) @ power + TINY
+    return {
+        "pitch": 12 * np.log2(pitch / LOWEST_PITCH),
+        "harmonicity": np.minimum(np.sum(amplitude**2, axis=0) / power.sum(axis=0), 1),
+        "tristimulus": np.stack([amplitude[0], amplitude[1:4].sum(0), amplitude[4:].sum(0)])
+        / total,
+        "odd_even": _decibels(np.sum(weight[2::2], axis=0) / (np.sum(weight[1::2], axis=0) + TINY)),
+        "inharmonicity": 2 * np.sum(np.abs(deviation) * weight / (order * pitch), axis=0),
+        "pitch_class": chroma / chroma.max(axis=0),
+    }
+
+
+def pitches() -> np.ndarray:
+    """Return the candidate fundamentals of `salience` [Hz], (n_pitches,)."""
+    steps = np.arange(PITCH_OCTAVES * PITCHES_PER_OCTAVE + 1)
+    return LOWEST_PITCH * 2 ** (steps / PITCHES_PER_OCTAVE)
+
+
+def salience(magnitude: np.ndarray, rate: int) -> np.ndarray:
+    """Weigh every candidate pitch by the magnitude at its harmonics.
+
+    Harmonic summation with weights .8^(h-1), as in Salamon & Gómez, "Melody extraction from
+    polyphonic music signals using pitch contour characteristics", 2012, without their peak
+    picking.
+
+    Parameters
+    ----------
+    magnitude : ndarray, shape (n_bins, n_frames)
+        From 0 Hz to half the rate.
+    rate : int
+        Sampling rate [Hz].
+
+    Returns
+    -------
+    ndarray, shape (n_pitches, n_frames)
+        For the fundamentals of `pitches`.
+    """
+    return _harmonic_sum(rate, len(magnitude)) @ magnitude
+
+
+@lru_cache(maxsize=8)
+def _harmonic_sum(rate: int, n_bins: int) -> np.ndarray:
+    """Matrix (n_pitches, n_bins) that sums harmonics, each between its two nearest bins."""
+    bin_of = np.outer(pitches(), np.arange(1, HARMONICS + 1)) * (n_bins - 1) * 2 / rate
+    weight = 0.8 ** np.arange(HARMONICS)
+    matrix = np.zeros((len(bin_of), n_bins), np.float32)
+    rows = np.arange(len(bin_of))
+    for harmonic, position in enumerate(bin_of.T):
+        low = np.floor(position).astype(int)
+        inside = low < n_bins - 1
+        row, low, fraction = rows[inside], low[inside], (position % 1)[inside]
+        matrix[row, low] += weight[harmonic] * (1 - fraction)
+        matrix[row, low + 1] += weight[harmonic] * fraction
+    return matrix
+
+
+def _harmonics(power: np.ndarray, pitch: np.ndarray, rate: int) -> tuple[np.ndarray, np.ndarray]:
+    """Amplitude (HARMONICS, n_frames) near each harmonic, and how far off it lies [Hz].
+
+    Both come from the bin nearest to the harmonic and its two neighbours.
+    """
+    width = rate / 2 / (len(power) - 1)
+    expected = np.outer(np.arange(1, HARMONICS + 1), pitch)
+    nearest = np.clip(np.round(expected / width).astype(int), 1, len(power) - 2)
+    inside = expected < rate / 2
+    frame = np.arange(power.shape[1])
+    around = np.stack([power[nearest + k, frame] for k in (-1, 0, 1)]) * inside
+    total = around.sum(axis=0)
+    offset = (around[2] - around[0]) / (total + TINY)
+    return np.sqrt(total + TINY), ((nearest + offset) * width - expected) * inside
+
+
+def _decibels(ratio: np.ndarray) -> np.ndarray:
+    """Return `ratio` of powers in dB, no lower than -80."""
+    return 10 * np.log10(np.maximum(ratio, 1e-8))
+
+
+@lru_cache(maxsize=8)
+def _mel_bands(rate: int, n_bins: int) -> np.ndarray:
+    """Matrix (40, n_bins) of mel filters; librosa would make it anew for every excerpt."""
+    import librosa
+
+    return librosa.filters.mel(sr=rate, n_fft=2 * (n_bins - 1), n_mels=40)
+
+
+@lru_cache(maxsize=8)
+def _pitch_classes(rate: int, n_bins: int) -> np.ndarray:
+    """Matrix (12, n_bins) that sums the octaves of each pitch class, tuned to 440 Hz."""
+    import librosa
+
+    return librosa.filters.chroma(sr=rate, n_fft=2 * (n_bins - 1), tuning=0.0)
+
+
+@lru_cache(maxsize=8)
+def _bark_bands(rate: int, n_bins: int) -> np.ndarray:
+    """Matrix (24, n_bins) that sums the bins of each critical band."""
+    band = np.searchsorted(BARK_EDGES, np.linspace(0, rate / 2, n_bins), side="right") - 1
+    return (band == np.arange(len(BARK_EDGES) - 1)[:, None]).astype(np.float32)

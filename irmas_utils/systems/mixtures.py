@@ -1,0 +1,170 @@
+"""Multi-label mixtures of single-label excerpts: a stand-in for the test set.
+
+The training excerpts of IRMAS carry one label and last 3 s; the test clips carry one to five
+and last 5 to 20 s. A decision threshold chosen on the former fails on the latter, and the
+latter must not be used to choose anything. So recordings held out of the training set are mixed:
+one for each label, as many labels as test clips have, in the published proportions.
+
+A mixture sums recordings that have nothing to do with each other, where musicians of a real
+piece play in time and in tune: it is easier than a test clip in that way, and harder in another.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import soundfile
+
+from irmas_utils import INSTRUMENTS
+from irmas_utils.audio import io as audio
+from irmas_utils.data import published
+from irmas_utils.data.index import fingerprint
+from irmas_utils.project import files as atomic
+from irmas_utils.project import paths
+
+SEGMENTS = (2, 6)  # a segment is one excerpt long, so 6 to 18 s of IRMAS
+GAIN_RANGE_DB = 6.0
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Which excerpts sound together.
+
+    Attributes
+    ----------
+    labels : tuple of str
+        In IRMAS order.
+    sources : tuple of tuple of int
+        For each label, a row of the table for each segment: the excerpts of one recording,
+        repeated where there are too few.
+    gains : tuple of float
+        Level of each source [dB] relative to unit RMS.
+    """
+
+    labels: tuple[str, ...]
+    sources: tuple[tuple[int, ...], ...]
+    gains: tuple[float, ...]
+
+
+def plan(table: pd.DataFrame, n_mixtures: int, rng: np.random.Generator) -> list[Mixture]:
+    """Choose what to mix.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Training rows of the index, held out; columns ``recording`` and ``labels``.
+    n_mixtures : int
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    list of Mixture
+        Classes are drawn as often as they have recordings; no two sources of a mixture have
+        the same class. Where the table has fewer classes than a mixture should have labels,
+        it has as many labels as there are classes.
+    """
+    classes = table["labels"].str[0].to_numpy(dtype=str)
+    rows = pd.DataFrame({"class": classes, "row": np.arange(len(table))})
+    grouped = rows.groupby(["class", table["recording"].to_numpy()])["row"].apply(tuple)
+    recordings = {code: list(part) for code, part in grouped.groupby(level=0)}
+    counts = published.load("irmas")["testing"]["clips_by_number_of_labels"]
+    share = np.array(list(counts.values())) / sum(counts.values())
+    wanted = rng.choice(list(counts), size=n_mixtures, p=share)
+    return [_draw(recordings, min(int(n), len(recordings)), rng) for n in wanted]
+
+
+def _draw(
+    recordings: dict[str, list[tuple[int, ...]]], n_labels: int, rng: np.random.Generator
+) -> Mixture:
+    frequency = np.array([len(found) for found in recordings.values()], float)
+    drawn = rng.choice(list(recordings), n_labels, replace=False, p=frequency / frequency.sum())
+    labels = sorted(drawn.tolist(), key=INSTRUMENTS.index)
+    n_segments = int(rng.integers(SEGMENTS[0], SEGMENTS[1] + 1))
+    chosen = [recordings[label][rng.integers(len(recordings[label]))] for label in labels]
+    return Mixture(
+        labels=tuple(labels),
+        sources=tuple(tuple(np.resize(rows, n_segments).tolist()) for rows in chosen),
+        gains=tuple(rng.uniform(-GAIN_RANGE_DB, 0, n_labels).tolist()),
+    )
+
+
+def render(mixture: Mixture, files: list[str]) -> tuple[np.ndarray, int]:
+    """Mix the excerpts of `mixture`.
+
+    Parameters
+    ----------
+    mixture : Mixture
+    files : list of str
+        Path of every row of the table that `plan` was given.
+
+    Returns
+    -------
+    samples : ndarray of float32, shape (n, 2)
+        With a peak of 0.9, as long as the shortest source; a mono file goes to both channels.
+    rate : int
+        Sampling rate [Hz] of the first excerpt; the others are resampled to it.
+
+    Raises
+    ------
+    AudioError
+        If a file cannot be read.
+    """
+    _, rate = audio.read(files[mixture.sources[0][0]])
+    sources = [
+        np.concatenate([_excerpt(files[row], rate) for row in rows]) * 10 ** (gain / 20)
+        for rows, gain in zip(mixture.sources, mixture.gains, strict=True)
+    ]
+    length = min(len(source) for source in sources)
+    mixed = sum(source[:length] for source in sources)
+    return (0.9 * mixed / max(np.abs(mixed).max(), 1e-9)).astype(np.float32), rate
+
+
+def _excerpt(file: str, rate: int) -> np.ndarray:
+    """Return one file at unit RMS, in stereo at `rate`."""
+    samples, own_rate = audio.read(file)
+    samples = audio.resample(samples[:, [0, -1]], own_rate, rate)
+    return samples / max(np.sqrt(np.mean(samples**2)), 1e-9)
+
+
+def make(table: pd.DataFrame, n_mixtures: int, seed: int) -> pd.DataFrame:
+    """Write mixtures of held-out excerpts to the cache, unless they are there.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Training rows of the index that no model is trained on.
+    n_mixtures : int
+    seed : int
+
+    Returns
+    -------
+    DataFrame
+        A row a mixture, with the index's columns ``path``, ``name``, ``labels`` and
+        ``recording``, here that of the first label; 16-bit WAV.
+
+    Raises
+    ------
+    AudioError
+        If a file cannot be read.
+    """
+    mixtures = plan(table, n_mixtures, np.random.default_rng(seed))
+    files, recordings = table["path"].tolist(), table["recording"].tolist()
+    rows = []
+    for mixture in mixtures:
+        path = _path(mixture, fingerprint(table))
+        if not path.is_file():
+            samples, rate = render(mixture, files)
+            with atomic.replacing(path) as temporary:
+                soundfile.write(temporary, samples, rate, subtype="PCM_16")
+        recording = recordings[mixture.sources[0][0]]
+        rows.append((str(path), path.stem, mixture.labels, recording))
+    return pd.DataFrame(rows, columns=["path", "name", "labels", "recording"])
+
+
+def _path(mixture: Mixture, table_fingerprint: str) -> Path:
+    key = json.dumps([table_fingerprint, asdict(mixture)], sort_keys=True)
+    digest = hashlib.blake2b(key.encode(), digest_size=10).hexdigest()
+    return paths.cache_root() / "mixtures" / f"{'-'.join(mixture.labels)}-{digest}.wav"

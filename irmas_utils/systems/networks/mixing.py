@@ -1,0 +1,226 @@
+"""Make multi-label training clips out of IRMAS's single-label ones, a new set every epoch.
+
+A test clip has one to five labels, a training excerpt has one. A network that has only seen the
+latter learns that instruments exclude each other. So excerpts of different classes are added,
+each at a random level, place and polarity, and their labels united; a share of the excerpts
+stays alone. The mixtures that thresholds are chosen on are made elsewhere
+(`systems.mixtures`), from recordings that no training clip comes from.
+
+What is random about a spectrogram (masks, filters) is a layer of the model:
+`models.front_ends`. Notebook: 07_other_networks.ipynb.
+
+References
+----------
+.. [1] Zhang et al. (2018): mixup: beyond empirical risk minimization. ICLR. Here levels are
+   mixed and labels are not: two instruments at once are two labels.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from irmas_utils.audio import io as audio
+from irmas_utils.audio.cache import FeatureCache
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What happens to a training clip.
+
+    Attributes
+    ----------
+    sources : tuple of float
+        Probability of 1, 2, 3… excerpts in a clip.
+    below_db : float
+        The excerpts added lie up to this far below the first.
+    pan : float
+        How far the weight of either channel of a stereo file may be from one half.
+    positive, negative : float
+        Targets of a labelled and of an unlabelled instrument. An unlabelled one may well be
+        heard: annotators heard one in half of the training excerpts, so 0 claims too much.
+    """
+
+    sources: tuple[float, ...] = (0.3, 0.5, 0.2)
+    below_db: float = 6.0
+    pan: float = 0.2
+    positive: float = 1.0
+    negative: float = 0.0
+
+
+ALONE = Recipe(sources=(1.0,), pan=0.0)
+"""Every excerpt alone and as it is."""
+
+Load = Callable[[int], np.ndarray]
+"""From the position of an excerpt to its samples, (n_samples,) or (n_samples, 2)."""
+
+
+def excerpts(clips: pd.DataFrame, sample_rate: int) -> Load:
+    """Return a function that loads an excerpt in stereo, resampled once and then cached.
+
+    Parameters
+    ----------
+    clips : pandas.DataFrame
+        Rows of the index; a position is that of a row.
+    sample_rate : int
+        In hertz.
+
+    Returns
+    -------
+    callable
+        ``load(position)``, float32 (n_samples, 2); a mono file is in both channels. Raises
+        AudioError if the file cannot be read.
+    """
+    cache, files = _StereoCache("stereo", _as_16_bit, sample_rate=sample_rate), list(clips["path"])
+    return lambda position: cache(files[position]) * np.float32(1 / 32767)
+
+
+def batches(
+    load: Load,
+    labels: np.ndarray,
+    *,
+    n_samples: int,
+    batch_size: int,
+    recipe: Recipe,
+    seed: int,
+    epoch: int,
+    balance: float = 0.0,
+    fill: bool = False,
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield one epoch of mixed clips.
+
+    Parameters
+    ----------
+    load : callable
+        ``load(position)``, the samples of excerpt ``position``; a list's ``__getitem__`` does.
+    labels : numpy.ndarray, (n_clips, 11)
+        0/1, or soft labels in between; the largest is the excerpt's class.
+    n_samples : int
+        Length of a mixed clip. Longer excerpts are cut and shorter ones repeated, both from a
+        random place.
+    batch_size : int
+    recipe : Recipe
+    seed, epoch : int
+        All that the batches depend on besides the data.
+    balance : float
+        0: every excerpt is the first of a clip once. Else `n_clips` are drawn with replacement,
+        an excerpt of a class of n with a weight of ``n ** -balance``; 1 balances the classes.
+    fill : bool
+        Fill the last batch up with the epoch's first excerpts. Batch normalization has no use for
+        a batch of a few clips, and a training step is compiled once for each size.
+
+    Yields
+    ------
+    x : numpy.ndarray, float32, (batch, n_samples)
+    y : numpy.ndarray, float32, (batch, 11)
+    """
+    rng = np.random.default_rng([seed, epoch])
+    classes = labels.argmax(axis=1)
+    order = _order(classes, balance, rng)
+    if fill:
+        order = np.resize(order, math.ceil(len(order) / batch_size) * batch_size)
+    for start in range(0, len(order), batch_size):
+        clips = [
+            mix(load, labels, _companions(first, classes, recipe, rng), n_samples, recipe, rng)
+            for first in order[start : start + batch_size]
+        ]
+        yield np.stack([x for x, _ in clips]), np.stack([y for _, y in clips])
+
+
+def mix(
+    load: Load,
+    labels: np.ndarray,
+    positions: list[int],
+    n_samples: int,
+    recipe: Recipe,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mix the excerpts at `positions`, the first one loudest; parameters as `batches`.
+
+    Returns
+    -------
+    x : numpy.ndarray, float32, (n_samples,)
+        At unit RMS or above: networks bring their input to a level of their own.
+    y : numpy.ndarray, float32, (11,)
+        The labels united as chances that do not depend on each other: ``1 - prod(1 - label)``.
+    """
+    x = components(load, positions, n_samples, recipe, rng).sum(axis=0)
+    united = 1 - np.prod(1 - labels[positions], axis=0)
+    y = recipe.negative + (recipe.positive - recipe.negative) * united
+    return x, y.astype(np.float32)
+
+
+def components(
+    load: Load, positions: list[int], n_samples: int, recipe: Recipe, rng: np.random.Generator
+) -> np.ndarray:
+    """Return what `mix` adds up: float32, (n_excerpts, n_samples)."""
+    levels = -rng.uniform(0, recipe.below_db, len(positions))
+    levels[0] = 0.0
+    parts = np.empty((len(positions), n_samples), np.float32)
+    for part, position, level in zip(parts, positions, levels, strict=True):
+        part[:] = excerpt(load(position), n_samples, recipe.pan, rng)
+        part *= np.float32(10 ** (level / 20) * rng.choice((-1, 1)))
+    return parts
+
+
+def excerpt(samples: np.ndarray, length: int, pan: float, rng: np.random.Generator) -> np.ndarray:
+    """Bring an excerpt to one channel, `length` samples and unit RMS, from a random place.
+
+    Parameters
+    ----------
+    samples : numpy.ndarray, (n_samples,) or (n_samples, 2)
+    length : int
+    pan : float
+        As in `Recipe`.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    numpy.ndarray, float32, (length,)
+        Silence stays silent.
+    """
+    if samples.ndim == 2:
+        left = np.float32(0.5 + rng.uniform(-pan, pan))
+        samples = left * samples[:, 0] + (1 - left) * samples[:, 1]
+    if len(samples) > length:
+        start = rng.integers(len(samples) - length + 1)
+        samples = samples[start : start + length]
+    else:
+        samples = np.resize(np.roll(samples, -int(rng.integers(len(samples)))), length)
+    rms = math.sqrt(np.dot(samples, samples) / length)
+    return (samples / np.float32(max(rms, 1e-6))).astype(np.float32, copy=False)
+
+
+def _order(classes: np.ndarray, balance: float, rng: np.random.Generator) -> np.ndarray:
+    if not balance:
+        return rng.permutation(len(classes))
+    weights = np.bincount(classes)[classes] ** -float(balance)
+    return rng.choice(len(classes), size=len(classes), p=weights / weights.sum())
+
+
+def _companions(
+    first: int, classes: np.ndarray, recipe: Recipe, rng: np.random.Generator
+) -> list[int]:
+    """Draw how many excerpts sound, and the others, no two of them of one class."""
+    wanted = 1 + int(rng.choice(len(recipe.sources), p=recipe.sources))
+    positions = [int(first)]
+    for candidate in rng.integers(len(classes), size=20 * (wanted - 1)):
+        if len(positions) == wanted:
+            break
+        if classes[candidate] not in classes[positions]:
+            positions.append(int(candidate))
+    return positions
+
+
+class _StereoCache(FeatureCache):
+    """Like its base, with a function of both channels."""
+
+    def compute(self, path):
+        samples, rate = audio.read(path)
+        return self.function(audio.resample(samples[:, [0, -1]], rate, self.sample_rate))
+
+
+def _as_16_bit(samples: np.ndarray) -> np.ndarray:
+    return np.round(np.clip(samples, -1, 1) * 32767).astype(np.int16)

@@ -1,0 +1,278 @@
+import json
+import unicodedata
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from irmas_utils import INSTRUMENTS
+from irmas_utils.data import sample
+from irmas_utils.data.names import parse_labels, parse_training_name, song_of
+from irmas_utils.data.sample import composer, corpus, plan, render, soundfont, sounds
+from irmas_utils.project.errors import DataError
+
+SMALL = {"training_clips": 22, "testing_clips": 11, "seed": 3, "progress": False}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        folder = tmp_path_factory.mktemp("cache")
+        patch.setenv("IRMAS_CACHE", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def root(cache):
+    return sample.ensure(**SMALL, jobs=1)
+
+
+def digest(folder):
+    return json.loads((folder / sample.MARKER).read_text())["sha256"]
+
+
+def files_of_testing(folder):
+    return sorted(folder.glob("IRMAS-TestingData-Part*/*/*.wav"))
+
+
+# The plan
+
+
+@given(st.integers(11, 20000), st.lists(st.integers(1, 2000), min_size=1, max_size=11))
+@settings(deadline=None)
+def test_apportion_sums_to_the_total_and_stays_near_the_quotas(total, weights):
+    shares = plan.apportion(total, tuple(weights))
+    quotas = np.array(weights) * total / sum(weights)
+    assert sum(shares) == total
+    assert np.abs(shares - quotas).max() < 1
+
+
+@given(st.integers(11, 200), st.integers(11, 200), st.integers(0, 2**40))
+@settings(deadline=None, max_examples=30)
+def test_every_class_is_in_both_splits_and_names_parse(n_training, n_testing, seed):
+    recordings = plan.recordings(n_training, n_testing, seed)
+    training = [r for r in recordings if r.is_training]
+    testing = [r for r in recordings if not r.is_training]
+    clips = [clip.path for r in recordings for clip in r.clips]
+    assert len(clips) == len(set(clips)) == n_training + n_testing
+    assert {r.labels[0] for r in training} == set(INSTRUMENTS)
+    assert {code for r in testing for code in r.labels} == set(INSTRUMENTS)
+    for r in training:
+        for clip in r.clips:
+            name = parse_training_name(Path(clip.path).stem)
+            assert (name.instrument,) == r.labels
+            assert name.genre == r.genre
+            assert name.drums in (None, "---", "dru" if r.drums else "nod")
+
+
+def test_at_real_size_the_counts_are_those_of_irmas():
+    recordings = plan.recordings(6705, 2874, 0)
+    training = Counter(r.labels[0] for r in recordings if r.is_training for _ in r.clips)
+    testing = [r.labels for r in recordings if not r.is_training]
+    labels = Counter(code for chosen in testing for code in chosen)
+    assert tuple(training[code] for code in INSTRUMENTS) == plan.REAL_TRAINING
+    assert tuple(labels[code] for code in INSTRUMENTS) == plan.REAL_TESTING
+    assert sorted(Counter(map(len, testing)).items()) == list(
+        enumerate(plan.REAL_LABELS_A_CLIP, start=1)
+    )
+    assert all(list(chosen) == sorted(chosen, key=INSTRUMENTS.index) for chosen in testing)
+
+
+def test_default_corpus_meets_every_name_form():
+    paths = [clip.path for r in plan.recordings(264, 66, 2022) for clip in r.clips]
+    names = [Path(path).stem for path in paths]
+    tags = {parse_training_name(n).drums for n, p in zip(names, paths, strict=True) if "Tra" in p}
+    songs = Counter(song_of(n) for n, p in zip(names, paths, strict=True) if "Test" in p)
+    assert tags == {None, "dru", "nod", "---"}
+    assert max(songs.values()) > 1
+    assert 0 < sum(not name.isascii() for name in names) < 30
+    assert names == [unicodedata.normalize("NFC", name) for name in names]
+
+
+def test_song_names_are_unique():
+    assert len({plan.song_name(i) for i in range(1700)}) == 1700
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"training_clips": 10}, {"testing_clips": 2875}, {"seed": -1}, {"training_clips": 33.0}],
+)
+def test_sizes_out_of_range_are_refused_by_name(wrong):
+    with pytest.raises(DataError, match=next(iter(wrong))):
+        sample.ensure(**(SMALL | wrong))
+
+
+# The music
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_labelled_players_are_the_loudest_and_in_range(seed):
+    for recording in plan.recordings(33, 22, seed):
+        piece = composer.compose(recording)
+        melody = [p for p in piece.parts if p.role == "melody"]
+        labelled = [p for p in piece.parts if p.sound.code in recording.labels]
+        others = [p for p in piece.parts if p.sound.code not in recording.labels]
+        assert len({p.sound.code for p in melody}) == 1
+        assert melody[0].sound.code in recording.labels
+        assert {p.sound.code for p in labelled} == set(recording.labels)
+        assert all(p.level <= -7 for p in others)
+        assert max(p.level for p in others + labelled) == 0
+        for part in piece.parts:
+            assert part.notes[:, 2].min() >= part.sound.low - 6
+            assert part.notes[:, 2].max() <= part.sound.high + 6
+            assert part.notes[:, :2].min() >= 0
+
+
+@pytest.mark.parametrize("code", INSTRUMENTS)
+def test_every_class_sounds_at_the_written_pitch(code):
+    font = soundfont.retuned(soundfont.find())
+    for sound in {s.program: s for s in sounds.SOUNDS[code]}.values():
+        pitch = (sound.low + sound.high) // 2
+        note = np.array([[0.0, 1.5, pitch, 90]])
+        part = composer.Part("melody", sound, note, 0.0, 0.0)
+        audio = render._synthesized(part, font, 44100)[8000:40768]
+        power = np.abs(np.fft.rfft(audio * np.hanning(len(audio)), 2**17)) ** 2
+        frequencies = np.fft.rfftfreq(2**17, 1 / 44100)
+        # Organs have pipes an octave below the key, so count from there.
+        ratio = frequencies / (440 * 2 ** ((pitch - 69) / 12) / (2 if code == "org" else 1))
+        harmonic = (np.abs(ratio - ratio.round()) < 0.03 * ratio.clip(1)) & (ratio < 6)
+        assert power[harmonic].sum() > 0.8 * power[ratio < 6].sum(), sound
+
+
+def test_mixture_is_the_sum_of_the_stems():
+    piece = composer.compose(plan.recordings(11, 11, 1)[-1])
+    font = soundfont.retuned(soundfont.find())
+    stems = render.stems(piece, font)
+    mixture = render.mixture(piece, font)
+    assert set(stems) == set(composer.ROLES)
+    np.testing.assert_allclose(sum(stems.values()), mixture, atol=1e-6)
+    assert np.abs(mixture).max() == pytest.approx(10 ** (piece.peak / 20), rel=1e-4)
+    assert np.abs(mixture[:, 0] - mixture[:, 1]).max() > 0.001  # stereo indeed
+
+
+# The files
+
+
+def test_files_have_the_format_of_irmas(root):
+    training = sorted(root.glob("IRMAS-TrainingData/*/*.wav"))
+    testing = files_of_testing(root)
+    assert (len(training), len(testing)) == (22, 11)
+    assert {p.parent.name for p in training} == set(INSTRUMENTS)
+    for path in training + testing:
+        info = soundfile.info(path)
+        assert (info.samplerate, info.channels, info.subtype) == (44100, 2, "PCM_16")
+        assert info.frames == 132300 if path in training else 5 <= info.duration <= 20
+    for path in testing:
+        content = path.with_suffix(".txt").read_bytes()
+        assert content == b"".join(f"{code}\t\n".encode() for code in parse_labels(content))
+
+
+def test_clips_are_audible_and_do_not_clip(root):
+    for path in root.rglob("*.wav"):
+        audio, _ = soundfile.read(path, dtype="float32")
+        loudness = [np.std(audio[i : i + 22050]) for i in range(0, len(audio) - 22050, 22050)]
+        assert np.abs(audio).max() < 0.999
+        assert np.mean(np.array(loudness) > 0.003) > 0.8, path.name
+
+
+def test_the_default_place_is_in_the_cache(root, cache):
+    assert root.parent == cache / "sample"
+
+
+def test_it_says_that_it_is_the_sample_corpus(root):
+    assert sample.is_sample(root)
+    assert "SAMPLE CORPUS" in (root / "README.txt").read_text()
+    assert not list(root.rglob(".tmp-*"))
+
+
+def test_same_bytes_whatever_the_number_of_processes(root, tmp_path):
+    again = sample.ensure(tmp_path / "two", **SMALL, jobs=2)
+    assert digest(again) == digest(root)
+    other = sample.ensure(tmp_path / "other", **(SMALL | {"seed": 4, "training_clips": 11}), jobs=1)
+    assert digest(other) != digest(root)
+
+
+def test_a_second_call_renders_nothing(root, monkeypatch):
+    monkeypatch.setattr(render, "mixture", None)
+    assert sample.ensure(root, **SMALL, jobs=1) == root
+
+
+def test_an_interrupted_rendering_is_not_there_and_goes_on(root, tmp_path, monkeypatch):
+    mixture, rendered = render.mixture, []
+
+    def interrupted(piece, font):
+        if len(rendered) == 5:
+            raise KeyboardInterrupt
+        rendered.append(piece)
+        return mixture(piece, font)
+
+    monkeypatch.setattr(render, "mixture", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        sample.ensure(tmp_path / "corpus", **SMALL, jobs=1)
+    assert not (tmp_path / "corpus").exists()
+    (partial,) = tmp_path.glob("*.partial")
+    (partial / "IRMAS-TrainingData" / "cel" / ".tmp-left.wav").write_bytes(b"half")
+    monkeypatch.setattr(render, "mixture", lambda *args: rendered.append(args) or mixture(*args))
+    whole = sample.ensure(tmp_path / "corpus", **SMALL, jobs=1)
+    assert len(rendered) == len(plan.recordings(22, 11, 3))  # each one once
+    assert digest(whole) == digest(root)
+    assert not list(tmp_path.rglob(".tmp-*"))
+    assert not partial.exists()
+
+
+def test_calls_at_the_same_time_render_once(tmp_path, monkeypatch):
+    rendered, mixture = [], render.mixture
+    monkeypatch.setattr(render, "mixture", lambda *args: rendered.append(args) or mixture(*args))
+    small = SMALL | {"training_clips": 11}
+    with ThreadPoolExecutor(2) as pool:
+        calls = [pool.submit(sample.ensure, tmp_path / "c", **small, jobs=1) for _ in range(2)]
+    assert [call.result() for call in calls] == [tmp_path / "c"] * 2
+    assert len(rendered) == 22
+
+
+def test_true_stems_of_clips_sum_to_the_files(root):
+    training = next(iter(sorted(root.glob("IRMAS-TrainingData/*/*__2.wav"))))
+    for path in (*files_of_testing(root)[:2], training):
+        audio, _ = soundfile.read(path, dtype="float32")
+        stems = sample.stems(root, path.stem)
+        np.testing.assert_allclose(sum(stems.values()), audio, atol=5e-5)
+
+
+# What users get wrong
+
+
+def test_a_folder_with_something_else_is_refused(root, tmp_path):
+    (tmp_path / "IRMAS-TrainingData").mkdir()
+    with pytest.raises(DataError, match="no readable marker"):
+        sample.ensure(tmp_path, **SMALL)
+    with pytest.raises(DataError, match="Delete the folder"):
+        sample.ensure(root, **(SMALL | {"seed": 9}))
+    assert sample.is_sample(root)
+
+
+def test_stems_of_an_unknown_clip_or_folder(root, tmp_path):
+    with pytest.raises(DataError, match="no such clip"):
+        sample.stems(root, "99 - Nobody - Nothing-1")
+    with pytest.raises(DataError, match="no readable marker"):
+        sample.stems(tmp_path, "any")
+
+
+def test_stems_of_another_version_are_refused(root, monkeypatch):
+    monkeypatch.setattr(corpus.CorpusSettings.__init__, "__defaults__", (-1, "0"))
+    with pytest.raises(DataError, match="made by this version"):
+        sample.stems(root, files_of_testing(root)[0].stem)
+
+
+@pytest.mark.parametrize("content", [None, b"not a soundfont", b"RIFF\0\0\0\0sfbk" + bytes(64)])
+def test_unusable_soundfonts_are_refused(content, tmp_path):
+    path = tmp_path / "font.sf2"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DataError, match=r"font\.sf2"):
+        sample.ensure(tmp_path / "corpus", **SMALL, soundfont=str(path), jobs=1)
+    assert not (tmp_path / "corpus").exists()

@@ -1,0 +1,312 @@
+import os
+import resource
+import signal
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_array_equal
+from tiny_training import build, epoch_batches, fit, validation
+
+from irmas_utils.models import checkpoints, losses, lstm, training
+from irmas_utils.models.layers import hidden, scores
+from irmas_utils.project.backend import keras, set_determinism
+from irmas_utils.project.errors import TrainingError
+
+
+def metrics(history):
+    return history.drop(columns="seconds").to_numpy()
+
+
+@pytest.fixture(scope="module")
+def undisturbed():
+    model = build()
+    history = fit(model, 5)
+    return metrics(history), training.predict(model, validation)
+
+
+def test_history_has_a_row_an_epoch_and_the_network_learns(undisturbed):
+    history, _ = undisturbed
+    assert_array_equal(history[:, 0], np.arange(1, 6))
+    loss, accuracy, val_loss, val_accuracy = history[:, 1:].T
+    assert loss[-1] < 0.6 * loss[0]
+    assert accuracy[-1] > 0.5 > accuracy[0]
+    assert val_loss[-1] < val_loss[0]
+    assert val_accuracy[-1] > val_accuracy[0]
+
+
+def test_two_runs_give_the_same_bits(undisturbed):
+    model = build()
+    assert_array_equal(metrics(fit(model, 5)), undisturbed[0])
+    assert_array_equal(training.predict(model, validation), undisturbed[1])
+
+
+@pytest.mark.parametrize(
+    ("loss", "keras_loss"),
+    [
+        ("paper", "categorical_crossentropy"),
+        ("binary", "binary_crossentropy"),
+    ],
+)
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_an_epoch_is_what_model_fit_does(loss, keras_loss, jit_compile):
+    def network():
+        set_determinism(1)
+        inputs = keras.Input((20,))
+        return keras.Model(inputs, scores(hidden(inputs, [16], 0.01)))
+
+    ours, theirs = network(), network()
+    history = fit(ours, 1, loss=loss, jit_compile=jit_compile)
+    theirs.compile(keras.optimizers.Adam(1e-2), keras_loss, metrics=["accuracy"])
+    reference = theirs.fit(
+        ((xb, yb) for xb, yb in epoch_batches(1)),
+        verbose=0,
+        validation_data=(
+            np.concatenate([xb for xb, _ in validation]),
+            np.concatenate([yb for _, yb in validation]),
+        ),
+    ).history
+    for column in ("loss", "accuracy", "val_loss", "val_accuracy"):
+        assert history[column][0] == pytest.approx(reference[column][0], rel=1e-4), column
+    for mine, other in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, other, atol=2e-5)
+
+
+def test_loss_curve_of_the_lstm_is_that_of_kerass_own_loop():
+    """The paper's setting on short clips: batch 2, Adam, a few dozen steps."""
+    rng = np.random.default_rng(0)
+    x = np.cumsum(rng.normal(size=(40, 2, 200)), axis=2).astype(np.float32)
+    y = np.eye(11, dtype=np.float32)[rng.integers(11, size=(40, 2))]
+    ours = lstm.build(dense=(32, 8, 16))
+    waveform = keras.Input((None, 1))
+    layers = hidden(keras.layers.LSTM(22)(waveform), (32, 8, 16), 0.01)
+    theirs = keras.Model(waveform, scores(layers))
+    theirs.set_weights(ours.get_weights())
+    theirs.compile(keras.optimizers.Adam(1e-2), "categorical_crossentropy", jit_compile=False)
+    expected = [
+        float(theirs.train_on_batch(xb[..., None], yb)) for xb, yb in zip(x, y, strict=True)
+    ]
+
+    length = np.full(2, 200, np.int32)
+    steps = [[((xb, length), yb)] for xb, yb in zip(x, y, strict=True)]
+    history = training.fit(
+        ours,
+        lambda epoch: steps[epoch - 1],
+        None,
+        epochs=40,
+        loss="paper",
+        learning_rate=1e-2,
+        seed=0,
+        progress=False,
+    )
+    np.testing.assert_allclose(history["loss"], expected, rtol=1e-3)
+    assert np.ptp(history["loss"]) > 0.5
+
+
+def test_resumed_run_ends_with_the_same_bits(tmp_path, undisturbed):
+    fit(build(), 2, checkpoint_dir=tmp_path)
+    model = build()
+    history = fit(model, 5, checkpoint_dir=tmp_path)
+    assert_array_equal(metrics(history), undisturbed[0])
+    assert_array_equal(training.predict(model, validation), undisturbed[1])
+
+
+def test_finished_run_is_read_back_without_training(tmp_path, undisturbed):
+    fit(build(), 5, checkpoint_dir=tmp_path)
+    model = build()
+    history = training.fit(
+        model,
+        None,
+        validation,
+        loss="paper",
+        learning_rate=1e-2,
+        epochs=5,
+        seed=3,
+        checkpoint_dir=tmp_path,
+    )
+    assert_array_equal(metrics(history), undisturbed[0])
+    assert_array_equal(training.predict(model, validation), undisturbed[1])
+    with pytest.raises(TrainingError, match="5 epochs; expected at most the 4"):
+        fit(build(), 4, checkpoint_dir=tmp_path)
+
+
+KILLED = """
+import os, signal, sys
+import tiny_training
+from irmas_utils import atomic, checkpoints
+
+def fatal(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def fatal_batches(epoch):
+    for number, batch in enumerate(ordered(epoch)):
+        if (epoch, number) == (3, 4):
+            fatal()
+        yield batch
+
+def fatal_save(path, run, variables, history):
+    if len(history) == 3:
+        atomic._sync = fatal  # all bytes written, not yet renamed
+    save(path, run, variables, history)
+
+where, folder = sys.argv[1:]
+ordered, save = tiny_training.epoch_batches, checkpoints.save
+if where == "epoch":
+    tiny_training.epoch_batches = fatal_batches
+else:
+    checkpoints.save = fatal_save
+tiny_training.fit(tiny_training.build(), 5, checkpoint_dir=folder)
+"""
+
+
+def test_sigkilled_run_continues_to_the_same_bits(tmp_path, undisturbed):
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
+    folders = [tmp_path / "epoch", tmp_path / "checkpoint"]
+    runs = [
+        subprocess.Popen([sys.executable, "-c", KILLED, folder.name, folder], env=environment)
+        for folder in folders
+    ]
+    assert [run.wait() for run in runs] == [-signal.SIGKILL] * 2
+    for folder in folders:
+        assert pd.read_csv(folder / "history.csv")["epoch"].tolist() == [1, 2]
+        model = build()
+        assert_array_equal(metrics(fit(model, 5, checkpoint_dir=folder)), undisturbed[0])
+        assert_array_equal(training.predict(model, validation), undisturbed[1])
+
+
+def test_history_on_disk_is_the_history_returned(tmp_path):
+    history = fit(
+        build(), 2, checkpoint_dir=tmp_path, measure=lambda model: {"size": model.count_params()}
+    )
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "history.csv"), history)
+    assert history["size"].tolist() == [523, 523]
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        {"loss": "binary"},
+        {"learning_rate": 1e-3},
+        {"seed": 4},
+        {"settings": {"batch_size": 2}},
+    ],
+)
+def test_checkpoint_of_another_run_is_refused_or_overwritten(tmp_path, option):
+    fit(build(), 1, checkpoint_dir=tmp_path)
+    ((name, _),) = option.items()
+    with pytest.raises(TrainingError, match=f"checkpoint of {name} = .*resume=False"):
+        fit(build(), 2, checkpoint_dir=tmp_path, **option)
+    assert len(fit(build(), 2, checkpoint_dir=tmp_path, resume=False, **option)) == 2
+
+
+def test_checkpoint_of_another_network_is_refused(tmp_path):
+    fit(build(), 1, checkpoint_dir=tmp_path)
+    inputs = keras.Input((20,))
+    other = keras.Model(inputs, scores(hidden(inputs, [17], 0.01)))
+    with pytest.raises(TrainingError, match="checkpoint of variables"):
+        fit(other, 2, checkpoint_dir=tmp_path)
+
+
+def cut_short(path):
+    path.write_bytes(path.read_bytes()[:-200])
+
+
+def flip_a_bit(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def leave_out_an_array(path):
+    with zipfile.ZipFile(path) as archive:
+        kept = {n: archive.read(n) for n in archive.namelist() if n != "2.npy"}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in kept.items():
+            archive.writestr(name, content)
+
+
+def empty(path):
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("damage", [cut_short, flip_a_bit, leave_out_an_array, empty])
+def test_damaged_checkpoint_is_refused_before_anything_is_assigned(tmp_path, damage):
+    fit(build(), 1, checkpoint_dir=tmp_path)
+    damage(tmp_path / "checkpoint.zip")
+    model = build()
+    before = model.get_weights()
+    with pytest.raises(TrainingError, match=r"checkpoint\.zip: found a damaged checkpoint"):
+        fit(model, 2, checkpoint_dir=tmp_path)
+    for mine, other in zip(model.get_weights(), before, strict=True):
+        assert_array_equal(mine, other)
+
+
+def test_loss_that_is_not_a_number_stops_and_keeps_the_last_checkpoint(tmp_path):
+    def poisoned(epoch):
+        found = epoch_batches(epoch)
+        if epoch == 3:
+            found[5][0][0] = np.nan
+        return found
+
+    options = {"loss": "paper", "learning_rate": 1e-2, "epochs": 5, "seed": 3, "progress": False}
+    with pytest.raises(TrainingError, match="epoch 3, batch 6: found a loss of nan") as caught:
+        training.fit(build(), poisoned, validation, checkpoint_dir=tmp_path, **options)
+    assert "is of epoch 2" in str(caught.value)
+    assert len(fit(build(), 2, checkpoint_dir=tmp_path)) == 2
+
+
+def test_full_disk_gives_one_error_and_loses_no_epoch(tmp_path, undisturbed, monkeypatch):
+    """A limit on the size of files fails a write as a full disk does, after some of its bytes."""
+    save = checkpoints.save
+
+    def save_on_full_disk(path, run, variables, history):
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        if len(history) == 3:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+        try:
+            save(path, run, variables, history)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoints, "save", save_on_full_disk)
+        with pytest.raises(TrainingError, match="a failed write .File too large. after epoch 3"):
+            fit(build(), 5, checkpoint_dir=tmp_path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["checkpoint.zip", "history.csv"]
+    assert_array_equal(metrics(fit(build(), 5, checkpoint_dir=tmp_path)), undisturbed[0])
+
+
+def test_batch_mode_prints_one_line_an_epoch(capfd):
+    fit(build(), 2)
+    out, err = capfd.readouterr()
+    assert [line.split(":")[0] for line in out.splitlines()] == ["epoch 1/2", "epoch 2/2"]
+    assert err == ""
+
+
+def test_a_watched_run_draws_a_bar_and_prints_nothing(capfd):
+    fit(build(), 1, progress=True)
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "epoch 1/1: 100%" in err
+
+
+def test_predict_keeps_the_order_and_takes_no_batches():
+    model = build()
+    expected = model(np.concatenate([xb for xb, _ in validation])).numpy()
+    np.testing.assert_allclose(training.predict(model, validation), expected, rtol=1e-5)
+    assert training.predict(model, []).shape == (0, 11)
+
+
+def test_a_trainer_used_again_gives_the_bits_of_a_new_one(undisturbed):
+    model = build()
+    trainer = training.Trainer(model, losses.get("paper"), 1e-2, jit_compile=False)
+    start = [variable.numpy() for variable in model.variables]
+    fit(model, 2, trainer=trainer)
+    for variable, value in zip(model.variables, start, strict=True):
+        variable.assign(value)
+    assert_array_equal(metrics(fit(model, 5, trainer=trainer)), undisturbed[0])
+    assert_array_equal(trainer.predict(validation), undisturbed[1])

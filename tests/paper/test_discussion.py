@@ -1,0 +1,118 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from irmas_utils import INSTRUMENTS, metrics
+from irmas_utils.paper import discussion, studies
+from irmas_utils.paper.discussion import Idea
+from irmas_utils.project import records, settings
+from irmas_utils.project.errors import DataError
+
+CFG = settings.load("smoke", networks_variants=["han-wide", "mn04-balanced"])
+RNG = np.random.default_rng(0)
+TRUE = RNG.random((40, 11)) < 0.2
+TRUE[:, 0] |= ~TRUE.any(axis=1)
+
+
+def write(run, scores, threshold=None, names=None):
+    record = records.Record("07_other_networks", CFG)
+    names = names or [f"clip {k}" for k in range(len(scores))]
+    labels = [tuple(np.array(INSTRUMENTS)[on]) for on in TRUE]
+    clips = pd.DataFrame({"name": names, "recording": names, "labels": labels})
+    record.save_predictions(clips, scores, metrics.binarize(scores, threshold or 0.5), run)
+    record.save_metrics({"thresholds": threshold} if threshold else {}, run)
+
+
+def noisy(noise, seed):
+    return np.clip(TRUE * 0.4 + np.random.default_rng(seed).uniform(0.05, noise, TRUE.shape), 0, 1)
+
+
+@pytest.fixture
+def runs():
+    write("han", noisy(0.6, 1), threshold=0.4)
+    write("lstm", np.tile(np.linspace(0.3, 0.6, 11), (40, 1)))
+    write("fft", noisy(0.8, 2))
+
+
+def test_one_system_combined_answers_as_it_did(runs):
+    clips, scores = discussion.combined(CFG, ["han"])
+    _, before, decisions = records.load_predictions("smoke", "han")
+    assert (metrics.binarize(scores) == decisions).all()
+    assert metrics.lrap(TRUE, scores) == metrics.lrap(TRUE, before)
+    assert clips["name"].iloc[0] == "clip 0"
+
+
+def test_systems_count_the_same_whatever_their_thresholds(runs):
+    _, scores = discussion.combined(CFG, ["han", "fft"])
+    write("shifted", metrics.relative(noisy(0.6, 1), 0.4))  # the same system, cut at 0.5
+    _, same = discussion.combined(CFG, ["shifted", "fft"])
+    np.testing.assert_allclose(scores, same, atol=1e-5)
+    alone = [discussion.combined(CFG, [run])[1] for run in ("han", "fft")]
+    assert ((scores >= np.minimum(*alone)) & (scores <= np.maximum(*alone))).all()
+    assert metrics.lrap(TRUE, scores) > max(metrics.lrap(TRUE, own) for own in alone)
+
+
+def test_each_run_keeps_the_threshold_that_it_was_recorded_with(runs):
+    _, scores = discussion.combined(CFG, ["han"])
+    recorded = records.Record("08_bosch_baselines", CFG)
+    recorded.save_metrics({"threshold": 0.4}, "han")
+    assert (discussion.combined(CFG, ["han"])[1] == scores).all()
+    recorded.save_metrics({}, "han")
+    assert (discussion.combined(CFG, ["han"])[1] != scores).all()
+
+
+def test_other_clips_are_an_error(runs):
+    write("fft", noisy(0.8, 2), names=[f"other {k}" for k in range(40)])
+    with pytest.raises(DataError, match=r"fft\.csv.*make paper"):
+        discussion.combined(CFG, ["han", "fft"])
+
+
+def test_a_comparison_tells_better_from_worse(runs):
+    ideas = [Idea("up", ("han",), ("lstm",)), Idea("down", ("lstm",), ("han",)),
+             Idea("same", ("han",), ("han",))]  # fmt: skip
+    for metric in ("micro_f1", "lrap"):
+        table = discussion.compare(CFG, ideas, metric)
+        words = [discussion.verdict(row) for _, row in table.iterrows()]
+        assert words == ["better", "worse", "no clear difference"]
+    assert table["share"].tolist()[1] == 1
+    assert discussion.summary(table)["same"]["difference"] == 0
+
+
+def test_ideas_follow_the_results(runs):
+    names = [idea.idea for idea in discussion.outlook(CFG)]
+    assert "spectrogram images" in names
+    assert "larger network" not in names
+    assert discussion.kept(CFG) == "han"
+    assert discussion.ablation(CFG) == []
+    write("han-wide", noisy(0.5, 3), threshold=0.4)
+    write("mn04", noisy(0.5, 4), threshold=0.4)
+    assert [idea.systems for idea in discussion.ablation(CFG)] == [("han-wide",)]
+    assert "larger network" in [idea.idea for idea in discussion.outlook(CFG)]
+    assert discussion.kept(CFG) == "mn04"
+
+
+def test_data_are_no_reason_where_another_network_does_better():
+    table = pd.DataFrame({
+        "idea": ["1. structure: a", "1. structure: b", "2. size: c", "3. data: d"],
+        "verdict": ["worse", "better", "no clear difference", "better"],
+    })  # fmt: skip
+    expected = {"1. structure": True, "2. size": False, "3. data": False}
+    assert discussion.supported(table) == expected
+    table.loc[3, "verdict"] = "no clear difference"
+    assert discussion.supported(table)["3. data"]
+
+
+@pytest.mark.parametrize("profile", ["smoke", "sample", "full"])
+def test_every_reason_is_tested_by_a_run_of_the_studies(profile):
+    cfg = settings.load(profile)
+    known = {*studies.runs(cfg), "han", "lstm", "fft"}
+    assert all({*idea.systems, *idea.against} <= known for idea in discussion.reasons(cfg))
+    assert {idea.idea[0] for idea in discussion.reasons(cfg)} >= {"2", "3", "4"}
+
+
+def test_without_the_benchmark_nothing_is_measured(monkeypatch, tmp_path):
+    monkeypatch.setattr(discussion, "BENCHMARKS", tmp_path)
+    assert discussion.measured("networks") is None
+    (tmp_path / "networks.json").write_text('{"rows": [{"system": "mn04", "micro F1": 0.5}]}')
+    found = discussion.measured("networks").to_dict("records")
+    assert found == [{"system": "mn04", "micro F1": 0.5}]

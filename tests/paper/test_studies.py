@@ -1,0 +1,75 @@
+import pandas as pd
+import pytest
+
+from irmas_utils.paper import studies
+from irmas_utils.project import execute, paths, records, settings
+from irmas_utils.project.errors import DataError
+
+CFG = settings.load("full")
+
+
+@pytest.mark.parametrize("profile", ["smoke", "sample", "full"])
+def test_every_run_names_parameters_that_its_notebook_has(profile):
+    for run in studies.runs(settings.load(profile)).values():
+        known = execute.parameters_of(paths.NOTEBOOKS / f"{run.notebook}.ipynb")
+        assert run.parameters.keys() <= known.keys()
+
+
+def test_the_base_value_of_every_study_is_one_run():
+    names = list(studies.runs(CFG))
+    assert names.count("lstm-base") == names.count("fft-base") == 1
+    assert "fft-batch_size-4" not in names
+    assert {"fft-batch_size-8", "fft-learning_rate-1e-05", "lstm-dense-64x64x64"} <= {*names}
+
+
+def test_a_value_that_is_added_is_one_run_more():
+    more = settings.load("full", study_fft_vary_batch_size=[1, 2, 4, 8, 16, 32])
+    assert studies.runs(more).keys() - studies.runs(CFG).keys() == {"fft-batch_size-32"}
+    same = {name: studies.runs(more)[name] for name in studies.runs(CFG)}
+    assert same == studies.runs(CFG)
+
+
+def test_each_run_differs_from_the_base_in_one_parameter():
+    extra = {"lstm-base", "fft-base", "lstm-working", "fft-separated"}
+    for model in studies.NOTEBOOKS:
+        base = studies.base(CFG, model)
+        for name, run in studies.runs(CFG).items():
+            if name.startswith(model) and name not in extra:
+                assert sum(run.parameters[key] != base[key] for key in base) == 1
+
+
+def test_results_become_a_row_a_value_and_seed(monkeypatch):
+    def result(profile, run):
+        by_seed = {"micro F1": [0.1, 0.2], "macro F1": [0.1, 0.1], "LRAP": [0.3, 0.5],
+                   "labels a clip": [5, 6]}  # fmt: skip
+        return {
+            "over_seeds": {name: {"values": values} for name, values in by_seed.items()},
+            "answers": [
+                {"seed": s, "answers": 1, "commonest": "voi", "share": 1.0} for s in (0, 1)
+            ],
+            "n_parameters": 7,
+            "seconds_per_epoch": 1.5,
+            "memory_peak_mib": 100.0,
+        }
+
+    monkeypatch.setattr(records, "load_metrics", result)
+    table = studies.table(CFG, "fft", "dense")
+    assert len(table) == 2 * len(CFG.study_fft_vary_dense)
+    assert table["value"].iloc[0] == "64–100000–32–50000"
+    assert table["base"].tolist() == [True] * 2 + [False] * (len(table) - 2)
+    assert studies.means(table)["64–100000"]["LRAP"] == 0.4
+
+
+def test_a_study_that_has_not_run_says_so():
+    with pytest.raises(DataError, match="make paper PROFILE=full"):
+        studies.table(CFG, "fft", "loss")
+
+
+def test_what_a_profile_narrows_is_said():
+    assert studies.narrowed(CFG, "fft") == ""
+    said = studies.narrowed(settings.load("full", study_fft_base_epochs=3), "fft")
+    assert said == f"Narrowed in this profile: epochs 3 instead of {CFG.study_fft_base_epochs}."
+
+
+def test_codes():
+    assert studies.codes(pd.Series([1] + [0] * 9 + [1]).to_numpy()) == "cel voi"

@@ -1,0 +1,328 @@
+"""Figures: they draw what they were given and fit their space."""
+
+import itertools
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_rgb
+
+from irmas_utils import INSTRUMENTS, metrics, plots
+from irmas_utils.paper import claims
+from irmas_utils.plots import signals
+from irmas_utils.project import settings
+
+RATE = 44100
+
+
+@pytest.fixture(autouse=True)
+def drawing():
+    mpl.use("Agg")
+    with mpl.rc_context():
+        plots.use_style()
+        yield
+    plt.close("all")
+
+
+def fake_clip(seconds=3.0):
+    t = np.arange(int(seconds * RATE)) / RATE
+    tones = [np.sin(2 * np.pi * 220 * k * t) / k for k in range(1, 12)]
+    noise = np.random.default_rng(0).normal(0, 0.02, len(t))
+    return (0.3 * sum(tones) * np.exp(-(t % 0.75) * 3) + noise).astype(np.float32)
+
+
+def fake_mel(n_frames=260, seed=0):
+    rng = np.random.default_rng(seed)
+    bands = -20 - 50 * np.linspace(0, 1, 128)[:, None] + 10 * np.sin(np.arange(n_frames) / 9)
+    return bands + rng.normal(0, 4, (128, n_frames)) + 12 * (rng.random((128, 1)) < 0.15)
+
+
+def fake_labels(n_clips=800, seed=0):
+    rng = np.random.default_rng(seed)
+    rate = claims.label_counts("testing") / 2874
+    y_true = rng.random((n_clips, 11)) < rate
+    y_true[~y_true.any(axis=1), 10] = True
+    logits = 2.2 * y_true - 1.8 + rng.normal(0, 1.2, y_true.shape)
+    return y_true, 1 / (1 + np.exp(-logits)), np.arange(n_clips) // 12
+
+
+def fake_result(n_clips=800):
+    y_true, y_score, groups = fake_labels(n_clips)
+    return metrics.evaluate(y_true, metrics.binarize(y_score), y_score, groups, n_bootstrap=200)
+
+
+def fake_history(n_seeds=3, n_epochs=90):
+    rows = []
+    for seed in range(n_seeds):
+        rng = np.random.default_rng(seed)
+        for epoch in range(1, n_epochs + 1):
+            rise = 1 - np.exp(-epoch / 25)
+            rows.append(
+                {
+                    "seed": seed,
+                    "epoch": epoch,
+                    "accuracy": 0.1 + 0.6 * rise + rng.normal(0, 0.01),
+                    "val_accuracy": 0.1 + 0.25 * rise + rng.normal(0, 0.015),
+                    "loss": 2.4 - 1.8 * rise + rng.normal(0, 0.02),
+                    "val_loss": 2.4 + 0.02 * epoch * rise + rng.normal(0, 0.05),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def fake_systems():
+    rows = [
+        ("Bosch et al. 2012, experiment 5", "published", 0.503, None, None),
+        ("Bosch et al. 2012, experiment 1", "published", 0.378, None, None),
+        ("prior top-3", "trivial", 0.4404, 0.42, 0.461),
+        ("paper's constant", "trivial", 0.3804, 0.365, 0.396),
+        ("all eleven", "trivial", 0.2692, 0.262, 0.277),
+        ("LSTM model", "ours", 0.381, 0.36, 0.40),
+        ("FFT model", "ours", 0.291, 0.27, 0.31),
+    ]
+    return pd.DataFrame(rows, columns=["name", "kind", "value", "low", "high"])
+
+
+def fake_differences():
+    rows = [("spectrogram images", 0.08, 0.03, 0.12), ("larger network", -0.01, None, None)]
+    return pd.DataFrame(rows, columns=["idea", "difference", "low", "high"])
+
+
+def fake_stream_scores():
+    scores = np.random.default_rng(0).random((5, 11))
+    return pd.DataFrame(scores, index=["mono", "left", "drums", "pitched", "lead"],
+                        columns=[str(code) for code in INSTRUMENTS])  # fmt: skip
+
+
+def fake_quality():
+    rng, stems = np.random.default_rng(0), np.tile(["drums", "bass", "melody", "other"], 6)
+    mixture, si_sdr = rng.normal(-5, 3, 24), rng.normal(3, 3, 24)
+    return pd.DataFrame({"stem": stems, "mixture": mixture, "si_sdr": si_sdr})
+
+
+def fake_study():
+    rng, values = np.random.default_rng(0), np.repeat([1, 2, 4, 8, 16], 3)
+    return values, 0.32 - 0.01 * np.abs(np.log2(values) - 2) + rng.normal(0, 0.006, len(values))
+
+
+def gradients():
+    t = np.arange(132_300)
+    noise = np.exp(np.random.default_rng(0).normal(0, 0.5, len(t)))
+    vanishing = np.where(t > 120_000, np.exp((t - 132_300) / 300) * noise, 0)
+    return {"22 units, samples": vanishing, "frames": np.full(len(t), 1e-4) * noise}
+
+
+FIGURES = {
+    "label_occurrence": lambda: plots.label_occurrence(
+        claims.label_counts("training"), title="Training set (Figure 1)"
+    ),
+    "durations": lambda: plots.durations(np.random.default_rng(0).uniform(5, 20, 2874)),
+    "labels_per_clip": lambda: plots.labels_per_clip(fake_labels(2874)[0].sum(axis=1)),
+    "cooccurrence": lambda: plots.cooccurrence(metrics.cooccurrence(*[fake_labels(2874)[0]] * 2)),
+    "predicted": lambda: plots.cooccurrence(
+        metrics.cooccurrence(fake_labels()[0], metrics.binarize(fake_labels()[1])),
+        support=fake_labels()[0].sum(axis=0),
+        columns="predicted label",
+    ),
+    "waveform": lambda: plots.waveform(fake_clip(), RATE),
+    "padded_waveform": lambda: plots.padded_waveform(
+        np.pad(fake_clip(), (300_000, 884_000 - 300_000 - 132_300)), RATE
+    ),
+    "spectrum": lambda: plots.spectrum(np.abs(np.fft.rfft(fake_clip(20))[:-1]), RATE),
+    "log_mel": lambda: plots.log_mel(fake_mel(), RATE),
+    "stems": lambda: plots.stems(
+        {n: fake_mel(seed=i) - 9 * i for i, n in enumerate(["bass", "drums", "melody", "other"])},
+        RATE,
+    )[0],
+    "stems_odd": lambda: plots.stems({n: fake_mel() for n in ("mid", "side", "left")}, RATE)[0],
+    "instruments_over_time": lambda: plots.instruments_over_time(
+        np.arange(0, 60, 1.5), fake_labels(40)[1]
+    ),
+    "training_curves": lambda: plots.training_curves(fake_history())[0],
+    "training_one_seed": lambda: plots.training_curves(fake_history(1))[0],
+    "training_one_epoch": lambda: plots.training_curves(fake_history(2, 1))[0],
+    "gradient_norm": lambda: plots.gradient_norm(gradients(), RATE),
+    "per_label_scores": lambda: plots.per_label_scores(fake_result()),
+    "comparison": lambda: plots.comparison(fake_systems()),
+    "differences": lambda: plots.differences(fake_differences(), xlabel="difference in micro F1"),
+    "study": lambda: plots.study(
+        *fake_study(), xlabel="batch size", log_x=True, paper=4
+    ),
+    "causes": lambda: plots.causes(
+        np.repeat(["nothing", "learning rate 0.01", "dense 64–64–64"], 4),
+        fake_study()[1][:12],
+        reference=0.4,
+    ),
+    "study_words": lambda: plots.study(
+        np.repeat(["2048-32-1024", "1024-1024", "64-64-64", "none"], 3),
+        fake_study()[1][:12],
+        xlabel="dense layers",
+        paper="2048-32-1024",
+    ),
+    "per_label_f1": lambda: plots.per_label_f1(dict.fromkeys("abcde", fake_result())),
+    "training_curves_of": lambda: plots.training_curves_of(
+        {"one": fake_history(1), "two": fake_history(2)}
+    ).axes[0],
+    "f1_by_stream": lambda: plots.f1_by_stream(fake_stream_scores()),
+    "separation_quality": lambda: plots.separation_quality(fake_quality()),
+    "threshold_curve": lambda: plots.threshold_curve(
+        metrics.threshold_curve(*fake_labels()[:2]),
+        metrics.choose_threshold(*fake_labels()[:2]),
+    ),
+}  # fmt: skip
+
+
+def test_every_public_plot_is_drawn_here():
+    helpers = {"COLOURS", "use_style", "mark_sample", "mark_corpus"}
+    assert set(plots.__all__) - helpers <= set(FIGURES)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_nothing_is_cut_off_and_nothing_overlaps(name):
+    axes = FIGURES[name]()
+    figure = axes.figure
+    plots.mark_sample(figure)
+    figure.canvas.draw()
+    box = figure.get_tightbbox(figure.canvas.get_renderer())
+    width, height = figure.get_size_inches()
+    # The tight box is what gets saved; far outside the figure means runaway text.
+    assert box.x0 > -0.6
+    assert box.x1 < width + 0.6
+    assert box.y0 > -0.6
+    assert box.y1 < height + 0.6
+    assert axes.get_xlabel() or axes.get_ylabel()
+    assert_tick_labels_apart(axes.xaxis, "x0", "x1")
+    assert_tick_labels_apart(axes.yaxis, "y0", "y1")
+
+
+def assert_tick_labels_apart(axis, start, stop):
+    labels = [t for t in axis.get_ticklabels() if t.get_text() and t.get_visible()]
+    if labels and not labels[0].get_rotation():  # slanted ones overlap as boxes, not as text
+        boxes = [label.get_window_extent() for label in labels]
+        spans = sorted((getattr(b, start), getattr(b, stop)) for b in boxes)
+        assert all(after[0] > before[1] - 1 for before, after in itertools.pairwise(spans))
+
+
+def test_draws_on_the_axes_given():
+    _, (ax, other) = plt.subplots(1, 2)
+    assert plots.label_occurrence(range(11), ax=ax) is ax
+    assert not other.has_data()
+    _, pair = plt.subplots(1, 2)
+    assert list(plots.training_curves(fake_history(1), axes=pair)) == list(pair)
+
+
+def test_bars_hold_the_counts_in_irmas_order():
+    ax = plots.label_occurrence([3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5])
+    assert [bar.get_width() for bar in ax.patches] == [3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5]
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    assert (names[0], names[-1]) == ("cello", "voice")
+    assert ax.yaxis_inverted()
+
+
+def test_labels_per_clip_counts():
+    ax = plots.labels_per_clip([1, 1, 2, 5])
+    assert [bar.get_height() for bar in ax.patches] == [2, 1, 1]
+
+
+def test_durations_histogram_holds_every_clip():
+    for seconds in ([3.0] * 5, [5, 12.5, 20, 20]):
+        ax = plots.durations(seconds)
+        assert sum(bar.get_height() for bar in ax.patches) == len(seconds)
+
+
+def test_cooccurrence_shares_are_of_the_support():
+    matrix = np.diag(range(11))
+    ax = plots.cooccurrence(matrix, support=2 * np.arange(11))
+    assert np.diag(ax.images[0].get_array()).tolist() == [0] + [0.5] * 10
+
+
+def test_decimated_spectrum_keeps_its_peaks():
+    magnitude = np.full(442_000, 1e-3)
+    magnitude[123_457] = 1.0
+    line = plots.spectrum(magnitude, RATE).lines[0]
+    assert len(line.get_xdata()) <= signals.POINTS
+    assert line.get_ydata().max() == 0
+    peak = line.get_xdata()[np.argmax(line.get_ydata())]
+    assert peak == pytest.approx(123_457 * RATE / 884_000, rel=0.01)
+
+
+def test_decimated_waveform_keeps_its_extremes():
+    samples = np.zeros(884_000, dtype=np.float32)
+    samples[[777_777, 12_345]] = 0.9, -0.7
+    points = plots.waveform(samples, RATE).collections[0].get_paths()[0].vertices
+    assert points[:, 1].max() == pytest.approx(0.9)
+    assert points[:, 1].min() == pytest.approx(-0.7)
+
+
+def test_silence_and_short_signals_draw():
+    plots.padded_waveform(np.zeros(1000), RATE)
+    plots.spectrum(np.zeros(2000), RATE)
+    plots.waveform([0.1, -0.1], RATE)
+    plots.instruments_over_time([0.0], np.full((1, 11), 0.5))
+    plots.gradient_norm(np.zeros(10), RATE)
+
+
+def test_padding_is_shaded_before_and_after():
+    ax = plots.padded_waveform(np.pad(np.ones(RATE), (RATE, 2 * RATE)), RATE)
+    spans = [(p.get_x(), p.get_x() + p.get_width()) for p in ax.patches]
+    assert spans == [(0, 1), (2, 4)]
+
+
+def test_missing_intervals_draw_without_bars():
+    y = np.eye(11)
+    plots.per_label_scores(metrics.evaluate(y, y, n_bootstrap=0))
+    ax = plots.study([1, 2], [0.3, 0.4])
+    assert len(ax.lines[0].get_xdata()) == 2
+
+
+def test_training_curves_show_the_mean_of_the_seeds():
+    history = fake_history(3, 5)
+    ax = plots.training_curves(history)[1]
+    mean = next(line for line in ax.lines if line.get_label() == "training")
+    assert mean.get_ydata() == pytest.approx(history.groupby("epoch")["loss"].mean().to_numpy())
+
+
+def test_validation_may_be_missing():
+    history = fake_history(2, 5).assign(val_loss=np.nan, val_accuracy=np.nan)
+    ax = plots.training_curves(history)[0]
+    assert {line.get_label() for line in ax.lines if line.get_label()[0] != "_"} == {"training"}
+
+
+def test_comparison_has_a_row_a_system_from_the_top():
+    ax = plots.comparison(fake_systems())
+    assert ax.get_yticklabels()[0].get_text() == "Bosch et al. 2012, experiment 5"
+    assert ax.get_ylim()[0] > ax.get_ylim()[1]
+    assert [t.get_text() for t in ax.texts][:2] == ["0.503", "0.378"]
+
+
+def test_differences_have_a_row_an_idea_from_the_top():
+    ax = plots.differences(fake_differences())
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["spectrogram images", "larger network"]
+    assert ax.get_ylim()[0] > ax.get_ylim()[1]
+    assert [t.get_text() for t in ax.texts] == ["+0.080", "-0.010"]
+
+
+def test_colours_differ_in_lightness_where_they_meet():
+    def lightness(name):
+        return np.dot(to_rgb(plots.COLOURS[name]), (0.2126, 0.7152, 0.0722))
+
+    for a, b in [("training", "validation"), ("ours", "trivial"), ("precision", "recall")]:
+        assert abs(lightness(a) - lightness(b)) > 0.15
+
+
+def test_only_the_sample_corpus_is_marked_and_once():
+    for profile, notes in {"sample": 1, "full": 0}.items():
+        figure = plt.figure()
+        for _ in range(2):
+            plots.mark_corpus(figure, settings.load(profile))
+        assert [t.get_text() for t in figure.texts] == ["sample corpus, not IRMAS"] * notes
+
+
+def test_over_time_rows_are_instruments():
+    scores = np.zeros((4, 11))
+    scores[2, 3] = 1
+    mesh = plots.instruments_over_time([0, 1, 2, 3], scores).collections[0]
+    assert np.argwhere(mesh.get_array() == 1).tolist() == [[3, 2]]
+    assert len(INSTRUMENTS) == mesh.get_array().shape[0]

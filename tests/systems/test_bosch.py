@@ -1,0 +1,384 @@
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import f1_score
+
+from irmas_utils import INSTRUMENTS
+from irmas_utils.audio import features
+from irmas_utils.audio import io as audio
+from irmas_utils.data import index as dataset
+from irmas_utils.project.errors import SettingsError, TrainingError
+from irmas_utils.systems import mixtures
+from irmas_utils.systems.bosch import descriptors, streams, svm
+from irmas_utils.systems.bosch import experiments as bosch
+from irmas_utils.systems.bosch.streams import StreamFeatures
+
+RATE = 16000
+CODES = ("cel", "flu", "voi")
+
+
+def excerpt(code, seed, seconds=3.0):
+    """Some notes of a made-up instrument: each code has its own spectrum and panning."""
+    rng = np.random.default_rng(seed)
+    kind = CODES.index(code)
+    t = np.arange(round(seconds * RATE)) / RATE
+    pitch = rng.choice([220, 247, 262, 294])
+    partials = [np.sin(2 * np.pi * pitch * h * t) / h ** (kind + 0.5) for h in range(1, 9)]
+    signal = sum(partials[:: 1 + kind % 2]) * np.exp(-(kind + 1) * (t % 0.5))
+    signal = 0.1 * signal + 0.003 * rng.normal(size=len(t))
+    pan = 0.5 + 0.3 * (kind - 1)
+    return np.stack([(1 - pan) * signal, pan * signal], axis=1).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """Five recordings of two excerpts for each of three classes, and three test clips."""
+    root = tmp_path_factory.mktemp("irmas")
+    for code in CODES:
+        for recording in range(5):
+            for number in (1, 2):
+                name = f"{CODES.index(code):03d}__[{code}][nod][cla]{recording:04d}__{number}.wav"
+                path = root / "IRMAS-TrainingData" / code / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                soundfile.write(path, excerpt(code, 10 * recording + number), RATE)
+    testing = root / "IRMAS-TestingData-Part1" / "Part1"
+    testing.mkdir(parents=True)
+    for number, labels in enumerate((("cel",), ("flu", "voi"), ("voi",))):
+        clip = sum(excerpt(code, 100 + number, 5.0) for code in labels)
+        soundfile.write(testing / f"song-{number}.wav", clip, RATE)
+        (testing / f"song-{number}.txt").write_text("".join(f"{code}\t\n" for code in labels))
+    return root
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("IRMAS_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _own_folders(cache):
+    """Replace the fixture that gives every test a new cache: here features are shared."""
+
+
+@pytest.fixture(scope="module")
+def index(root):
+    return dataset.load_index(root)
+
+
+@pytest.fixture(scope="module")
+def parts(index, cache):
+    training = index[index["split"] == "training"]
+    held_out = training["recording"].str.contains("0004")
+    fit, held_out = training[~held_out], training[held_out]
+    mixed = mixtures.make(held_out, 8, seed=0)
+    return {
+        "fit": fit,
+        "held_out": held_out,
+        "mixed": mixed,
+        "training": streams.extract(fit["path"], streams.TRAINING_STREAMS),
+        "validation": streams.extract(mixed["path"]),
+        "testing": streams.extract(index[index["split"] == "testing"]["path"]),
+    }
+
+
+def trained(parts, **options):
+    classes = parts["fit"]["labels"].str[0].to_numpy(str)
+    return bosch.fit_models(
+        parts["training"], classes, parts["fit"]["recording"].to_numpy(), **options
+    )
+
+
+@pytest.fixture(scope="module")
+def models(parts):
+    return trained(parts)
+
+
+pytestmark = [
+    pytest.mark.filterwarnings("error::UserWarning"),
+    pytest.mark.filterwarnings("error::RuntimeWarning"),
+]
+
+
+class TestStreams:
+    @given(n_samples=st.integers(0, 1000), length=st.integers(1, 300))
+    def test_windows_cover_the_clip(self, n_samples, length):
+        cuts = streams.windows(n_samples, length)
+        covered = np.zeros(n_samples, bool)
+        for cut in cuts:
+            covered[cut] = True
+            assert cut.stop - cut.start == length
+        assert covered.all()
+        assert len(cuts) == max(1, -(-n_samples // length))
+        assert all(cut.stop <= n_samples for cut in cuts) or n_samples < length
+
+    def test_streams_of_a_clip(self):
+        samples = excerpt("cel", 0)
+        found = streams.split(samples, RATE, streams.ALL_STREAMS)
+        assert tuple(found) == streams.ALL_STREAMS
+        assert {len(signal) for signal in found.values()} == {len(samples)}
+        stems = sum(found[stem] for stem in streams.STEMS)
+        np.testing.assert_allclose(stems, audio.mono(samples), atol=1e-5)
+        lead = found["melody"] + found["other"]
+        np.testing.assert_allclose(found["lead"], lead, atol=1e-6)
+
+    def test_description_of_a_clip(self):
+        samples = excerpt("cel", 0, seconds=5.0)
+        described = streams.describe_clip(samples, RATE, streams=["left", "mono", "mid"])
+        assert described.shape == (3, 2, len(descriptors.names()))
+        expected = descriptors.describe(samples[-3 * RATE :, 0], RATE)
+        np.testing.assert_array_equal(described[0, 1], expected)
+        np.testing.assert_array_equal(described[1], described[2])
+
+    def test_extraction_does_not_depend_on_the_number_of_processes(
+        self, index, monkeypatch, tmp_path
+    ):
+        files = index["path"][-3:].tolist()
+        alone = streams.extract(files, ["mono", "side"])
+        monkeypatch.setenv("IRMAS_CACHE", str(tmp_path))
+        together = streams.extract(files, ["mono", "side"], jobs=2)
+        np.testing.assert_array_equal(alone.clip, [0, 0, 1, 1, 2, 2])
+        np.testing.assert_array_equal(together.clip, alone.clip)
+        for stream in alone.streams:
+            np.testing.assert_array_equal(together.streams[stream], alone.streams[stream])
+
+    def test_what_was_described_is_not_described_again(self, parts, index, monkeypatch):
+        monkeypatch.setattr(descriptors, "describe", None)
+        again = streams.extract(index[index["split"] == "testing"]["path"])
+        np.testing.assert_array_equal(again.streams["mono"], parts["testing"].streams["mono"])
+
+    def test_stems_come_from_the_cache(self, index, monkeypatch):
+        first = streams.stems(index["path"][0])
+        monkeypatch.setattr(streams.separation.SpectralSeparator, "__call__", None)
+        again = streams.stems(index["path"][0])
+        samples, _ = audio.read(index["path"][0])
+        assert tuple(first) == tuple(again) == streams.STEMS
+        np.testing.assert_allclose(sum(again.values()), samples, atol=1e-4)
+
+
+class TestMixtures:
+    table = pd.DataFrame(
+        [
+            {"recording": f"{code}{r}", "labels": (code,), "path": f"{code}{r}{n}"}
+            for code in INSTRUMENTS
+            for r in range(4)
+            for n in range(1 + r % 3)
+        ]
+    )
+
+    @settings(deadline=None, max_examples=20)
+    @given(seed=st.integers(0, 1000))
+    def test_each_source_is_one_recording_of_another_class(self, seed):
+        for mixture in mixtures.plan(self.table, 20, np.random.default_rng(seed)):
+            assert 1 <= len(mixture.labels) <= 5
+            assert len(set(mixture.labels)) == len(mixture.labels)
+            assert list(mixture.labels) == sorted(mixture.labels, key=INSTRUMENTS.index)
+            for label, rows in zip(mixture.labels, mixture.sources, strict=True):
+                source = self.table.iloc[list(rows)]
+                assert source["recording"].nunique() == 1
+                assert set(source["labels"]) == {(label,)}
+
+    def test_label_counts_follow_the_published_ones(self):
+        planned = mixtures.plan(self.table, 2000, np.random.default_rng(0))
+        counts = np.bincount([len(mixture.labels) for mixture in planned], minlength=6)
+        expected = np.array([0, 1236, 1278, 318, 39, 3]) / 2874
+        np.testing.assert_allclose(counts / 2000, expected, atol=0.04)
+
+    def test_the_mixture_is_the_sum_of_its_sources(self, parts):
+        files = parts["held_out"]["path"].tolist()
+        mixture = mixtures.Mixture(("cel", "flu"), ((0, 1), (2, 3)), (0.0, -6.0))
+        mixed, rate = mixtures.render(mixture, files)
+        assert rate == RATE
+        expected = sum(
+            np.concatenate([unit_level(files[row]) for row in rows]) * gain
+            for rows, gain in zip(mixture.sources, (1, 10 ** (-6 / 20)), strict=True)
+        )
+        np.testing.assert_allclose(mixed, 0.9 * expected / np.abs(expected).max(), atol=1e-5)
+
+    def test_the_same_seed_gives_the_same_files(self, parts):
+        again = mixtures.make(parts["held_out"], 8, seed=0)
+        pd.testing.assert_frame_equal(again, parts["mixed"])
+        assert (
+            mixtures.make(parts["held_out"], 8, seed=1)["path"].tolist() != again["path"].tolist()
+        )
+
+
+def unit_level(file):
+    samples, _ = audio.read(file)
+    return samples / np.sqrt(np.mean(samples**2))
+
+
+def random_labels(rng, n):
+    labels = (rng.random((n, 11)) < 0.2).astype(float)
+    labels[0, 0] = 1
+    return labels
+
+
+class TestAggregation:
+    @settings(deadline=None, max_examples=30)
+    @given(seed=st.integers(0, 10_000), ties=st.booleans())
+    def test_no_threshold_is_better_than_the_chosen_one(self, seed, ties):
+        rng = np.random.default_rng(seed)
+        labels, scores = random_labels(rng, 6), rng.random((6, 11))
+        scores = np.round(scores, 1) if ties else scores
+        threshold, f1 = bosch.choose_threshold(scores, labels)
+        found = f1_score(labels, scores >= threshold, average="micro", zero_division=0)
+        assert found == pytest.approx(f1)
+        for other in np.unique(scores):
+            hits = np.sum(labels[scores >= other])
+            assert 2 * hits / (np.sum(scores >= other) + labels.sum()) <= f1 + 1e-12
+
+    def test_the_mean_leaves_silence_out(self):
+        first = np.array([[0.2, 0.8], [0.0, 0.0], [0.0, 0.0]])
+        second = np.array([[0.4, 0.6], [0.6, 0.4], [0.0, 0.0]])
+        joined = bosch.aggregate([first, second], np.array([0, 0, 1]), 2)
+        np.testing.assert_allclose(joined, [[0.4, 0.6], [0, 0]])
+
+    @given(seed=st.integers(0, 1000), threshold=st.floats(0.05, 0.95))
+    def test_the_maximum_is_the_union_of_labels(self, seed, threshold):
+        rng = np.random.default_rng(seed)
+        heard, clip = rng.random((3, 7, 11)), np.array([0, 0, 0, 1, 1, 2, 2])
+        joined = bosch.aggregate(heard, clip, 3, "max") >= threshold
+        union = [(heard[:, clip == c] >= threshold).any(axis=(0, 1)) for c in range(3)]
+        np.testing.assert_array_equal(joined, union)
+
+    def test_a_stream_that_helps_is_added_and_one_that_harms_is_dropped(self):
+        rng = np.random.default_rng(0)
+        labels = random_labels(rng, 40)
+        good = 0.8 * labels + 0.2 * rng.random((40, 11))
+        candidates = {stem: rng.random((40, 11)) for stem in streams.STEMS} | {"lead": good}
+        chosen = bosch.choose_streams(candidates, np.arange(40), labels)
+        assert chosen == ["lead"]
+
+
+class TestMachine:
+    def data(self, n_recordings=6, seed=0):
+        rng = np.random.default_rng(seed)
+        classes = np.repeat(CODES, 2 * n_recordings)
+        recordings = np.repeat(np.arange(3 * n_recordings), 2)
+        centre = np.eye(3).repeat(2 * n_recordings, axis=0) @ rng.normal(size=(3, 20))
+        return centre + 0.3 * rng.normal(size=(len(classes), 20)), classes, recordings
+
+    def test_it_learns_and_its_probabilities_sum_to_one(self):
+        values, classes, recordings = self.data()
+        model = svm.fit(values, classes, recordings)
+        found = svm.probabilities(model, values)
+        np.testing.assert_allclose(found.sum(axis=1), 1)
+        predicted = np.array(INSTRUMENTS)[found.argmax(axis=1)]
+        assert np.mean(predicted == classes) > 0.9
+
+    def test_no_recording_is_in_two_folds(self, monkeypatch):
+        seen = []
+        search = svm.GridSearchCV
+
+        def spy(*args, cv, **kwargs):
+            seen.extend(cv)
+            return search(*args, cv=cv, **kwargs)
+
+        monkeypatch.setattr(svm, "GridSearchCV", spy)
+        values, classes, recordings = self.data()
+        svm.fit(values, classes, recordings)
+        assert len(seen) == 3
+        for train, test in seen:
+            assert not set(recordings[train]) & set(recordings[test])
+
+    def test_rare_classes_score_zero(self):
+        values, classes, recordings = self.data()
+        classes = classes.copy()
+        classes[:2] = "gac"
+        found = svm.probabilities(svm.fit(values, classes, recordings), values)
+        assert not found[:, INSTRUMENTS.index("gac")].any()
+        np.testing.assert_allclose(found.sum(axis=1), 1)
+
+    def test_silence_is_neither_learnt_nor_classified(self):
+        values, classes, recordings = self.data()
+        silent = np.vstack([values, np.zeros((4, 20))])
+        more = [*classes, *CODES, "cel"], [*recordings, 90, 91, 92, 93]
+        model = svm.fit(silent, *map(np.array, more))
+        expected = svm.probabilities(svm.fit(values, classes, recordings), values)
+        np.testing.assert_array_equal(svm.probabilities(model, silent)[:-4], expected)
+        assert not svm.probabilities(model, silent)[-4:].any()
+
+    def test_too_few_recordings_are_refused(self):
+        values, classes, recordings = self.data(n_recordings=2)
+        with pytest.raises(TrainingError, match="at least two"):
+            svm.fit(values, classes, recordings)
+
+
+class TestExperiments:
+    def test_who_hears_what(self):
+        models = {stream: f"model of {stream}" for stream in streams.TRAINING_STREAMS}
+        assert bosch.assign(1, models) == {"mono": "model of mono"}
+        assert set(bosch.assign(2, models)) == set(streams.SIDES)
+        assert set(bosch.assign(2, models).values()) == {"model of mono"}
+        assert bosch.assign(3, models) == dict.fromkeys(streams.STEMS, "model of mono")
+        assert bosch.assign(4, models) == {s: f"model of {s}" for s in streams.STEMS}
+        assert set(bosch.assign(5, models)) == set(streams.TRAINING_STREAMS)
+        with pytest.raises(SettingsError, match="one of 1 to 5"):
+            bosch.assign(6, models)
+
+    @pytest.mark.parametrize("experiment", bosch.EXPERIMENTS)
+    @pytest.mark.parametrize("how", ["mean", "max"])
+    def test_each_system_predicts(self, experiment, how, parts, models, index):
+        labels = features.label_matrix(parts["mixed"]["labels"])
+        system = bosch.build(experiment, models, parts["validation"], labels, how)
+        scores = system.predict(parts["testing"])
+        assert scores.shape == (3, 11)
+        assert np.isfinite(scores).all()
+        assert (scores >= 0).all()
+        assert (scores <= 1).all()
+        assert 0 < system.threshold < 1
+        if experiment == 1:
+            truth = features.label_matrix(index[index["split"] == "testing"]["labels"])
+            assert bosch.choose_threshold(scores, truth)[1] > 0.8
+
+    def test_stereo_differs_from_mono(self, parts, models):
+        labels = features.label_matrix(parts["mixed"]["labels"])
+        one, two = (bosch.build(e, models, parts["validation"], labels) for e in (1, 2))
+        assert np.abs(one.predict(parts["testing"]) - two.predict(parts["testing"])).max() > 0.01
+
+    def test_mono_files_and_silence_are_defined(self, models, tmp_path):
+        mono = excerpt("voi", 3, 4.0)[:, :1]
+        clips = {"mono": mono, "twice": np.repeat(mono, 2, axis=1), "silent": np.zeros((50000, 2))}
+        for name, samples in clips.items():
+            soundfile.write(tmp_path / f"{name}.wav", samples, RATE)
+        found = streams.extract([tmp_path / f"{name}.wav" for name in clips])
+        scores = {
+            e: bosch.System(e, bosch.assign(e, models), "mean", 0.2).predict(found)
+            for e in bosch.EXPERIMENTS
+        }
+        for score in scores.values():
+            assert np.isfinite(score).all()
+            assert score[:2].any()
+            assert not score[2].any()
+        np.testing.assert_allclose(scores[1], scores[2], atol=1e-6)
+
+    def test_the_same_seed_gives_the_same_models(self, parts, models):
+        again = trained({**parts, "training": only(parts["training"], "melody")})
+        heard = parts["testing"].streams["melody"]
+        np.testing.assert_array_equal(
+            svm.probabilities(again["melody"], heard), svm.probabilities(models["melody"], heard)
+        )
+
+
+def only(found, stream):
+    return StreamFeatures({stream: found.streams[stream]}, found.clip)
+
+
+def test_all_five_run_on_real_clips(real_clips):
+    index = dataset.load_index(real_clips)
+    classes = index["labels"].str[0].to_numpy(str)
+    index = index[np.isin(classes, ["cel", "sax", "tru"])].groupby("labels").head(8)
+    found = streams.extract(index["path"])
+    training = StreamFeatures({s: found.streams[s] for s in streams.TRAINING_STREAMS}, found.clip)
+    classes = index["labels"].str[0].to_numpy(str)
+    models = bosch.fit_models(training, classes, index["recording"].to_numpy())
+    for experiment in bosch.EXPERIMENTS:
+        system = bosch.build(experiment, models, found, features.label_matrix(index["labels"]))
+        scores = system.predict(found)
+        assert np.isfinite(scores).all()
+        assert scores.any(axis=1).all()

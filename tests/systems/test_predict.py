@@ -1,0 +1,224 @@
+import json
+import os
+import subprocess
+import sys
+import tracemalloc
+
+import numpy as np
+import pytest
+import soundfile
+from conftest import SHARED
+
+from irmas_utils import INSTRUMENTS
+from irmas_utils.models import han
+from irmas_utils.project import paths
+from irmas_utils.project.backend import keras
+from irmas_utils.project.errors import AudioError, ModelError
+from irmas_utils.systems import predict, saved
+from irmas_utils.systems.saved import Recognizer
+
+WEIGHTS = SHARED / "weights"
+
+
+@pytest.fixture(scope="module")
+def recognizer():
+    return Recognizer(
+        han.build(1 / 16, filters=(32, 64)), 32000, 16000, 8000, (0.5,) * 11,
+        provenance={"name": "small network"},
+    )  # fmt: skip
+
+
+def _write(path, seconds=2.0, rate=44100, channels=2, seed=0, **kwargs):
+    rng = np.random.default_rng(seed)
+    noise = rng.uniform(-0.5, 0.5, (round(seconds * rate), channels)).cumsum(axis=0)
+    noise /= np.abs(noise).max() * 1.1
+    soundfile.write(path, noise, rate, **kwargs)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "kwargs"),
+    [
+        ("a.wav", {"subtype": "PCM_24"}),
+        ("a.wav", {"rate": 8000, "channels": 1, "subtype": "FLOAT"}),
+        ("a.flac", {"rate": 96000}),
+        ("a.ogg", {"channels": 1}),
+        ("a.mp3", {"rate": 48000}),
+        ("a.wav", {"channels": 6}),
+        ("ä ö.aiff", {"seconds": 0.01}),
+        ("a.wav", {"seconds": 31.7, "rate": 22050}),
+    ],
+    ids=str,
+)
+def test_any_file(recognizer, tmp_path, name, kwargs):
+    path = _write(tmp_path / name, **kwargs)
+    found = predict.predict(path, recognizer)
+    info = soundfile.info(path)
+    assert (found.sample_rate, found.channels) == (info.samplerate, info.channels)
+    assert found.duration == pytest.approx(info.duration)
+    assert found.scores.shape == (11,)
+    assert found.starts[-1] + 0.5 == pytest.approx(max(info.duration, 0.5), abs=0.001)
+    expected = recognizer.score_files([path])[0]
+    np.testing.assert_allclose(found.scores, expected, atol=2e-3)
+
+
+@pytest.mark.parametrize("content", [b"", b"no audio", b"RIFF"], ids=str)
+def test_unreadable_files(recognizer, tmp_path, content):
+    (tmp_path / "a.wav").write_bytes(content)
+    with pytest.raises(AudioError, match=r"a\.wav"):
+        predict.predict(tmp_path / "a.wav", recognizer)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_not_finite(recognizer, tmp_path, value):
+    soundfile.write(tmp_path / "a.wav", np.full(40000, value), 8000, subtype="FLOAT")
+    with pytest.raises(AudioError, match="NaN or infinite"):
+        predict.predict(tmp_path / "a.wav", recognizer)
+
+
+def test_no_samples(recognizer, tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.zeros((0, 2)), 44100)
+    with pytest.raises(AudioError, match="no samples"):
+        predict.predict(tmp_path / "a.wav", recognizer)
+
+
+def test_silence(recognizer, tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.zeros(40000), 16000)
+    assert np.isfinite(predict.predict(tmp_path / "a.wav", recognizer).window_scores).all()
+
+
+def test_memory_does_not_grow_with_the_file(tmp_path):
+    waveform = keras.Input((None,))
+    mean = keras.layers.GlobalAveragePooling1D()(keras.layers.Reshape((-1, 1))(waveform))
+    model = keras.Model(waveform, keras.layers.Dense(11, "sigmoid")(mean))
+    cheap = Recognizer(model, 8000, 8000, 8000, (0.5,) * 11)
+    peaks = []
+    for seconds in (60, 60, 600):
+        path = _write(tmp_path / "a.wav", seconds, rate=8000)
+        tracemalloc.start()
+        predict.predict(path, cheap)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[2] < peaks[1] + 2**20
+
+
+def test_command_prints_a_table_and_goes_on_after_errors(recognizer, tmp_path, capsys):
+    model = saved.save(tmp_path / "model", recognizer)
+    good = str(_write(tmp_path / "good.wav"))
+    assert predict.main([str(tmp_path / "gone.wav"), good, "--model", str(model)]) == 1
+    out, err = capsys.readouterr()
+    assert "small network" in out
+    assert "good.wav  (0:02, 44100 Hz, 2 channels)" in out
+    assert "acoustic guitar" in out
+    assert err.startswith("error: ")
+    assert "gone.wav" in err
+    assert err.count("\n") == 1
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(recognizer, tmp_path):
+    model = saved.save(tmp_path / "model", recognizer)
+    files = [str(_write(tmp_path / "good.wav"))] * 3
+    command = [sys.executable, "-m", "irmas_utils.systems.predict", *files, "--model", str(model)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process.stdout.readline()
+    process.stdout.close()
+    assert "Traceback" not in process.stderr.read()
+    assert process.wait() == 1
+
+
+def test_command_prints_json(recognizer, tmp_path, capsys):
+    model = saved.save(tmp_path / "model", recognizer)
+    good = str(_write(tmp_path / "good.wav"))
+    files = [good, str(tmp_path / "gone.wav")]
+    assert predict.main([*files, "--json", "--model", str(model)]) == 1
+    entries = json.loads(capsys.readouterr().out)
+    assert [entry["file"] for entry in entries] == files
+    assert list(entries[0]["scores"]) == list(INSTRUMENTS)
+    assert [window["start"] for window in entries[0]["windows"]] == [
+        0,
+        0.25,
+        0.5,
+        0.75,
+        1,
+        1.25,
+        1.5,
+    ]
+    named = [c for c, score in entries[0]["scores"].items() if score > 0.5]
+    assert entries[0]["instruments"] == named
+    assert "gone.wav" in entries[1]["error"]
+    assert predict.main([good, "--model", str(model)]) == 0
+
+
+def test_a_missing_model_is_one_line(tmp_path, capsys):
+    assert (
+        predict.main([str(_write(tmp_path / "a.wav")), "--model", str(tmp_path / "m.keras")]) == 1
+    )
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+
+
+def _place(recognizer, profile, data, age):
+    provenance = {"name": f"{profile} {age}", "data": data}
+    model = Recognizer(recognizer.model, 32000, 16000, 8000, (0.5,) * 11, provenance=provenance)
+    path = saved.save(paths.results_root() / profile / "models" / f"m{age}", model)
+    os.utime(path, (10_000 - age, 10_000 - age))
+    return path
+
+
+def test_default_is_the_newest_model_trained_on_irmas(recognizer):
+    _place(recognizer, "sample", "sample corpus, not IRMAS", 1)
+    assert predict.default_recognizer().provenance["name"] == "sample 1"
+    _place(recognizer, "full", "IRMAS", 3)
+    _place(recognizer, "full", "IRMAS", 2)
+    _place(recognizer, "full", "IRMAS", 4)
+    assert predict.default_recognizer().provenance["name"] == "full 2"
+
+
+def test_a_damaged_default_is_told_of_if_there_is_no_other(recognizer):
+    damaged = _place(recognizer, "full", "IRMAS", 1)
+    damaged.with_suffix(".json").write_text("{")
+    with pytest.raises(ModelError, match="m1"):
+        predict.default_recognizer()
+    _place(recognizer, "sample", "sample corpus, not IRMAS", 5)
+    assert predict.default_recognizer().provenance["name"] == "sample 5"
+
+
+def test_without_any_model_or_weights(monkeypatch):
+    monkeypatch.setattr(predict.weights, "available", lambda: (None, "no network"))
+    with pytest.raises(ModelError, match=r"no network.*make notebook"):
+        predict.default_recognizer()
+
+
+@pytest.mark.skipif(not WEIGHTS.is_dir(), reason="no weights at hand")
+def test_untrained_network_is_the_last_resort(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("IRMAS_WEIGHTS", str(WEIGHTS))
+    assert predict.main([str(_write(tmp_path / "a.wav"))]) == 0
+    assert "untrained on IRMAS" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(not WEIGHTS.is_dir(), reason="no weights at hand")
+def test_untrained_network_hears_a_cello_and_a_trumpet(monkeypatch, tmp_path):
+    monkeypatch.setenv("IRMAS_WEIGHTS", str(WEIGHTS))
+    reference = np.load(WEIGHTS / "mn04_reference.npz")
+    recognizer = predict.untrained()
+    for code, clip in (("cel", "cello"), ("tru", "trumpet")):
+        soundfile.write(tmp_path / "a.wav", reference[f"{clip}_waveform"], 32000)
+        found = predict.predict(tmp_path / "a.wav", recognizer)
+        assert INSTRUMENTS[found.scores.argmax()] == code
+
+
+def test_every_moment_belongs_to_the_nearest_window(recognizer, tmp_path):
+    found = predict.predict(_write(tmp_path / "a.wav", 1.3), recognizer)
+    np.testing.assert_allclose(found.starts, [0, 0.25, 0.5, 0.75, 0.8], atol=1e-3)
+    np.testing.assert_allclose(found.edges, [0, 0.375, 0.625, 0.875, 1.025, 1.3], atol=1e-3)
+    short = predict.predict(_write(tmp_path / "b.wav", 0.2), recognizer)
+    assert short.edges.tolist() == [0, 0.2]
+
+
+def test_label_table_is_sorted(recognizer, tmp_path):
+    found = predict.predict(_write(tmp_path / "a.wav"), recognizer)
+    table = predict.label_table(found, recognizer)
+    assert table["probability"].is_monotonic_decreasing
+    assert sorted(table["probability"]) == sorted(found.scores)
+    assert (table["named"] == (table["probability"] > table["threshold"])).all()

@@ -1,0 +1,160 @@
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from irmas_utils import INSTRUMENTS
+from irmas_utils.audio import windows
+from irmas_utils.models import efficientat, han
+from irmas_utils.project.backend import keras
+from irmas_utils.project.errors import ModelError
+from irmas_utils.systems import model_card, saved
+from irmas_utils.systems.saved import Recognizer
+
+PROVENANCE = {
+    "name": "small network",
+    "data": "sample corpus, not IRMAS",
+    "settings": {"epochs": 3},
+    "metrics": {"micro F1": {"value": 0.5, "low": 0.4, "high": 0.6}, "parameters": 42},
+    "notes": ["For tests."],
+}
+
+
+@pytest.fixture(scope="module")
+def recognizer():
+    return Recognizer(
+        han.build(1 / 16, filters=(32, 64), mask_bands=4, filter_db=3.0),
+        sample_rate=32000,
+        window=8000,
+        hop=4000,
+        thresholds=tuple(np.linspace(0.1, 0.6, 11)),
+        provenance=PROVENANCE,
+    )
+
+
+@pytest.fixture
+def path(recognizer, tmp_path):
+    return saved.save(tmp_path / "models" / "small", recognizer)
+
+
+@pytest.fixture(scope="module")
+def noise():
+    return np.random.default_rng(0).normal(size=30000).astype(np.float32)
+
+
+def _change(path, **values):
+    file = path.with_suffix(".json")
+    file.write_text(json.dumps(json.loads(file.read_text()) | values))
+
+
+def test_predicts_the_same_after_loading(recognizer, path, noise):
+    assert sorted(p.name for p in path.parent.iterdir()) == ["small.json", "small.keras"]
+    loaded = saved.load(path)
+    np.testing.assert_array_equal(loaded.score(noise), recognizer.score(noise))
+    assert replace(loaded, model=recognizer.model) == replace(recognizer, provenance=PROVENANCE)
+
+
+def test_loads_where_no_training_code_was_imported(path, noise, recognizer):
+    code = (
+        "import sys, numpy as np; from irmas_utils import saved;"
+        "x = np.random.default_rng(0).normal(size=30000).astype(np.float32);"
+        f"print(saved.load({str(path)!r}).score(x).tolist())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    np.testing.assert_allclose(json.loads(done.stdout), recognizer.score(noise), rtol=1e-5)
+
+
+def test_efficientat_survives_saving(tmp_path):
+    model = efficientat.mn04(11, width=0.1, level=0.1, mask_frames=3)
+    before = Recognizer(model, 32000, 16000, 8000, (0.2,) * 11, "s1")
+    after = saved.load(saved.save(tmp_path / "mn.keras", before))
+    x = np.random.default_rng(0).normal(size=50000).astype(np.float32)
+    np.testing.assert_array_equal(before.score(x), after.score(x))
+
+
+def test_score_joins_windows(recognizer, noise):
+    starts, scores = recognizer.score_windows(np.array_split(noise, 7))
+    np.testing.assert_allclose(starts * 32000, [0, 4000, 8000, 12000, 16000, 20000, 22000])
+    expected = recognizer.model(windows.cut(noise, 8000, 4000))
+    np.testing.assert_allclose(scores, expected, rtol=1e-4)
+    np.testing.assert_allclose(recognizer.score(noise), windows.aggregate(scores), rtol=1e-4)
+
+
+def test_nothing_to_score(recognizer):
+    starts, scores = recognizer.score_windows([])
+    assert len(starts) == 0
+    assert scores.shape == (0, 11)
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".json"])
+def test_missing_files_are_named(path, suffix):
+    path.with_suffix(suffix).unlink()
+    with pytest.raises(ModelError, match=rf"small\{suffix}: found no such file"):
+        saved.load(path)
+
+
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [
+        ({"version": 2}, "version 2"),
+        ({"format": "other"}, "another kind"),
+        ({"labels": list(reversed(INSTRUMENTS))}, "labels"),
+        ({"thresholds": [0.5]}, "thresholds"),
+        ({"thresholds": [None] * 11}, "thresholds"),
+        ({"sample_rate": 0}, "sample_rate"),
+        ({"hop": 1.5}, "hop"),
+        ({"hop": 8001}, "hop"),
+        ({"aggregation": "vote"}, "aggregation"),
+        ({"aggregation": []}, "aggregation"),
+        ({"provenance": None}, "provenance"),
+        ({"sha256": "0" * 64}, "SHA-256"),
+        ({"sha256": None}, "sha256"),
+    ],
+    ids=str,
+)
+def test_wrong_descriptions_are_refused(path, values, found):
+    _change(path, **values)
+    with pytest.raises(ModelError, match=found):
+        saved.load(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b"null"])
+def test_damaged_descriptions_are_refused(path, content):
+    path.with_suffix(".json").write_bytes(content)
+    with pytest.raises(ModelError, match="json"):
+        saved.load(path)
+
+
+def test_a_damaged_network_is_refused(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match="SHA-256"):
+        saved.load(path)
+
+
+def test_a_network_that_keras_cannot_read_is_refused(path):
+    path.write_bytes(b"not a zip archive")
+    _change(path, sha256=saved._sha256(path))
+    with pytest.raises(ModelError, match="does not load"):
+        saved.load(path)
+
+
+def test_a_network_with_other_outputs_is_refused(recognizer, tmp_path):
+    waveform = keras.Input((8000,))
+    model = keras.Model(waveform, keras.layers.Dense(12)(waveform))
+    path = saved.save(tmp_path / "wide", replace(recognizer, model=model))
+    with pytest.raises(ModelError, match="outputs"):
+        saved.load(path)
+
+
+def test_model_card(path):
+    card = model_card.write(path)
+    assert card.startswith("# small network\n")
+    for part in ("0.500 (95 % interval 0.400 to 0.600)", "sample corpus, not IRMAS", "`epochs`",
+                 "| cello | 0.100 |", "| voice | 0.600 |", "* For tests.", "0.25 s"):  # fmt: skip
+        assert part in card
+    assert "{" not in card

@@ -1,0 +1,249 @@
+import importlib.util
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from irmas_utils.audio import features
+from irmas_utils.audio import io as audio
+from irmas_utils.data import sample
+from irmas_utils.data.sample import composer, plan, render, soundfont
+from irmas_utils.project.errors import AudioError, DownloadError, SettingsError
+from irmas_utils.systems.bosch import separation, streams
+from irmas_utils.systems.bosch.separation import demucs, spectral
+
+RATE = 44100
+
+
+pytestmark = pytest.mark.usefixtures("no_warnings")
+
+
+def stereo(mono, pan=0.0):
+    gains = np.array([1 - pan, 1 + pan]) / 2
+    return (mono[:, None] * gains).astype(np.float32)
+
+
+def sine(frequency, seconds=2.0):
+    return 0.3 * np.sin(2 * np.pi * frequency * np.arange(round(seconds * RATE)) / RATE)
+
+
+def clicks(seconds=2.0):
+    signal = np.zeros(round(seconds * RATE))
+    signal[:: RATE // 4] = 0.9
+    return signal
+
+
+def share(stems, name):
+    energy = {stem: float(np.sum(signal.astype(float) ** 2)) for stem, signal in stems.items()}
+    return energy[name] / sum(energy.values())
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    name=st.sampled_from(["midside", "spectral"]),
+    length=st.integers(0, 20000),
+    channels=st.sampled_from([1, 2]),
+    rate=st.sampled_from([16000, 22050, 44100, 48000]),
+    level=st.sampled_from([0.0, 1e-6, 1.0]),
+)
+def test_stems_sum_to_the_mixture(name, length, channels, rate, level):
+    mixture = np.random.default_rng(0).uniform(-level, level, (length, channels))
+    mixture = mixture.astype(np.float32)
+    separator = separation.load(name)
+    stems = separator(mixture, rate)
+    assert tuple(stems) == separator.stems
+    for stem in stems.values():
+        assert stem.shape == mixture.shape
+        assert stem.dtype == np.float32
+        assert np.isfinite(stem).all()
+    np.testing.assert_allclose(sum(stems.values()), mixture, atol=1e-4)
+
+
+@pytest.mark.parametrize("length", [1, 4095, 4096, 30000])
+def test_the_transform_is_inverted(length):
+    samples = np.random.default_rng(1).normal(size=(length, 2)).astype(np.float32)
+    spectrum = spectral.stft(samples, 4096)
+    np.testing.assert_allclose(spectral.istft(spectrum, 4096, length), samples, atol=1e-5)
+
+
+def test_shares_of_a_bin_are_at_most_one():
+    mixture = stereo(sine(80) + sine(660) + clicks(), pan=0.3)
+    spectrum = spectral.stft(mixture, 4096)
+    masks = separation.SpectralSeparator().masks(spectrum, RATE)
+    assert all((mask >= 0).all() for mask in masks.values())
+    assert sum(masks.values()).max() <= 1 + 1e-5
+
+
+@pytest.mark.parametrize(
+    ("signal", "stem"), [(clicks(), "drums"), (sine(60), "bass"), (sine(880), "melody")]
+)
+def test_each_sound_goes_to_its_stem(signal, stem):
+    stems = separation.SpectralSeparator()(stereo(signal), RATE)
+    assert share(stems, stem) > 0.8
+
+
+def test_what_is_panned_elsewhere_is_not_melody():
+    mixture = stereo(sine(660), pan=-0.9) + 0.3 * stereo(sine(1000), pan=0.9)
+    narrow, wide = (
+        separation.SpectralSeparator(panning_width=width)(mixture, RATE)["melody"]
+        for width in (0.3, 100)
+    )
+    left, right = np.sum(narrow**2, axis=0) / np.sum(wide**2, axis=0)
+    assert left > 0.9
+    assert right < 0.2
+
+
+def test_the_median_filter_is_scipys():
+    from scipy.ndimage import median_filter
+
+    values = np.random.default_rng(0).random((7, 40)).astype(np.float32)
+    expected = median_filter(values, size=(1, 9), mode="mirror")
+    np.testing.assert_array_equal(spectral._median(values, 9), expected)
+
+
+def test_streams_are_left_right_mid_and_side():
+    samples = np.array([[0.5, 0.1], [-0.2, 0.4]], np.float32)
+    streams = separation.streams(samples)
+    np.testing.assert_allclose(streams["mid"], [0.3, 0.1], atol=1e-7)
+    np.testing.assert_allclose(streams["side"], [0.2, -0.3], atol=1e-7)
+    one_channel = separation.streams(samples[:, :1])
+    assert not one_channel["side"].any()
+    np.testing.assert_array_equal(one_channel["left"], one_channel["mid"])
+
+
+def test_side_alone_is_in_opposite_phase():
+    samples = np.random.default_rng(0).normal(size=(100, 2)).astype(np.float32)
+    side = separation.load("midside")(samples, RATE)["side"]
+    np.testing.assert_allclose(side[:, 0], -side[:, 1], atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["midside", "spectral"])
+@pytest.mark.parametrize("shape", [(100,), (100, 3)])
+def test_other_shapes_are_refused(name, shape):
+    with pytest.raises(AudioError, match="n_samples, 2"):
+        separation.load(name)(np.zeros(shape, np.float32), RATE)
+
+
+def test_an_unknown_separator_is_refused():
+    with pytest.raises(SettingsError, match="midside, spectral, demucs"):
+        separation.load("fasst")
+
+
+class TestQuality:
+    @settings(max_examples=50, deadline=None)
+    @given(scale=st.floats(0.01, 100), seed=st.integers(0, 99))
+    def test_scale_does_not_matter(self, scale, seed):
+        rng = np.random.default_rng(seed)
+        reference, noise = rng.normal(size=(2, 200, 2))
+        expected = separation.si_sdr(reference + noise, reference)
+        assert separation.si_sdr(scale * (reference + noise), reference) == pytest.approx(expected)
+        assert separation.si_sdr(reference + noise, -scale * reference) == pytest.approx(expected)
+
+    def test_orthogonal_noise_gives_the_ratio_of_energies(self):
+        reference, noise = np.array([[1.0], [0.0]]), np.array([[0.0], [0.1]])
+        assert separation.si_sdr(reference + noise, reference) == pytest.approx(20)
+
+    def test_extremes_are_finite(self):
+        reference = np.ones((5, 2))
+        assert separation.si_sdr(reference, reference) == pytest.approx(120)
+        assert separation.si_sdr(0 * reference, reference) == -120
+
+    def test_what_is_not_defined_is_refused(self):
+        with pytest.raises(ValueError, match="silent reference"):
+            separation.si_sdr(np.ones((5, 2)), np.zeros((5, 2)))
+        with pytest.raises(ValueError, match="differ"):
+            separation.si_sdr(np.ones((5, 2)), np.ones((4, 2)))
+
+    def test_compare_measures_the_mixture_too(self):
+        rng = np.random.default_rng(0)
+        truth = {"drums": rng.normal(size=(500, 2)), "bass": np.zeros((500, 2))}
+        other = rng.normal(size=(500, 2))
+        estimate = {"drums": truth["drums"] + 0.1 * other, "bass": 0.9 * other}
+        scores = separation.compare(estimate, truth)
+        assert list(scores) == ["drums"]
+        drums = scores["drums"]
+        assert drums["si_sdr"] == pytest.approx(20, abs=1)
+        assert drums["mixture"] == pytest.approx(0, abs=1)
+        assert drums["improvement"] == drums["si_sdr"] - drums["mixture"]
+
+
+def test_separation_improves_on_the_mixture_where_the_stems_are_known():
+    font = soundfont.retuned(soundfont.find(None))
+    improved = {"drums": [], "bass": []}
+    for recording in plan.recordings(11, 44, seed=5)[-5:]:
+        true = render.stems(composer.compose(recording), font)
+        true = {stem: signal[: 10 * RATE] for stem, signal in true.items()}
+        mixture = sum(true.values())
+        scores = separation.compare(separation.SpectralSeparator()(mixture, RATE), true)
+        for stem in improved.keys() & scores.keys():
+            improved[stem].append(scores[stem]["improvement"])
+    assert len(improved["bass"]) > 1
+    assert np.mean(improved["bass"]) > 4
+    assert np.mean(improved["drums"]) > 1
+
+
+def test_the_stems_of_a_sample_corpus_can_be_compared(tmp_path):
+    root = sample.ensure(
+        tmp_path / "s", training_clips=11, testing_clips=11, jobs=1, progress=False
+    )
+    file = next((root / "IRMAS-TrainingData").glob("*/*.wav"))
+    samples, rate = audio.read(file)
+    scores = separation.compare(
+        separation.load("spectral")(samples, rate), sample.stems(root, file.stem)
+    )
+    assert "melody" in scores
+    assert all(np.isfinite(list(stem.values())).all() for stem in scores.values())
+
+
+class FakeNetwork:
+    samplerate = 44100
+    sources = ("drums", "bass", "other", "vocals")
+
+
+class TestDemucs:
+    @pytest.fixture
+    def separator(self, monkeypatch):
+        def sources(network, samples):
+            assert samples.shape[1] == 2
+            return np.stack([samples * part for part in (0.1, 0.2, 0.3, 0.35)]).astype(np.float32)
+
+        monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
+        monkeypatch.setattr(demucs, "_network", FakeNetwork)
+        monkeypatch.setattr(demucs, "_apply", sources)
+        return separation.load("demucs")
+
+    def test_the_missing_extra_is_named(self):
+        if importlib.util.find_spec("demucs"):
+            pytest.skip("demucs is installed")
+        with pytest.raises(SettingsError, match=r"irmas-notebooks\[demucs\]"):
+            separation.load("demucs")
+
+    @pytest.mark.parametrize(("rate", "channels"), [(44100, 2), (44100, 1), (22050, 2)])
+    def test_its_stems_keep_the_protocol(self, separator, rate, channels):
+        mixture = np.random.default_rng(0).normal(0, 0.1, (5000, channels)).astype(np.float32)
+        stems = separator(mixture, rate)
+        assert tuple(stems) == separation.STEMS
+        assert {stem.shape for stem in stems.values()} == {mixture.shape}
+        np.testing.assert_allclose(sum(stems.values()), mixture, atol=1e-4)
+        if rate == 44100:
+            np.testing.assert_allclose(stems["melody"], 0.35 * mixture, atol=1e-6)
+
+    def test_weights_that_cannot_be_fetched_are_an_error(self, monkeypatch):
+        monkeypatch.setattr(demucs, "ADDRESS", "http://127.0.0.1:9/weights.th")
+        with pytest.raises(DownloadError, match="SHA-256 8726e21a"):
+            demucs.fetch_weights()
+
+
+def test_spectra_of_stems_are_as_long_as_that_of_the_mix_and_as_loud():
+    clip = np.random.default_rng(0).normal(0, 0.1, (4410, 2)).astype(np.float32)
+    mono = audio.mono(clip)
+    whole = streams.spectra(clip, 44100, streams=["mono"], length=8840, separator="spectral")
+    np.testing.assert_array_equal(whole, features.fft_magnitude(mono, 8840))
+    stems = ["drums", "bass", "melody", "other"]
+    parts = streams.spectra(clip, 44100, streams=stems, length=8840, separator="spectral")
+    assert parts.shape == whole.shape
+    twice = streams.spectra(clip, 44100, streams=["mono", "mid"], length=8840, separator="spectral")
+    first, second = np.split(twice, 2)
+    assert np.square(first).mean() == pytest.approx(np.square(whole).mean(), rel=1e-4)
+    np.testing.assert_allclose(second, first, rtol=1e-4)  # mid is the mono mix
