@@ -137,7 +137,8 @@ def test_finished_run_is_read_back_without_training(tmp_path, undisturbed):
 KILLED = """
 import os, signal, sys
 import tiny_training
-from irmas_utils import atomic, checkpoints
+from irmas_utils.models import checkpoints
+from irmas_utils.project import files as atomic
 
 def fatal(*_):
     os.kill(os.getpid(), signal.SIGKILL)
