@@ -15,9 +15,9 @@ from irmas_utils.systems.networks import variants
 
 SETTINGS = settings.load(config["profile"])
 RESULTS = records.results_dir(SETTINGS.profile)
-DATA = ("profile", "seed", "corpus_")
-TRAINING = (*DATA, "validation_", "bootstrap_")
-NETWORKS = (*TRAINING, *(f"networks_{k}" for k in ("seeds", "mixtures", "batch", "han_", "mn04_")))
+DATA = ("profile", "seed", "corpus")
+TRAINING = (*DATA, "evaluation")
+NETWORKS = (*TRAINING, *(f"networks.{k}" for k in ("seeds", "mixtures", "batch_size", "han", "mn04")))
 LONG = ("04_fft_model", "07_other_networks", "08_bosch_baselines")  # first, or a core idles last
 STUDIES = studies.runs(SETTINGS)
 BENCHMARKS = [
@@ -47,23 +47,23 @@ def given(name):
     return weights.given() if name == variants.NOTEBOOK else None
 
 
-# name: (prefixes of the settings that it reads, executed notebooks whose results it reads)
+# name: (sections of the settings that it reads, executed notebooks whose results it reads)
 NOTEBOOKS = {
     "01_data_analysis": (DATA, []),
-    "02_data_preparation": ((*DATA, "fft_"), []),
-    "03_lstm_model": ((*TRAINING, "lstm_"), []),
-    "04_fft_model": ((*TRAINING, "fft_"), []),
-    "05_lstm_hyperparameters": ((*TRAINING, "lstm_", "study_seeds", "study_lstm_"), studied("lstm")),
-    "06_fft_hyperparameters": ((*TRAINING, "study_seeds", "study_fft_"), studied("fft")),
+    "02_data_preparation": ((*DATA, "fft"), []),
+    "03_lstm_model": ((*TRAINING, "lstm"), []),
+    "04_fft_model": ((*TRAINING, "fft"), []),
+    "05_lstm_hyperparameters": ((*TRAINING, "lstm", "study.seeds", "study.lstm"), studied("lstm")),
+    "06_fft_hyperparameters": ((*TRAINING, "fft", "study.seeds", "study.fft"), studied("fft")),
     "07_other_networks": (NETWORKS, []),
-    "08_bosch_baselines": ((*TRAINING, "bosch_"), []),
+    "08_bosch_baselines": ((*TRAINING, "bosch"), []),
     "09_comparison": (
         TRAINING,
         [executed(name) for name in ("03_lstm_model", "04_fft_model", "07_other_networks")]
         + [executed("08_bosch_baselines")],
     ),
     "10_discussion": (
-        (*TRAINING, "study_", "networks_variants"),
+        (*TRAINING, "lstm", "fft", "study", "networks.variants"),
         [executed(name) for name in ("03_lstm_model", "04_fft_model", "05_lstm_hyperparameters")]
         + [executed("07_other_networks"), executed("08_bosch_baselines"), *studied(), *BENCHMARKS],
     ),
@@ -89,7 +89,7 @@ rule corpus:
         "{sys.executable} -m irmas_utils.data.corpus {config[profile]} {output}"
 
 
-for name, (prefixes, needs) in NOTEBOOKS.items():
+for name, (sections, needs) in NOTEBOOKS.items():
 
     rule:
         name:
@@ -103,7 +103,7 @@ for name, (prefixes, needs) in NOTEBOOKS.items():
             executed(name),
         priority: name in LONG
         params:
-            settings=SETTINGS.section(*prefixes),
+            settings=SETTINGS.section(*sections),
             weights=given(name),
         shell:
             "{sys.executable} -m irmas_utils.project.execute {input.notebook} {output}"

@@ -24,7 +24,7 @@ from irmas_utils.systems.networks import fine_tuning as recognition
 from irmas_utils.systems.networks import registry as networks
 
 FULL = settings.load("full")
-FITTING_CLIPS = 6705 * (1 - FULL.validation_fraction)
+FITTING_CLIPS = 6705 * (1 - FULL.evaluation.validation_fraction)
 
 
 class Timed:
@@ -47,9 +47,8 @@ class Timed:
 def main() -> None:
     """Run the benchmark."""
     options = report.arguments(__doc__)
-    sample = settings.load("sample")
-    cfg = dataclasses.replace(sample, corpus_training_clips=660, corpus_testing_clips=22)
-    cfg = sample if options.quick else cfg
+    enough = {"training_clips": 660, "testing_clips": 22}
+    cfg = settings.load("sample", corpus={} if options.quick else enough)
     index = corpus.load(cfg)
     clips = index[index["split"] == "training"].iloc[: 16 if options.quick else 600]
     waveform = FeatureCache("waveform", features.waveform).compute
@@ -61,11 +60,11 @@ def main() -> None:
         backend.set_determinism(0)
         stream = pipeline.waveform_batches(clips, waveform, size)
         subset = stream.take(8) if size == 2 else stream
-        rows.append(_epoch(f"LSTM, batch {size}", lstm.build(), subset, 1e-3, FULL.lstm_epochs,
+        rows.append(_epoch(f"LSTM, batch {size}", lstm.build(), subset, 1e-3, FULL.lstm.epochs,
                            min(8 * size, len(clips)) if size == 2 else len(clips)))  # fmt: skip
     stream = pipeline.fixed_batches(clips, load, features.FFT_SAMPLES // 2, 4)
     rows.append(
-        _epoch("FFT network, batch 4", fft.build(), stream, 1e-4, FULL.fft_epochs, len(clips), True)
+        _epoch("FFT network, batch 4", fft.build(), stream, 1e-4, FULL.fft.epochs, len(clips), True)
     )
     rows.append(_mixed_epoch(clips))
     report.write(options.out, "epochs", rows)
@@ -77,7 +76,7 @@ def _mixed_epoch(clips: pd.DataFrame) -> dict:
     plan = dataclasses.replace(plan, epochs=2)  # the first also resamples every clip
     _, history = recognition.train(model, clips, plan, seed=0, progress=False)
     name = f"EfficientAT, batch {plan.batch_size}"
-    return _row(name, history, FULL.networks_mn04_epochs, len(clips))
+    return _row(name, history, FULL.networks.mn04.epochs, len(clips))
 
 
 def _epoch(name, model, stream, rate, full_epochs, n_clips, jit=False) -> dict:

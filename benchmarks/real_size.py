@@ -21,7 +21,7 @@ def main() -> None:
     """Run the benchmark."""
     options = report.arguments(__doc__)
     cfg = report.irmas_sized(options.quick)
-    n_clips = cfg.corpus_training_clips + cfg.corpus_testing_clips
+    n_clips = cfg.corpus.training_clips + cfg.corpus.testing_clips
     root = corpus.folder(cfg)
     tf.constant(0)
     rows = [{"step": "TensorFlow imported", "seconds": 0.0, "peak MiB": report.peak_mib()}]

@@ -1,7 +1,6 @@
 """What the benchmark scripts share: a corpus, measuring time and memory, writing the table."""
 
 import argparse
-import dataclasses
 import os
 import platform
 import resource
@@ -27,9 +26,8 @@ def arguments(description: str) -> argparse.Namespace:
 
 def irmas_sized(quick: bool) -> Settings:
     """Return the sample profile with as many clips as IRMAS has; as it is when `quick`."""
-    sample = settings.load("sample")
-    irmas = {"corpus_training_clips": 6705, "corpus_testing_clips": 2874}
-    return sample if quick else dataclasses.replace(sample, **irmas)
+    irmas = {"training_clips": 6705, "testing_clips": 2874}
+    return settings.load("sample", corpus={} if quick else irmas)
 
 
 def peak_mib() -> float:

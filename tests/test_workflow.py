@@ -133,7 +133,7 @@ def test_a_changed_setting_runs_what_reads_it_and_no_more(smoke, tmp_path):
     profile = tmp_path / "smoke.yaml"
     profile.write_text(yaml.safe_dump(values))
     assert scheduled(environment, "--profile", str(profile)) == set()
-    profile.write_text(yaml.safe_dump(values | {"fft_epochs": 3}))
+    profile.write_text(yaml.safe_dump(values | {"fft": values["fft"] | {"epochs": 3}}))
     jobs = scheduled(environment, "--profile", str(profile))
     assert jobs >= {"04_fft_model", "09_comparison"}
     assert not {"01_data_analysis", "03_lstm_model", *STUDIES} & jobs
@@ -143,7 +143,8 @@ def test_a_value_added_to_a_study_runs_that_value_and_its_notebook(smoke, tmp_pa
     _, _, environment = smoke
     values = yaml.safe_load((paths.PROFILES / "smoke.yaml").read_text())
     profile = tmp_path / "smoke.yaml"
-    profile.write_text(yaml.safe_dump(values | {"study_lstm_vary_units": [2, 3, 4]}))
+    values["study"]["lstm"]["vary"]["units"] = [2, 3, 4]
+    profile.write_text(yaml.safe_dump(values))
     jobs = scheduled(environment, "--profile", str(profile))
     # One training, and the two notebooks that show it.
     assert jobs == {"lstm-units-4", "05_lstm_hyperparameters", "10_discussion"}
@@ -169,9 +170,8 @@ def test_a_wrong_profile_is_one_clear_error(smoke):
 
 def test_missing_data_is_one_clear_error(smoke, tmp_path):
     _, _, environment = smoke
-    values = yaml.safe_load((paths.PROFILES / "smoke.yaml").read_text())
     profile = tmp_path / "real.yaml"
-    profile.write_text(yaml.safe_dump(values | {"corpus_source": "irmas", "profile": "real"}))
+    profile.write_text("extends: smoke\ncorpus:\n  source: irmas\n")
     environment = environment | {"IRMAS_DATA": str(tmp_path / "nowhere")}
     failed = paper(environment, "--profile", str(profile))
     assert failed.returncode == 1
@@ -197,9 +197,8 @@ def test_sources_follow_imports():
 
 
 def test_real_clips_run_through_the_first_notebooks(real_clips, tmp_path):
-    values = yaml.safe_load((paths.PROFILES / "smoke.yaml").read_text())
     profile = tmp_path / "real.yaml"
-    profile.write_text(yaml.safe_dump(values | {"corpus_source": "irmas", "profile": "real"}))
+    profile.write_text("extends: smoke\ncorpus:\n  source: irmas\n")
     environment = dict(os.environ) | {"IRMAS_DATA": str(real_clips)}
     for name in ("01_data_analysis", "02_data_preparation"):
         out = tmp_path / f"{name}.ipynb"
@@ -211,4 +210,4 @@ def test_real_clips_run_through_the_first_notebooks(real_clips, tmp_path):
         )
         assert finished.returncode == 0, finished.stderr
         assert "not IRMAS" not in out.read_text()
-    assert settings.load(profile).corpus_source == "irmas"
+    assert settings.load(profile).corpus.source == "irmas"

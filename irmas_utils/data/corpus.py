@@ -30,12 +30,12 @@ def load(settings: Settings) -> pd.DataFrame:
     DataError
         As `data.index.load_index`.
     SettingsError
-        If ``corpus_source`` is unknown.
+        If ``corpus.source`` is unknown.
     """
     index = dataset.load_index(
         folder(settings),
-        skip_bad_clips=settings.corpus_skip_bad_clips,
-        allow_incomplete=settings.corpus_allow_incomplete,
+        skip_bad_clips=settings.corpus.skip_bad_clips,
+        allow_incomplete=settings.corpus.allow_incomplete,
     )
     return index.assign(recording=_recordings(index))
 
@@ -63,19 +63,19 @@ def _stamp(index: pd.DataFrame) -> str:
 
 def folder(settings: Settings) -> Path:
     """Return the folder in the IRMAS layout that the profile's data is in. Raises as `load`."""
-    if settings.corpus_source == "irmas":
+    if settings.corpus.source == "irmas":
         return paths.data_root()
-    if settings.corpus_source == "sample":
+    if settings.corpus.source == "sample":
         return sample.ensure(
-            training_clips=settings.corpus_training_clips,
-            testing_clips=settings.corpus_testing_clips,
+            training_clips=settings.corpus.training_clips,
+            testing_clips=settings.corpus.testing_clips,
             seed=settings.seed,
-            soundfont=settings.corpus_soundfont,
+            soundfont=settings.corpus.soundfont,
             progress=sys.stderr.isatty(),
         )
     raise SettingsError(
-        "corpus_source",
-        found=repr(settings.corpus_source),
+        "corpus.source",
+        found=repr(settings.corpus.source),
         expected="sample or irmas",
         remedy="Correct the profile.",
     )
@@ -83,7 +83,7 @@ def folder(settings: Settings) -> Path:
 
 def name(settings: Settings) -> str:
     """Return what figures and tables call the data set."""
-    return "IRMAS" if settings.corpus_source == "irmas" else "sample corpus, not IRMAS"
+    return "IRMAS" if settings.corpus.source == "irmas" else "sample corpus, not IRMAS"
 
 
 def describe(settings: Settings) -> dict[str, Any]:
@@ -94,13 +94,13 @@ def describe(settings: Settings) -> dict[str, Any]:
         "folder": str(folder(settings)),
         "fingerprint": dataset.fingerprint(index),
         "clips": index["split"].value_counts().to_dict(),
-        "missing": [] if settings.corpus_source == "sample" else integrity.missing(index),
+        "missing": [] if settings.corpus.source == "sample" else integrity.missing(index),
     }
 
 
 def version(settings: Settings) -> list[str]:
     """Return something that changes when clips are added to or removed from the real data."""
-    if settings.corpus_source != "irmas":
+    if settings.corpus.source != "irmas":
         return []
     folders = [paths.data_root(), *sorted(paths.data_root().glob("IRMAS-*/*/"))]
     return [f"{path} {path.stat().st_mtime_ns}" for path in folders if path.is_dir()]

@@ -83,7 +83,7 @@ def load_index(
             found="an incomplete IRMAS: " + "; ".join(gaps),
             expected="all 6705 training and 2874 testing clips",
             remedy="Fetch the rest with `python -m irmas_utils.data.download`, or set "
-            "corpus_allow_incomplete to true.",
+            "corpus.allow_incomplete to true.",
         )
     return index
 
@@ -244,10 +244,10 @@ def split_validation(
     n_splits = round(1 / fraction) if 0 < fraction <= 0.5 else 0
     if not 2 <= n_splits <= training["recording"].nunique():
         raise DataError(
-            "validation_fraction",
+            "evaluation.validation_fraction",
             found=f"{fraction} of {training['recording'].nunique()} recordings",
             expected="a fraction above 0 and at most 0.5 that is at least one recording",
-            remedy="Change validation_fraction in the profile, or use more training clips.",
+            remedy="Change it in the profile, or use more training clips.",
         )
     folds = StratifiedGroupKFold(n_splits, shuffle=True, random_state=seed)
     classes = training["labels"].str[0].to_numpy(dtype=str)

@@ -31,7 +31,7 @@ def bad_clips(root: str | Path, problems: list[Problem]) -> DataError:
         root,
         found=f"{len(problems)} bad clip{'s' if len(problems) > 1 else ''}:{lines}\n",
         expected="clips that can all be read",
-        remedy="Restore these files, or set corpus_skip_bad_clips to true to go on without them.",
+        remedy="Restore these files, or set corpus.skip_bad_clips to true to go on without them.",
     )
 
 

@@ -44,7 +44,7 @@ def split(index: pd.DataFrame, settings: Settings) -> Splits:
     index : pandas.DataFrame
         As `data.corpus.load` returns it.
     settings : Settings
-        Its `validation_fraction` and `seed` are used.
+        Its `evaluation.validation_fraction` and `seed` are used.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def split(index: pd.DataFrame, settings: Settings) -> Splits:
             remedy="Fetch the missing archives with `python -m irmas_utils.data.download`.",
         )
     fitting, validation = dataset.split_validation(
-        parts["training"], settings.validation_fraction, settings.seed
+        parts["training"], settings.evaluation.validation_fraction, settings.seed
     )
     return Splits(fitting, validation, parts["testing"])
 
@@ -76,7 +76,7 @@ def score(
         Rows of the index, (n_clips, …).
     scores : numpy.ndarray, (n_clips, 11)
     settings : Settings
-        Its `bootstrap_samples` and `seed` are used.
+        Its `evaluation.bootstrap_samples` and `seed` are used.
     threshold : float or array (11,)
         A label is predicted where its score is above it; the paper's is 0.5 (section 3.3.4).
 
@@ -90,7 +90,7 @@ def score(
         metrics.binarize(scores, threshold),
         scores,
         groups=list(clips["recording"]),
-        n_bootstrap=settings.bootstrap_samples,
+        n_bootstrap=settings.evaluation.bootstrap_samples,
         seed=settings.seed,
     )
 

@@ -83,7 +83,7 @@ def ablation(settings: Settings) -> list[Idea]:
     """Return the variants of notebook 07's networks, each against the network it varies."""
     found = [
         Idea(f"{network}: {description}", (name,), (network,))
-        for name in settings.networks_variants
+        for name in settings.networks.variants
         for network, _, description in [variants.variant(name)]
     ]
     return [idea for idea in found if _there(settings, idea)]

@@ -86,7 +86,7 @@ def _item(notebook: Path) -> str:
 
 
 def _note(profile: str) -> str:
-    if settings.load(profile).corpus_source == "irmas":
+    if settings.load(profile).corpus.source == "irmas":
         return ""
     return (
         f'<p class="note">Data: {corpus.name(settings.load(profile))}. These scores show that '

@@ -39,25 +39,30 @@ def runs(settings: Settings) -> dict[str, Run]:
         for parameter, values in varied(settings, model).items():
             for value in values:
                 name = run_name(settings, model, parameter, value)
-                found[name] = Run(notebook, base(settings, model) | {parameter: value})
-    frames = _stripped(settings, "study_lstm_working_")
-    found["lstm-working"] = Run(NOTEBOOKS["lstm"], base(settings, "lstm") | frames)
-    stems = _stripped(settings, "study_fft_separated_")
-    found["fft-separated"] = Run(NOTEBOOKS["fft"], base(settings, "fft") | stems)
-    for name in settings.networks_variants:
+                found[name] = Run(notebook, _changed(settings, model) | {parameter: value})
+    working = _changed(settings, "lstm") | settings.study.lstm.working
+    found["lstm-working"] = Run(NOTEBOOKS["lstm"], working)
+    stems = {"stems": settings.study.fft.separated}
+    found["fft-separated"] = Run(NOTEBOOKS["fft"], _changed(settings, "fft") | stems)
+    for name in settings.networks.variants:
         network, change, _ = variants.variant(name)
         found[name] = Run(variants.NOTEBOOK, {"train": [network], "change": change})
     return found
 
 
 def base(settings: Settings, model: str) -> dict[str, Any]:
-    """Return the parameters that the studies of a model start from."""
-    return {"seeds": settings.study_seeds} | _stripped(settings, f"study_{model}_base_")
+    """Return the settings of a model that its studies start from."""
+    return settings.with_base(model)
+
+
+def _changed(settings: Settings, model: str) -> dict[str, Any]:
+    """Return the parameters of a model's notebook that make its studies' base."""
+    return {"seeds": settings.study.seeds} | getattr(settings.study, model).base
 
 
 def varied(settings: Settings, model: str) -> dict[str, list[Any]]:
     """Return the values that each parameter of a model takes in its study."""
-    return _stripped(settings, f"study_{model}_vary_")
+    return getattr(settings.study, model).vary
 
 
 def narrowed(settings: Settings, model: str) -> str:
@@ -77,10 +82,6 @@ def run_name(settings: Settings, model: str, parameter: str, value: Any) -> str:
         return f"{model}-base"
     text = "x".join(map(str, value)) if isinstance(value, list) else str(value)
     return f"{model}-{parameter}-{text}"
-
-
-def _stripped(settings: Settings, prefix: str) -> dict[str, Any]:
-    return {key.removeprefix(prefix): v for key, v in settings.section(prefix).items()}
 
 
 def table(settings: Settings, model: str, parameter: str) -> pd.DataFrame:

@@ -58,7 +58,7 @@ def check(settings: Settings, model: str, index: pd.DataFrame | None = None) -> 
     """
     found = lstm(settings) if model == "lstm" else fft(settings)
     systems = _after_75_epochs(settings) if model == "fft" else {}
-    is_irmas = settings.corpus_source == "irmas"
+    is_irmas = settings.corpus.source == "irmas"
     rows = claims.check(index, systems, found, is_irmas=is_irmas)
     rows = rows[rows["id"].isin(IDS[model])]
     here = {name: finding.comment for name, finding in found.items()}

@@ -65,7 +65,7 @@ def mark_sample(figure: Figure) -> None:
 
 def mark_corpus(figure: Figure, settings: Settings) -> None:
     """Call `mark_sample` if these settings read the sample corpus."""
-    if settings.corpus_source != "irmas":
+    if settings.corpus.source != "irmas":
         mark_sample(figure)
 
 

@@ -5,7 +5,6 @@ parameters, data fingerprint, package versions, source hash, seed and time. Note
 side, so each writes a manifest of its own; `merge_manifests` joins them when all are done.
 """
 
-import dataclasses
 import functools
 import hashlib
 import importlib.metadata
@@ -61,7 +60,7 @@ class Record:
         The folder's name depends on the settings, the data and the source, so that a training
         never goes on from a checkpoint of another kind.
         """
-        key = json.dumps([dataclasses.asdict(self.settings), self.data, source_hash()])
+        key = json.dumps([self.settings.model_dump(), self.data, source_hash()])
         digest = hashlib.blake2b(key.encode(), digest_size=6).hexdigest()
         return self._checkpoints / f"{digest}-seed{seed}"
 

@@ -1,113 +1,159 @@
-"""One flat profile file in, one checked, immutable `Settings` out.
+"""One profile file in, one checked, immutable `Settings` out.
 
-A profile (``profiles/smoke.yaml``, ``sample.yaml``, ``full.yaml``) holds every key of
-`Settings` once. A key's prefix says who reads it: ``corpus_`` the data set, ``lstm_`` notebook
-03, ``fft_`` notebook 04, and so on.
+A profile is a YAML file of nested sections. ``profiles/full.yaml`` states every key, with the
+paper's own values and a comment on each; a profile that ``extends`` another states what differs.
+A section is read by one part of the paper: ``lstm`` by notebook 03, ``fft`` by 04, and so on.
 """
 
-import dataclasses
-import types
-import typing
-from dataclasses import dataclass
+import difflib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import yaml
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from irmas_utils.project import paths
 from irmas_utils.project.errors import SettingsError
 
-
-@dataclass(frozen=True)
-class Settings:
-    """What a run depends on. The comments in ``profiles/sample.yaml`` explain each key."""
-
-    profile: str
-    seed: int
-    corpus_source: str
-    corpus_training_clips: int
-    corpus_testing_clips: int
-    corpus_soundfont: str | None
-    corpus_skip_bad_clips: bool
-    corpus_allow_incomplete: bool
-    validation_fraction: float
-    bootstrap_samples: int
-    lstm_seeds: list[int]
-    lstm_loss: str
-    lstm_units: int
-    lstm_dense: list[int]
-    lstm_learning_rate: float
-    lstm_batch_size: int
-    lstm_epochs: int
-    lstm_decimation: int
-    lstm_padded_seconds: float | None
-    lstm_pad_training: bool
-    lstm_frame_size: int
-    lstm_n_mels: int | None
-    lstm_input_scale: float
-    fft_seeds: list[int]
-    fft_loss: str
-    fft_dense: list[int]
-    fft_learning_rate: float
-    fft_batch_size: int
-    fft_epochs: int
-    fft_samples: int
-    bosch_separator: str
-    bosch_mixtures: int
-    bosch_aggregation: str
-    bosch_quality_clips: int
-    networks_seeds: list[int]
-    networks_mixtures: int
-    networks_batch_size: int
-    networks_han_width: float
-    networks_han_epochs: int
-    networks_mn04_epochs: int
-    networks_mn04_learning_rate: float
-    networks_mn04_ema: float
-    networks_variants: list[str]
-    study_seeds: list[int]
-    study_lstm_base_loss: str
-    study_lstm_base_units: int
-    study_lstm_base_dense: list[int]
-    study_lstm_base_learning_rate: float
-    study_lstm_base_batch_size: int
-    study_lstm_base_epochs: int
-    study_lstm_base_decimation: int
-    study_lstm_base_frame_size: int
-    study_lstm_base_n_mels: int | None
-    study_lstm_base_input_scale: float
-    study_lstm_vary_loss: list[str]
-    study_lstm_vary_units: list[int]
-    study_lstm_vary_dense: list[list[int]]
-    study_lstm_vary_learning_rate: list[float]
-    study_lstm_vary_batch_size: list[int]
-    study_lstm_vary_decimation: list[int]
-    study_lstm_vary_frame_size: list[int]
-    study_lstm_vary_input_scale: list[float]
-    study_lstm_working_decimation: int
-    study_lstm_working_frame_size: int
-    study_lstm_working_n_mels: int | None
-    study_lstm_working_dense: list[int]
-    study_lstm_working_learning_rate: float
-    study_lstm_working_epochs: int
-    study_fft_base_loss: str
-    study_fft_base_dense: list[int]
-    study_fft_base_learning_rate: float
-    study_fft_base_batch_size: int
-    study_fft_base_epochs: int
-    study_fft_separated_stems: list[str]
-    study_fft_vary_loss: list[str]
-    study_fft_vary_dense: list[list[int]]
-    study_fft_vary_learning_rate: list[float]
-    study_fft_vary_batch_size: list[int]
-    study_fft_vary_epochs: list[int]
-
-    def section(self, *prefixes: str) -> dict[str, Any]:
-        """Return the settings whose key starts with one of `prefixes`, as a plain dict."""
-        return {k: v for k, v in dataclasses.asdict(self).items() if k.startswith(prefixes)}
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0)]
+Seeds = Annotated[list[Count], Field(min_length=1)]
+Widths = Annotated[list[PositiveInt], Field(min_length=1)]
+Loss = Literal["paper", "binary"]
 
 
-def load(profile: str | Path, **overrides: Any) -> Settings:
+class Section(BaseModel):
+    """Unknown keys, wrong types and values out of range are refused; a bool is no int."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Corpus(Section):
+    source: Literal["sample", "irmas"]
+    training_clips: PositiveInt
+    testing_clips: PositiveInt
+    soundfont: str | None
+    skip_bad_clips: bool
+    allow_incomplete: bool
+
+
+class Evaluation(Section):
+    validation_fraction: Annotated[float, Field(gt=0, le=0.5)]
+    bootstrap_samples: PositiveInt
+
+
+class Lstm(Section):
+    seeds: Seeds
+    loss: Loss
+    units: PositiveInt
+    dense: Widths
+    learning_rate: Positive
+    batch_size: PositiveInt
+    epochs: PositiveInt
+    decimation: PositiveInt
+    padded_seconds: Positive | None
+    pad_training: bool
+    frame_size: PositiveInt
+    n_mels: PositiveInt | None
+    input_scale: Positive
+
+
+class Fft(Section):
+    seeds: Seeds
+    loss: Loss
+    dense: Widths
+    learning_rate: Positive
+    batch_size: PositiveInt
+    epochs: PositiveInt
+    samples: Annotated[int, Field(gt=0, multiple_of=2)]
+
+
+class Bosch(Section):
+    separator: str
+    mixtures: PositiveInt
+    aggregation: Literal["mean", "max"]
+    quality_clips: Count
+
+
+class Han(Section):
+    width: Positive
+    epochs: PositiveInt
+
+
+class Mn04(Section):
+    epochs: PositiveInt
+    learning_rate: Positive
+    ema: Annotated[float, Field(gt=0, lt=1)] | None
+
+
+class Networks(Section):
+    seeds: Seeds
+    mixtures: PositiveInt
+    batch_size: PositiveInt
+    variants: list[str]
+    han: Han
+    mn04: Mn04
+
+
+class Study(Section):
+    """Of one network: what its base changes in the network's own section, and what is varied."""
+
+    base: dict[str, Any]
+    vary: dict[str, list[Any]]
+
+
+class LstmStudy(Study):
+    working: dict[str, Any]
+
+
+class FftStudy(Study):
+    separated: list[str]
+
+
+class Studies(Section):
+    seeds: Seeds
+    lstm: LstmStudy
+    fft: FftStudy
+
+
+class Settings(Section):
+    """What a run depends on. The comments in ``profiles/full.yaml`` explain each key."""
+
+    profile: Annotated[str, Field(pattern=r"^\w[\w.-]*$")]
+    seed: Count
+    corpus: Corpus
+    evaluation: Evaluation
+    lstm: Lstm
+    fft: Fft
+    bosch: Bosch
+    networks: Networks
+    study: Studies
+
+    def section(self, *keys: str) -> dict[str, Any]:
+        """Return the values of some keys or sections, such as ``networks.han``, as plain JSON."""
+        whole, found = self.model_dump(), {}
+        for key in keys:
+            value: Any = whole
+            for part in key.split("."):
+                value = value[part]
+            found[key] = value
+        return found
+
+    def with_base(self, network: str, **change: Any) -> dict[str, Any]:
+        """Return the section of a network as its studies start from it, and with a change.
+
+        Raises
+        ------
+        ValidationError
+            If a key or a value is none of the section's.
+        """
+        own, study = getattr(self, network), getattr(self.study, network)
+        values = own.model_dump() | {"seeds": self.study.seeds} | study.base | change
+        return type(own).model_validate(values).model_dump()
+
+
+def load(profile: str | Path, **overrides: Mapping[str, Any] | Any) -> Settings:
     """Read a profile and apply overrides.
 
     Parameters
@@ -115,109 +161,155 @@ def load(profile: str | Path, **overrides: Any) -> Settings:
     profile : str or Path
         Name of a file in ``profiles/`` without its suffix, or the path of a YAML file.
     **overrides
-        Values that replace the profile's. A value of None leaves the profile's in place, so
-        that a notebook parameter can mean "as the profile says".
+        Sections or values that replace the profile's, such as ``lstm={"epochs": 3}``. A value
+        of None leaves the profile's in place, so that a notebook parameter can mean "as the
+        profile says".
 
     Returns
     -------
     Settings
+        Its ``profile`` is the file's stem unless the file states another.
 
     Raises
     ------
     SettingsError
-        If the profile is missing or malformed, or a key is unknown, missing or of the wrong
-        type; the message names the file and the key.
+        If the profile is missing or malformed, or a key is unknown, missing or of the wrong type
+        or range; the message names the file and the key, and for a misspelt one the right one.
     """
-    path = _profile_path(profile)
-    values = _read(path)
-    changed = {key: value for key, value in overrides.items() if value is not None}
-    unknown = changed.keys() - _fields().keys()
-    if unknown:
-        raise _unknown("overrides", unknown)
-    return Settings(**_checked(path, values | changed))
+    chain = [*_chain(_profile_path(profile)), ("overrides", _stated(overrides))]
+    values: dict[str, Any] = {"profile": Path(chain[-2][0]).stem}
+    for _, stated in chain:
+        values = _merged(values, stated)
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        raise _refused(error, (), chain) from error
+    for where, network, change in _study_changes(settings):
+        try:
+            settings.with_base(network, **change)
+        except ValidationError as error:
+            raise _refused(error, where, chain) from error
+    return settings
 
 
-def _profile_path(profile: str | Path) -> Path:
+def _profile_path(profile: str | Path, beside: Path = Path()) -> Path:
     path = Path(profile)
-    path = path if path.suffix in {".yaml", ".yml"} else paths.PROFILES / f"{profile}.yaml"
+    named = path.suffix not in {".yaml", ".yml"}
+    path = paths.PROFILES / f"{profile}.yaml" if named else beside / path
     if not path.is_file():
         names = ", ".join(sorted(p.stem for p in paths.PROFILES.glob("*.yaml")))
         raise SettingsError(
             path,
             found="no such profile",
             expected=f"one of {names}, or the path of a YAML file",
-            remedy="Check the spelling of `profile`.",
+            remedy="Check the spelling.",
         )
     return path
+
+
+def _chain(path: Path, above: tuple[Path, ...] = ()) -> list[tuple[str | Path, dict[str, Any]]]:
+    """Read a profile and those that it extends, the last one's end first."""
+    values = _read(path)
+    parent = values.pop("extends", None)
+    if path.resolve() in above or not isinstance(parent, str | None):
+        raise SettingsError(
+            path,
+            found=f"extends: {parent!r}",
+            expected="the name or the path of another profile",
+            remedy="Correct the line.",
+        )
+    if parent is None:
+        return [(path, values)]
+    above = (*above, path.resolve())
+    return [*_chain(_profile_path(parent, path.parent), above), (path, values)]
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise SettingsError(
-            path,
-            found=f"text that is not YAML ({error})",
-            expected="one `key: value` a line",
-            remedy="Mend the file, or copy it afresh from profiles/sample.yaml.",
-        ) from error
-    if not isinstance(values, dict):
-        raise SettingsError(
-            path,
-            found=type(values).__name__,
-            expected="a flat mapping of keys to values",
-            remedy="Write one `key: value` a line.",
-        )
-    return values
-
-
-def _fields() -> dict[str, Any]:
-    return typing.get_type_hints(Settings)
-
-
-def _unknown(where: str | Path, keys: set[str]) -> SettingsError:
-    return SettingsError(
-        where,
-        found=f"unknown key {', '.join(sorted(keys))}",
-        expected="only the keys of irmas_utils.project.settings.Settings",
-        remedy="Check the spelling, or remove the key.",
+        if isinstance(values, dict):
+            return values
+        found = f"{type(values).__name__} instead of sections"
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, OSError) as error:
+        found = f"text that is not YAML ({error})"
+    raise SettingsError(
+        path,
+        found=found,
+        expected="sections of `key: value` lines in UTF-8",
+        remedy="Mend the file, or begin a new one with `extends: sample`.",
     )
 
 
-def _checked(path: Path, values: dict[str, Any]) -> dict[str, Any]:
-    fields = _fields()
-    if unknown := values.keys() - fields.keys():
-        raise _unknown(path, unknown)
-    if missing := fields.keys() - values.keys():
-        raise SettingsError(
-            path,
-            found=f"no key {', '.join(sorted(missing))}",
-            expected="every key of irmas_utils.project.settings.Settings",
-            remedy="Copy the line from profiles/sample.yaml.",
-        )
-    return {key: _coerced(path, key, values[key], kind) for key, kind in fields.items()}
+def _stated(overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what is None, at any depth."""
+    return {
+        key: _stated(value) if isinstance(value, Mapping) else value
+        for key, value in overrides.items()
+        if value is not None
+    }
 
 
-def _coerced(path: Path, key: str, value: Any, kind: Any) -> Any:
-    if kind is float and type(value) is int:
-        return float(value)
-    if not _matches(value, kind):
-        raise SettingsError(
-            path,
-            found=f"{key} = {value!r} ({type(value).__name__})",
-            expected=f"{key} of type {kind if hasattr(kind, '__args__') else kind.__name__}",
-            remedy="Correct the value.",
-        )
-    return value
+def _merged(values: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(values)
+    for key, value in change.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = _merged(merged[key], value) if both else value
+    return merged
 
 
-def _matches(value: Any, kind: Any) -> bool:
-    if isinstance(kind, types.UnionType):
-        return any(_matches(value, option) for option in typing.get_args(kind))
-    if typing.get_origin(kind) is list:
-        (item,) = typing.get_args(kind)
-        return isinstance(value, list) and all(_matches(entry, item) for entry in value)
-    if kind is float:
-        return type(value) in (int, float)
-    # bool is an int in Python, but `seed: true` is a mistake.
-    return type(value) is kind
+def _study_changes(settings: Settings) -> Iterator[tuple[tuple[str, ...], str, dict[str, Any]]]:
+    """Yield where each study's change stands, of which network it is, and the change."""
+    for network in ("lstm", "fft"):
+        study = getattr(settings.study, network)
+        yield ("study", network, "base"), network, {}
+        for key, values in study.vary.items():
+            for value in values:
+                yield ("study", network, "vary"), network, {key: value}
+    yield ("study", "lstm", "working"), "lstm", settings.study.lstm.working
+
+
+def _refused(error: ValidationError, where: tuple[str, ...], chain: list) -> SettingsError:
+    """Say of the first error which file states the key, and what is wrong with it."""
+    first = error.errors()[0]
+    place = (*where, *(part for part in first["loc"] if isinstance(part, str)))
+    key = ".".join(place)
+    files = [name for name, values in chain if _states(values, place)] or [chain[-2][0]]
+    if first["type"] == "missing":
+        found, remedy = f"no key {key}", f"Add {key}, or begin the file with `extends: sample`."
+    elif first["type"] == "extra_forbidden":
+        found, remedy = f"unknown key {key}", _did_you_mean(key)
+    else:
+        found = f"{key} = {first['input']!r} ({type(first['input']).__name__})"
+        remedy = "Correct the value; profiles/full.yaml explains it."
+    return SettingsError(files[-1], found=found, expected=first["msg"].lower(), remedy=remedy)
+
+
+def _states(values: Any, place: tuple[str, ...]) -> bool:
+    for part in place:
+        if not isinstance(values, Mapping) or part not in values:
+            return False
+        values = values[part]
+    return True
+
+
+def _did_you_mean(key: str) -> str:
+    """Name the key that was meant: the one of the same parts, as in older profiles, or near it."""
+    known = [*_keys(Settings)]
+    # What a study changes or varies are keys of the network's own section.
+    for study in ("lstm.base", "lstm.vary", "lstm.working", "fft.base", "fft.vary"):
+        network = study.partition(".")[0] + "."
+        known += [
+            f"study.{study}.{k.removeprefix(network)}" for k in known if k.startswith(network)
+        ]
+    flat = {k.replace(".", "_"): k for k in known}
+    flat |= {k.rpartition(".")[2]: k for k in known if k.count(".") == 1}
+    close = difflib.get_close_matches(key.replace(".", "_"), flat, n=1, cutoff=0.6)
+    return f"Did you mean {flat[close[0]]}?" if close else "Remove the key."
+
+
+def _keys(section: type[Section], above: str = "") -> Iterator[str]:
+    for name, field in section.model_fields.items():
+        kind = field.annotation
+        yield above + name
+        if isinstance(kind, type) and issubclass(kind, Section):
+            yield from _keys(kind, f"{above}{name}.")

@@ -10,7 +10,7 @@ from irmas_utils.project import settings
 def here(tiny_irmas, tmp_path, monkeypatch):
     monkeypatch.setenv("IRMAS_DATA", str(tiny_irmas))
     monkeypatch.setenv("IRMAS_CACHE", str(tmp_path / "cache"))
-    return settings.load("smoke", corpus_source="irmas")
+    return settings.load("smoke", corpus={"source": "irmas"})
 
 
 def test_duplicates_are_looked_for_once(here, monkeypatch):

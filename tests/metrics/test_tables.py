@@ -10,7 +10,7 @@ from irmas_utils.metrics import tables as experiment
 from irmas_utils.project import settings
 from irmas_utils.project.errors import DataError
 
-CFG = settings.load("smoke", validation_fraction=0.5)
+CFG = settings.load("smoke", evaluation={"validation_fraction": 0.5})
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from irmas_utils.paper.discussion import Idea
 from irmas_utils.project import records, settings
 from irmas_utils.project.errors import DataError
 
-CFG = settings.load("smoke", networks_variants=["han-wide", "mn04-balanced"])
+CFG = settings.load("smoke", networks={"variants": ["han-wide", "mn04-balanced"]})
 RNG = np.random.default_rng(0)
 TRUE = RNG.random((40, 11)) < 0.2
 TRUE[:, 0] |= ~TRUE.any(axis=1)

@@ -23,7 +23,7 @@ def test_the_base_value_of_every_study_is_one_run():
 
 
 def test_a_value_that_is_added_is_one_run_more():
-    more = settings.load("full", study_fft_vary_batch_size=[1, 2, 4, 8, 16, 32])
+    more = settings.load("full", study={"fft": {"vary": {"batch_size": [1, 2, 4, 8, 16, 32]}}})
     assert studies.runs(more).keys() - studies.runs(CFG).keys() == {"fft-batch_size-32"}
     same = {name: studies.runs(more)[name] for name in studies.runs(CFG)}
     assert same == studies.runs(CFG)
@@ -35,7 +35,7 @@ def test_each_run_differs_from_the_base_in_one_parameter():
         base = studies.base(CFG, model)
         for name, run in studies.runs(CFG).items():
             if name.startswith(model) and name not in extra:
-                assert sum(run.parameters[key] != base[key] for key in base) == 1
+                assert sum(value != base[key] for key, value in run.parameters.items()) == 1
 
 
 def test_results_become_a_row_a_value_and_seed(monkeypatch):
@@ -54,7 +54,7 @@ def test_results_become_a_row_a_value_and_seed(monkeypatch):
 
     monkeypatch.setattr(records, "load_metrics", result)
     table = studies.table(CFG, "fft", "dense")
-    assert len(table) == 2 * len(CFG.study_fft_vary_dense)
+    assert len(table) == 2 * len(CFG.study.fft.vary["dense"])
     assert table["value"].iloc[0] == "64–100000–32–50000"
     assert table["base"].tolist() == [True] * 2 + [False] * (len(table) - 2)
     assert studies.means(table)["64–100000"]["LRAP"] == 0.4
@@ -67,8 +67,11 @@ def test_a_study_that_has_not_run_says_so():
 
 def test_what_a_profile_narrows_is_said():
     assert studies.narrowed(CFG, "fft") == ""
-    said = studies.narrowed(settings.load("full", study_fft_base_epochs=3), "fft")
-    assert said == f"Narrowed in this profile: epochs 3 instead of {CFG.study_fft_base_epochs}."
+    said = studies.narrowed(settings.load("full", study={"fft": {"base": {"epochs": 3}}}), "fft")
+    assert (
+        said
+        == f"Narrowed in this profile: epochs 3 instead of {studies.base(CFG, 'fft')['epochs']}."
+    )
 
 
 def test_codes():

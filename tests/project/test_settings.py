@@ -1,5 +1,3 @@
-import dataclasses
-
 import pytest
 import yaml
 
@@ -9,56 +7,139 @@ from irmas_utils.project.errors import SettingsError
 PROFILES = ("smoke", "sample", "full")
 
 
+@pytest.fixture
+def write(tmp_path):
+    def write(text, name="mine"):
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(text, encoding="latin-1")
+        return path
+
+    return write
+
+
 @pytest.mark.parametrize("name", PROFILES)
 def test_every_profile_loads_and_knows_its_name(name):
     assert settings.load(name).profile == name
 
 
-def test_profiles_have_the_same_keys_in_the_same_order():
-    keys = [list(yaml.safe_load((paths.PROFILES / f"{n}.yaml").read_text())) for n in PROFILES]
-    assert keys[0] == keys[1] == keys[2]
-    assert keys[0] == [f.name for f in dataclasses.fields(settings.Settings)]
+def test_a_profile_states_only_what_differs():
+    for name, parent in (("smoke", "sample"), ("sample", "full")):
+        stated = yaml.safe_load((paths.PROFILES / f"{name}.yaml").read_text())
+        assert stated.pop("extends") == parent
+        inherited = settings.load(parent).model_dump()
+        assert not list(_repeated(stated, inherited))
+
+
+def _repeated(stated, inherited):
+    for key, value in stated.items():
+        if isinstance(value, dict):
+            yield from _repeated(value, inherited[key])
+        elif inherited.get(key) == value:
+            yield key
 
 
 def test_overrides_replace_and_none_does_not():
-    assert settings.load("sample", fft_epochs=3).fft_epochs == 3
-    assert settings.load("sample", fft_epochs=None) == settings.load("sample")
+    assert settings.load("sample", fft={"epochs": 3}).fft.epochs == 3
+    assert settings.load("sample", fft={"epochs": None}) == settings.load("sample")
+
+
+def test_a_profile_of_ones_own_extends_another(write):
+    mine = write("extends: sample\nnetworks:\n  han:\n    epochs: 3\n")
+    loaded = settings.load(mine)
+    assert loaded.profile == "mine"
+    assert loaded.networks.han.model_dump() == {"width": 0.4, "epochs": 3}
+    assert settings.load(write("extends: mine.yaml\nseed: 7\n", "child")).networks.han.epochs == 3
+
+
+def test_a_section_or_a_key_of_it():
+    cfg = settings.load("smoke")
+    assert cfg.section("seed", "networks.han") == {
+        "seed": 2022,
+        "networks.han": {"width": 0.125, "epochs": 1},
+    }
+
+
+def test_a_study_starts_from_the_networks_own_section():
+    cfg = settings.load("full")
+    base = cfg.with_base("lstm", units=44)
+    assert base == cfg.lstm.model_dump() | {"batch_size": 64, "units": 44}
 
 
 def test_an_integer_will_do_for_a_float():
-    assert settings.load("sample", fft_learning_rate=1).fft_learning_rate == 1.0
+    assert settings.load("sample", fft={"learning_rate": 1}).fft.learning_rate == 1.0
 
 
 @pytest.mark.parametrize(
-    ("key", "value"),
-    [("seed", "x"), ("seed", True), ("seed", 1.0), ("fft_dense", [1, "a"]), ("fft_dense", 3),
-     ("lstm_pad_training", 1), ("lstm_padded_seconds", "long"), ("fft_learning_rate", None)],
-)  # fmt: skip
-def test_a_wrong_type_names_the_key_and_the_file(tmp_path, key, value):
-    values = yaml.safe_load((paths.PROFILES / "sample.yaml").read_text()) | {key: value}
-    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(values))
-    with pytest.raises(SettingsError, match=rf"mine\.yaml.*{key} = "):
-        settings.load(tmp_path / "mine.yaml")
+    ("text", "said"),
+    [
+        ("seed: x", r"seed = 'x' \(str\)"),
+        ("seed: true", "seed = True"),
+        ("seed: 1.0", "seed = 1.0"),
+        ("fft: {dense: [1, a]}", "fft.dense = 'a'"),
+        ("fft: {dense: 3}", "fft.dense = 3"),
+        ("fft: 3", "fft = 3"),
+        ("lstm: {pad_training: 1}", "lstm.pad_training = 1"),
+        ("lstm: {padded_seconds: long}", "lstm.padded_seconds = 'long'"),
+        ("fft: {learning_rate: null}", "fft.learning_rate = None"),
+        ("fft: {learning_rate: .inf}", "fft.learning_rate = inf"),
+        ("evaluation: {bootstrap_samples: 0}", "evaluation.bootstrap_samples = 0"),
+        ("evaluation: {validation_fraction: .nan}", "evaluation.validation_fraction = nan"),
+        ("profile: ../../x", r"profile = '../../x'"),
+        ("study: {lstm: {vary: {units: [0]}}}", "study.lstm.vary.units = 0"),
+        ("study: {fft: {base: {epochs: many}}}", "study.fft.base.epochs = 'many'"),
+    ],
+)
+def test_a_wrong_value_names_the_key_and_the_file(write, text, said):
+    with pytest.raises(SettingsError, match=rf"mine\.yaml: found {said}"):
+        settings.load(write(f"extends: sample\n{text}\n"))
 
 
-def test_unknown_and_missing_keys_are_named(tmp_path):
-    values = yaml.safe_load((paths.PROFILES / "sample.yaml").read_text())
-    (tmp_path / "more.yaml").write_text(yaml.safe_dump(values | {"sede": 1}))
-    with pytest.raises(SettingsError, match="unknown key sede"):
-        settings.load(tmp_path / "more.yaml")
-    del values["seed"]
-    (tmp_path / "less.yaml").write_text(yaml.safe_dump(values))
-    with pytest.raises(SettingsError, match="no key seed"):
-        settings.load(tmp_path / "less.yaml")
-    with pytest.raises(SettingsError, match="unknown key epochs"):
+@pytest.mark.parametrize(
+    ("text", "key", "right"),
+    [
+        ("sede: 1", "sede", "seed"),
+        ("lstm_units: 3", "lstm_units", "lstm.units"),
+        ("bootstrap_samples: 3", "bootstrap_samples", "evaluation.bootstrap_samples"),
+        ("networks_han_epochs: 3", "networks_han_epochs", "networks.han.epochs"),
+        ("study_lstm_base_units: 3", "study_lstm_base_units", "study.lstm.base.units"),
+        ("lstm: {unit: 3}", "lstm.unit", "lstm.units"),
+        ("study: {lstm: {vary: {unit: [3]}}}", "study.lstm.vary.unit", "study.lstm.vary.units"),
+    ],
+)
+def test_an_unknown_or_old_key_names_the_right_one(write, text, key, right):
+    with pytest.raises(SettingsError, match=rf"mine\.yaml: found unknown key {key}; .*{right}\?"):
+        settings.load(write(f"extends: sample\n{text}\n"))
+
+
+def test_the_file_that_states_a_wrong_key_is_named(write):
+    write("extends: sample\nseed: x\n", "parent")
+    with pytest.raises(SettingsError, match=r"parent\.yaml: found seed"):
+        settings.load(write("extends: parent.yaml\nfft: {epochs: 3}\n"))
+    with pytest.raises(SettingsError, match="overrides: found unknown key epochs"):
         settings.load("sample", epochs=3)
 
 
-@pytest.mark.parametrize("text", ["- a\n- b\n", "a: [", ""])
-def test_a_file_that_is_no_mapping_is_named(tmp_path, text):
-    (tmp_path / "odd.yaml").write_text(text)
-    with pytest.raises(SettingsError, match=r"odd\.yaml"):
-        settings.load(tmp_path / "odd.yaml")
+def test_a_missing_key_is_named(write):
+    with pytest.raises(SettingsError, match=r"mine\.yaml: found no key corpus.*extends: sample"):
+        settings.load(write("seed: 1\n"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "- a\n- b\n",
+        "a: [",
+        "",
+        "1: 2",
+        "seed: \xe9",
+        "[" * 3000,
+        "extends: [a]",
+        "extends: mine.yaml",
+    ],
+)
+def test_a_file_that_is_no_profile_is_named(write, text):
+    with pytest.raises(SettingsError, match=r"mine\.yaml"):
+        settings.load(write(text))
 
 
 def test_an_unknown_profile_lists_the_known_ones():

@@ -28,7 +28,7 @@ from irmas_utils.systems.networks import (
 )
 from irmas_utils.systems.networks.assessment import Scores
 
-CFG = settings.load("smoke", networks_seeds=[0, 1], bootstrap_samples=10)
+CFG = settings.load("smoke", networks={"seeds": [0, 1]}, evaluation={"bootstrap_samples": 10})
 
 
 @pytest.fixture(scope="module")
@@ -60,12 +60,12 @@ def trained(train):
 
 def test_a_change_reaches_network_plan_and_recipe():
     options, plan = networks.configure("han", CFG, {"width": 2.0, "balance": 0.5, "pan": 0.1})
-    assert options == {"width": 2 * CFG.networks_han_width}
+    assert options == {"width": 2 * CFG.networks.han.width}
     assert (plan.balance, plan.recipe.pan) == (0.5, 0.1)
     assert plan.recipe.sources == networks.HAN.recipe.sources
     _, plan = networks.configure("mn04", CFG, {"sources": [1.0], "ema": None})
     assert (plan.recipe.sources, plan.ema) == ((1.0,), None)
-    assert plan.epochs == CFG.networks_mn04_epochs
+    assert plan.epochs == CFG.networks.mn04.epochs
 
 
 @pytest.mark.parametrize("name", sorted(variants.VARIANTS))

@@ -16,8 +16,8 @@ def _write(cfg, run, scores=(0.4, 0.6)):
     records.Record(variants.NOTEBOOK, cfg, run=run).save_metrics(result, run)
 
 
-def _profile(**overrides):
-    return settings.load("smoke", networks_variants=["mn04-alone", "han-wide"], **overrides)
+def _profile():
+    return settings.load("smoke", networks={"variants": ["mn04-alone", "han-wide"]})
 
 
 def test_a_row_a_run_and_seed():
@@ -60,7 +60,7 @@ def test_an_unknown_variant_is_named():
 
 @pytest.mark.parametrize("profile", ["smoke", "sample", "full"])
 def test_profiles_name_variants_that_there_are(profile):
-    for name in settings.load(profile).networks_variants:
+    for name in settings.load(profile).networks.variants:
         assert name.startswith(variants.variant(name).network)
 
 

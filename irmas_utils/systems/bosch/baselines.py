@@ -58,7 +58,7 @@ def describe(parts: Splits, mixed: pd.DataFrame, settings: Settings) -> Describe
     mixed : pandas.DataFrame
         Of `systems.mixtures.make`, from validation recordings.
     settings : Settings
-        Its `bosch_separator` is used.
+        Its `bosch.separator` is used.
 
     Raises
     ------
@@ -72,7 +72,7 @@ def describe(parts: Splits, mixed: pd.DataFrame, settings: Settings) -> Describe
         (mixed, streams.ALL_STREAMS),
         (parts.testing, streams.ALL_STREAMS),
     )
-    options = {"separator": settings.bosch_separator, "jobs": parallel.cores()}
+    options = {"separator": settings.bosch.separator, "jobs": parallel.cores()}
     return Described(*(streams.extract(clips["path"], s, **options) for clips, s in wanted))
 
 
@@ -98,7 +98,7 @@ def run(
     labels = label_matrix(mixed["labels"])
     results = {}
     for number in bosch.EXPERIMENTS:
-        system = bosch.build(number, models, described.mixtures, labels, settings.bosch_aggregation)
+        system = bosch.build(number, models, described.mixtures, labels, settings.bosch.aggregation)
         scores = system.predict(described.testing)
         evaluation = experiment.score(parts.testing, scores, settings, system.threshold)
         results[number] = Baseline(system, scores, evaluation)
@@ -221,7 +221,7 @@ def write(
         facts = {
             "streams": list(baseline.system.models),
             "threshold": baseline.system.threshold,
-            "settings": record.settings.section("bosch_"),
+            "settings": record.settings.bosch.model_dump(),
         }
         history = pd.DataFrame({"seconds": [seconds]})
         summary = experiment.summary(

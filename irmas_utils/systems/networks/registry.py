@@ -97,20 +97,20 @@ def configure(
     recipe = replace(plan.recipe, **of_recipe)
     options |= of_network
     if network == "han":
-        options["width"] *= settings.networks_han_width
+        options["width"] *= settings.networks.han.width
     return options, replace(plan, recipe=recipe, **of_plan)
 
 
 def _plan(network: str, settings: Settings) -> Plan:
-    batch_size = settings.networks_batch_size
+    batch_size = settings.networks.batch_size
     if network == "han":
-        return replace(HAN, epochs=settings.networks_han_epochs, batch_size=batch_size)
+        return replace(HAN, epochs=settings.networks.han.epochs, batch_size=batch_size)
     return replace(
         MN04,
-        epochs=settings.networks_mn04_epochs,
+        epochs=settings.networks.mn04.epochs,
         batch_size=batch_size,
-        learning_rate=settings.networks_mn04_learning_rate,
-        ema=settings.networks_mn04_ema,
+        learning_rate=settings.networks.mn04.learning_rate,
+        ema=settings.networks.mn04.ema,
     )
 
 
@@ -161,10 +161,10 @@ def train(
         As `systems.networks.fine_tuning.train` and `configure`.
     """
     if network in ("zero-shot", "probe"):
-        return _fitted_at_once(network, parts, settings.networks_seeds[0], weights)
+        return _fitted_at_once(network, parts, settings.networks.seeds[0], weights)
     options, plan = configure(network, settings, change or {})
     members, histories = {}, []
-    for seed in settings.networks_seeds:
+    for seed in settings.networks.seeds:
         print(f"{network}, seed {seed}", flush=True)
         members[seed], history = recognition.train(
             build(network, seed, options, weights),

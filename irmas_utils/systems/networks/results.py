@@ -113,7 +113,7 @@ def summary(system: System, settings: Settings, per_label: bool = False) -> dict
     by_seed = {seed: evaluation for seed, (evaluation, _) in judged.items()}
     facts = {
         "n_parameters": system.n_parameters,
-        "settings": settings.section("networks_"),
+        "settings": settings.networks.model_dump(),
         "thresholds": np.asarray(threshold).tolist(),
         "seconds_of_training": float(system.history["seconds"].sum()),
         "seconds_a_clip": system.scores.clip_seconds,
@@ -178,7 +178,6 @@ def _provenance(record: Record, system: System, name: str, parts: Splits) -> dic
     clips, seeds = parts.fitting, list(system.by_seed)
     tested, mixed = system.judged.on_testing, system.judged.on_mixtures
     pretrained = variants.needs_weights(name)
-    shared = ("networks_seeds", "networks_mixtures", "networks_batch_size")
     return {
         "name": f"{shown(name)}, trained on {corpus.name(record.settings)}",
         "data": corpus.name(record.settings),
@@ -189,7 +188,7 @@ def _provenance(record: Record, system: System, name: str, parts: Splits) -> dic
         f"data {record.data}",
         "seed": ", ".join(map(str, seeds)) + (", logits averaged" if len(seeds) > 1 else ""),
         "duration": f"{system.history['seconds'].sum():.0f} s",
-        "settings": record.settings.section(*shared, f"networks_{name}_"),
+        "settings": record.settings.networks.model_dump(),
         "metrics": {
             "micro F1 on the testing set": tested["micro"]["f1"],
             "macro F1 on the testing set": tested["macro"]["f1"],
@@ -206,7 +205,7 @@ def _provenance(record: Record, system: System, name: str, parts: Splits) -> dic
 def _licence(settings: Settings, pretrained: bool) -> str:
     data = (
         "Trained on IRMAS: for research and non-commercial use only (CC BY-NC-SA 3.0)."
-        if settings.corpus_source == "irmas"
+        if settings.corpus.source == "irmas"
         else "Trained on the built-in sample corpus: its scores say nothing about IRMAS."
     )
     start = f" Its initial weights are under the {weights.MN04.licence} licence."

@@ -47,7 +47,7 @@ VARIANTS = {
     "mn04-no_average": Variant("mn04", {"ema": None}, "no average of weights"),
     "mn04-scratch": Variant("mn04", {"published": False}, "random initial weights"),
 }
-"""Name of a run to what it trains; a profile's ``networks_variants`` says which are run."""
+"""Name of a run to what it trains; a profile's ``networks.variants`` says which are run."""
 
 PER_LABEL = "mn04-per_label"
 """Recorded with ``mn04``: the same networks, but a threshold for each instrument."""
@@ -59,7 +59,7 @@ def variant(name: str) -> Variant:
     """Look a variant up by the name that a profile uses. Raises SettingsError."""
     if name not in VARIANTS:
         raise SettingsError(
-            "networks_variants",
+            "networks.variants",
             found=name,
             expected=f"one of {', '.join(VARIANTS)}",
             remedy="Correct the profile.",
@@ -105,7 +105,7 @@ def table(settings: Settings) -> pd.DataFrame:
 def _compared(settings: Settings) -> list[str]:
     """Return the runs of `table` in order."""
     varied = {"han": [], "mn04": [PER_LABEL]}
-    for name in settings.networks_variants:
+    for name in settings.networks.variants:
         varied[variant(name).network].append(name)
     return [run for network, names in varied.items() for run in (network, *names)]
 
