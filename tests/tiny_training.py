@@ -34,6 +34,17 @@ def build():
     return keras.Model(inputs, scores(noisy))
 
 
-def fit(model, epochs, **options):
-    chosen = {"loss": "paper", "learning_rate": 1e-2, "seed": 3, "progress": False} | options
-    return training.fit(model, epoch_batches, validation, epochs=epochs, **chosen)
+def trainer_of(model, loss="paper", learning_rate=1e-2, **options):
+    return training.Trainer(model, loss, learning_rate, **options)
+
+
+def fit(model, epochs, *, seed=3, checkpoint_dir=None, progress=False, trainer=None, **options):
+    return training.fit(
+        trainer or trainer_of(model, **options),
+        epoch_batches,
+        validation,
+        epochs=epochs,
+        seed=seed,
+        checkpoint_dir=checkpoint_dir,
+        progress=progress,
+    )

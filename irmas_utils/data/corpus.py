@@ -7,16 +7,15 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from irmas_utils.data import index as dataset
 from irmas_utils.data import integrity, sample
-from irmas_utils.project import files as atomic
-from irmas_utils.project import paths
+from irmas_utils.project import files, paths
 from irmas_utils.project import settings as settings_module
-from irmas_utils.project.errors import IrmasError, SettingsError
+from irmas_utils.project.errors import DataError, IrmasError, SettingsError
 from irmas_utils.project.settings import Settings
 
 
@@ -49,7 +48,7 @@ def _recordings(index: pd.DataFrame) -> list[str]:
     entry = paths.cache_root() / "recordings" / f"{_stamp(index)}.json"
     if not entry.is_file():
         joined = integrity.join_duplicates(index, integrity.find_duplicates(index))
-        atomic.write_json(entry, joined["recording"].tolist())
+        files.write_json(entry, joined["recording"].tolist())
     return json.loads(entry.read_text(encoding="utf-8"))
 
 
@@ -58,6 +57,66 @@ def _stamp(index: pd.DataFrame) -> str:
     for path, recording in zip(index["path"], index["recording"], strict=True):
         status = os.stat(path)
         digest.update(repr((path, recording, status.st_size, status.st_mtime_ns)).encode())
+    return digest.hexdigest()
+
+
+class Splits(NamedTuple):
+    """Clips to fit on, to watch while fitting, and to report on; rows of the index."""
+
+    fitting: pd.DataFrame
+    validation: pd.DataFrame
+    testing: pd.DataFrame
+
+    def sizes(self) -> str:
+        """Say how many clips and recordings there are in each part, as a Markdown table."""
+        rows = [
+            (part, len(clips), clips["recording"].nunique())
+            for part, clips in self._asdict().items()
+        ]
+        table = pd.DataFrame(rows, columns=["part", "clips", "recordings"])
+        return table.to_markdown(index=False)
+
+
+def split(index: pd.DataFrame, settings: Settings) -> Splits:
+    """Split the training set by recording and put the testing set beside it.
+
+    Parameters
+    ----------
+    index : pandas.DataFrame
+        As `load` returns it.
+    settings : Settings
+        Its `evaluation.validation_fraction` and `seed` are used.
+
+    Raises
+    ------
+    DataError
+        If the training or the testing set is empty.
+    """
+    parts = {name: index[index["split"] == name] for name in ("training", "testing")}
+    if empty := [name for name, clips in parts.items() if clips.empty]:
+        raise DataError(
+            "data set",
+            found=f"no {' and no '.join(empty)} clips",
+            expected="both sets: models are fitted on one and scored on the other",
+            remedy="Fetch the missing archives with `python -m irmas_utils.data.download`.",
+        )
+    fitting, validation = dataset.split_validation(
+        parts["training"], settings.evaluation.validation_fraction, settings.seed
+    )
+    return Splits(fitting, validation, parts["testing"])
+
+
+def content(clips: pd.DataFrame) -> str:
+    """Return a hash of the clips' audio and labels, in their order, whatever the files' names.
+
+    Parameters
+    ----------
+    clips : pandas.DataFrame
+        Columns ``path`` and ``labels``.
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    for path, labels in zip(clips["path"], clips["labels"], strict=True):
+        digest.update(repr((files.known_digest(path), tuple(labels))).encode())
     return digest.hexdigest()
 
 
@@ -119,7 +178,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except IrmasError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    atomic.write_json(options.output, description)
+    files.write_json(options.output, description)
     clips = ", ".join(f"{count} {split}" for split, count in description["clips"].items())
     print(f"data: {description['name']}; clips: {clips}", flush=True)
     return 0

@@ -1,8 +1,7 @@
-"""A training run on disk: every variable, the epoch and the history, in one file.
+"""A training run on disk: every variable, the epoch and the history, in one ``.npz`` file.
 
-The file is an uncompressed zip of ``.npy`` arrays, one a variable, and ``run.json``. It is
-replaced atomically, so a killed process or a full disk leaves the epoch before; the zip's own
-checksums tell a damaged file.
+The file is replaced atomically, so a killed process or a full disk leaves the epoch before; the
+zip's own checksums tell a damaged file.
 """
 
 import json
@@ -13,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from irmas_utils.project import files as atomic
+from irmas_utils.project import files
 from irmas_utils.project.backend import keras
 from irmas_utils.project.errors import TrainingError
 
-_META = "run.json"
-_RESTART = "Delete the file or pass `resume=False` to start afresh, or name another folder."
+_RESTART = "Delete the file to start afresh."
+_DAMAGE = (zipfile.BadZipFile, OSError, EOFError, ValueError, KeyError, TypeError,
+           MemoryError, RecursionError, NotImplementedError)  # fmt: skip
 
 
 def save(
@@ -46,16 +46,12 @@ def save(
         If the file cannot be written, for example because the disk is full. The checkpoint
         before is still there.
     """
+    arrays = {str(number): variable.value.numpy() for number, variable in enumerate(variables)}
     try:
-        with (
-            atomic.replacing(path) as temporary,
-            zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive,
-        ):
-            for number, variable in enumerate(variables):
-                _write_array(archive, f"{number}.npy", variable.value.numpy())
-            archive.writestr(_META, json.dumps({"run": run, "history": history}))
+        with files.replacing(path) as temporary:
+            np.savez(temporary, meta=json.dumps({"run": run, "history": history}), **arrays)
     except OSError as error:
-        size = sum(int(np.prod(v.shape)) * 4 for v in variables) / 2**20
+        size = sum(array.nbytes for array in arrays.values()) / 2**20
         raise TrainingError(
             path,
             found=f"a failed write ({error.strerror or error}) after epoch {len(history)}",
@@ -77,11 +73,12 @@ def load(
         If the file is damaged or belongs to a run with other settings or another model.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            meta = json.loads(archive.read(_META))
+        with np.load(path, allow_pickle=False) as archive:
+            meta = json.loads(str(archive["meta"]))
             _check_run(path, meta["run"], run)
-            values = [_read_array(archive, f"{number}.npy") for number in range(len(variables))]
-    except (zipfile.BadZipFile, OSError, EOFError, ValueError, KeyError, TypeError) as error:
+            values = [archive[str(number)] for number in range(len(variables))]
+            history = list(meta["history"])
+    except _DAMAGE as error:
         raise TrainingError(
             path,
             found=f"a damaged checkpoint ({error})",
@@ -92,20 +89,7 @@ def load(
         _check_shape(path, variable, value)
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
-    return meta["history"]
-
-
-def _write_array(archive: zipfile.ZipFile, name: str, value: np.ndarray) -> None:
-    # One array at a time, so that memory holds a copy of one and not of all of them.
-    with archive.open(name, "w", force_zip64=True) as file:
-        np.lib.format.write_array(file, value, allow_pickle=False)
-
-
-def _read_array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
-    with archive.open(name) as file:
-        value = np.lib.format.read_array(file, allow_pickle=False)
-        file.read()  # the checksum is compared at the end of the member
-        return value
+    return history
 
 
 def _check_run(path: str | Path, found: dict[str, Any], expected: dict[str, Any]) -> None:

@@ -5,8 +5,15 @@ Notebook: 04_fft_model.ipynb
 
 from collections.abc import Sequence
 
+import numpy as np
+import pandas as pd
+
+from irmas_utils.audio.batches import Loader, fixed_batches
+from irmas_utils.audio.cache import FeatureCache
+from irmas_utils.audio.features import fft_magnitude
 from irmas_utils.models.layers import LEAKY_SLOPE, WideDense, hidden, scores
-from irmas_utils.project.backend import keras
+from irmas_utils.project.backend import keras, tf
+from irmas_utils.project.settings import Fft
 
 
 def build(
@@ -34,3 +41,32 @@ def build(
     spectrum = keras.Input((n_features,), name="spectrum")
     x = hidden(spectrum, dense, leaky_slope, layer=WideDense)
     return keras.Model(spectrum, scores(x), name="fft")
+
+
+class Network:
+    """The network as a profile sets it up, and what it reads; see `models.training.Network`.
+
+    Parameters
+    ----------
+    settings : Fft
+    load : callable, optional
+        ``load(path) -> (n_features,)`` in place of the magnitudes of the mono mix-down.
+    """
+
+    name, code, jit_compile = "fft", (__name__,), True
+
+    def __init__(self, settings: Fft, load: Loader | None = None) -> None:
+        self.settings, self.n_features = settings, settings.samples // 2
+        self.load = load or FeatureCache("fft", fft_magnitude, length=settings.samples)
+
+    def describe(self) -> dict:
+        """Return what the network and its input depend on, as JSON."""
+        return self.settings.model_dump(exclude={"seeds"})
+
+    def build(self) -> keras.Model:
+        """Build it untrained."""
+        return build(self.n_features, self.settings.dense)
+
+    def batches(self, clips: pd.DataFrame, order: np.ndarray | None = None) -> tf.data.Dataset:
+        """Stream clips as magnitudes; see `audio.batches.fixed_batches`."""
+        return fixed_batches(clips, self.load, self.n_features, self.settings.batch_size, order)

@@ -6,11 +6,19 @@ Notebooks: 03_lstm_model.ipynb, 05_lstm_hyperparameters.ipynb
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 
+from irmas_utils.audio.batches import waveform_batches
+from irmas_utils.audio.cache import FeatureCache
+from irmas_utils.audio.features import waveform as samples
 from irmas_utils.models import losses
 from irmas_utils.models.layers import LEAKY_SLOPE, hidden, logits_view, scores
 from irmas_utils.models.recurrence import LastState
 from irmas_utils.project.backend import keras, tf
+from irmas_utils.project.settings import Lstm
+
+SAMPLE_RATE = 44_100
+"""Of IRMAS [Hz]."""
 
 MEL_CENTRE, MEL_SPREAD = -4.0, 4.0
 """Of the log-mel energies of music at usual levels, roughly: it brings them to order 1, where the
@@ -24,7 +32,7 @@ def build(
     frame_size: int = 1,
     n_mels: int | None = None,
     input_scale: float = 1.0,
-    sample_rate: int = 44_100,
+    sample_rate: int = SAMPLE_RATE,
 ) -> keras.Model:
     """Build the network; the defaults are the paper's sizes, 159,851 parameters.
 
@@ -57,6 +65,58 @@ def build(
     frames = Frames(frame_size, n_mels, input_scale, sample_rate, name="frames")((waveform, length))
     state = LastState(units, name="lstm")(frames)
     return keras.Model([waveform, length], scores(hidden(state, dense, leaky_slope)), name="lstm")
+
+
+class Network:
+    """The network as a profile sets it up, and what it reads; see `models.training.Network`.
+
+    Parameters
+    ----------
+    settings : Lstm
+    seed : int
+        Where clips lie in the silence around them, if they are padded.
+    """
+
+    name, code, jit_compile = "lstm", (__name__,), False
+
+    def __init__(self, settings: Lstm, seed: int) -> None:
+        self.settings, self.rate = settings, SAMPLE_RATE // settings.decimation
+        self.plain = FeatureCache("waveform", samples, sample_rate=self.rate)
+        self.padded = self.plain
+        if settings.padded_seconds:
+            length = round(settings.padded_seconds * self.rate)
+            self.padded = FeatureCache(
+                "waveform", samples, sample_rate=self.rate, length=length, seed=seed
+            )
+        self.seed = seed if settings.padded_seconds else None
+
+    def describe(self) -> dict:
+        """Return what the network and its input depend on, as JSON."""
+        return self.settings.model_dump(exclude={"seeds"}) | {"padding_seed": self.seed}
+
+    def build(self) -> keras.Model:
+        """Build it untrained."""
+        own = self.settings
+        return build(
+            own.units,
+            own.dense,
+            frame_size=own.frame_size,
+            n_mels=own.n_mels,
+            input_scale=own.input_scale,
+            sample_rate=self.rate,
+        )
+
+    def batches(self, clips: pd.DataFrame, order: np.ndarray | None = None) -> tf.data.Dataset:
+        """Stream clips as waveforms; see `audio.batches.waveform_batches`."""
+        pads = self.settings.pad_training or clips["split"].iloc[0] == "testing"
+        load = self.padded if pads else self.plain
+        # At the files' own rate, reading them is as quick as reading a copy.
+        load = load if self.settings.decimation > 1 else load.compute
+        return waveform_batches(clips, load, self.settings.batch_size, order)
+
+    def steps(self, path: str) -> int:
+        """Return how many steps the LSTM takes over one unpadded clip."""
+        return len(self.plain.compute(path)) // self.settings.frame_size
 
 
 @keras.saving.register_keras_serializable("irmas_utils")

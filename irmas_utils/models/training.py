@@ -11,96 +11,69 @@ accuracy are averages over the epoch while the weights move, as in Keras; valida
 taken at its end.
 """
 
+import functools
 import math
 import os
+import resource
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
+from irmas_utils.audio.batches import epoch_order
+from irmas_utils.data.corpus import Splits, content
 from irmas_utils.models import checkpoints, losses
 from irmas_utils.models.adam import FusedAdam
 from irmas_utils.models.layers import logits_view
-from irmas_utils.project import files as atomic
+from irmas_utils.project import runs, sources
 from irmas_utils.project.backend import keras, set_determinism, tf
 from irmas_utils.project.errors import TrainingError
+from irmas_utils.project.settings import Fft, Lstm
 
 Batches = Iterable[tuple[Any, Any]]
 """Pairs (x, y): x as the model takes it, y (batch, 11). One may be iterated again and again."""
 
 
 def fit(
-    model: keras.Model,
+    trainer: "Trainer",
     epoch_batches: Callable[[int], Batches],
     validation: Batches | None,
     *,
-    loss: str,
-    learning_rate: float | keras.optimizers.schedules.LearningRateSchedule,
     epochs: int,
     seed: int,
     checkpoint_dir: str | Path | None = None,
-    resume: bool = True,
-    settings: Mapping[str, Any] | None = None,
-    measure: Callable[[keras.Model], Mapping[str, float]] | None = None,
-    ema: float | None = None,
-    jit_compile: bool = False,
-    trainer: "Trainer | None" = None,
     progress: bool | None = None,
 ) -> pd.DataFrame:
-    """Train `model` in place with Adam and return its history.
+    """Train the model of `trainer` in place and return its history.
 
     Parameters
     ----------
-    model : keras.Model
-        A network with a layer named ``logits`` (see `models.layers`), built after
-        ``set_determinism(seed)`` if its initial weights are to be repeatable.
+    trainer : Trainer
+        Its optimizer starts afresh; the model starts from the weights that it has.
     epoch_batches : callable
         ``epoch_batches(epoch)``, with epochs counted from 1, gives that epoch's batches in an
         order that depends on a seed and on the epoch alone.
     validation : iterable of (x, y), optional
         Batches to evaluate after each epoch; without them the columns hold NaN.
-    loss : str
-        ``"paper"`` or ``"binary"``; see `models.losses`.
-    learning_rate : float or LearningRateSchedule
-        Of Adam, whose other constants are Keras's defaults (the paper's, section 3.3.3, but for
-        an epsilon of 1e-7).
     epochs : int
         Total number of epochs, those of earlier runs included.
     seed : int
         Seed of what is random inside the network, such as dropout.
     checkpoint_dir : str or Path, optional
-        Folder for ``checkpoint.zip`` and ``history.csv``, both replaced atomically after each
-        epoch. With None nothing is written.
-    resume : bool
-        Continue from the checkpoint in `checkpoint_dir` if there is one; else overwrite it.
-    settings : mapping, optional
-        What else the run depends on (data, features, batch size), as plain JSON values. A
-        checkpoint made with others is refused.
-    measure : callable, optional
-        ``measure(model)`` gives further columns of the history after each epoch.
-    ema : float, optional
-        Keep an exponential moving average of the weights with this momentum a step, and leave
-        it in the model at the end; validation and `measure` see the moving weights themselves.
-    jit_compile : bool
-        Compile the whole training step with XLA. It pays where the optimizer's sweep over the
-        weights dominates (`models.fft`, batch 4); `models.lstm` compiles its recurrence itself.
-    trainer : Trainer, optional
-        One made before for this model, with the same loss, learning rate, ema and jit_compile.
-        Compiling can take longer than a short training; this uses the compiled steps again. Its
-        optimizer starts afresh.
+        Folder of ``checkpoint.npz``, replaced atomically after each epoch; a run that finds one
+        there goes on from it. With None nothing is written.
     progress : bool, optional
         True draws a bar, False prints a line an epoch; None finds out if a person is watching.
 
     Returns
     -------
     pandas.DataFrame
-        A row an epoch: epoch, loss, accuracy, val_loss, val_accuracy, seconds, and the columns
-        of `measure`.
+        A row an epoch: epoch, loss, accuracy, val_loss, val_accuracy, seconds.
 
     Raises
     ------
@@ -109,25 +82,130 @@ def fit(
         if a checkpoint cannot be written, or if the one found is damaged or of another run.
     """
     set_determinism(seed)
-    if trainer is None:
-        trainer = Trainer(model, losses.get(loss), learning_rate, jit_compile, ema)
     trainer.restart()
-    run = trainer.describe() | {"loss": loss, "seed": seed, "settings": dict(settings or {})}
-    folder = Path(checkpoint_dir) if checkpoint_dir is not None else None
-    history = _resumed(folder, run, trainer.variables, epochs) if resume and folder else []
+    run = trainer.describe() | {"seed": seed}
+    path = Path(checkpoint_dir) / "checkpoint.npz" if checkpoint_dir is not None else None
+    history = _resumed(path, run, trainer.variables, epochs) if path else []
     progress = _is_watched() if progress is None else progress
     for epoch in range(len(history) + 1, epochs + 1):
         started = time.perf_counter()
         row = {"epoch": epoch, **trainer.train(epoch_batches(epoch), epoch, epochs, progress)}
         row |= trainer.evaluate(validation) | {"seconds": time.perf_counter() - started}
-        history.append(row | (dict(measure(model)) if measure else {}))
-        if folder:
-            checkpoints.save(folder / "checkpoint.zip", run, trainer.variables, history)
-            _write_history(folder / "history.csv", history)
+        history.append(row)
+        if path:
+            checkpoints.save(path, run, trainer.variables, history)
         if not progress:
-            print(_line(history[-1], epochs), flush=True)
+            print(_line(row, epochs), flush=True)
     trainer.finish()
-    return _table(history)
+    columns = ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "seconds"]
+    return pd.DataFrame(history, columns=columns)
+
+
+class Network(Protocol):
+    """One of the paper's networks as a profile sets it up: how it is built, what it reads."""
+
+    name: str
+    code: tuple[str, ...]  # the modules that it and its input are made of
+    jit_compile: bool
+    settings: Lstm | Fft
+
+    def describe(self) -> dict[str, Any]:
+        """Return what it and its input depend on, seeds aside, as JSON."""
+
+    def build(self) -> keras.Model:
+        """Build it untrained; the initial weights follow Keras's seed."""
+
+    def batches(self, clips: pd.DataFrame, order: np.ndarray | None = None) -> Batches:
+        """Stream clips as the network reads them, in the order of `order`."""
+
+
+class Trained(NamedTuple):
+    """A network that was trained once a seed.
+
+    Attributes
+    ----------
+    history : pandas.DataFrame
+        A row an epoch and seed, as `fit` gives them, with a column ``seed``.
+    scores : dict
+        Seed to scores of the testing clips, float32, (n_testing_clips, 11).
+    facts : dict
+        ``n_parameters``, and ``memory_peak_mib`` of the process that trained.
+    """
+
+    history: pd.DataFrame
+    scores: dict[int, np.ndarray]
+    facts: dict[str, Any]
+
+
+def train_seeds(network: Network, parts: Splits) -> Trained:
+    """Train a network once a seed on the fitting part and score the testing part.
+
+    What was trained before from the same clips, settings, code and seed is read back.
+
+    Parameters
+    ----------
+    network : Network
+        Its settings say on which seeds; each sets the initial weights and the clips' order.
+    parts : irmas_utils.data.corpus.Splits
+
+    Raises
+    ------
+    TrainingError
+        As `fit`.
+    """
+    # One model takes each seed's weights in turn, so that it is compiled once and not again.
+    trainer = functools.cache(lambda: _trainer(network))
+    made_from = {
+        "settings": network.describe(),
+        "clips": {name: content(clips) for name, clips in parts._asdict().items()},
+        "code": sources.digest_of(__name__, *network.code),
+    }
+    outcomes = {
+        seed: runs.once(
+            f"{network.name}-seed{seed}",
+            made_from | {"seed": seed},
+            lambda folder, seed=seed: _train_seed(trainer(), network, parts, seed, folder),
+        )
+        for seed in network.settings.seeds
+    }
+    histories = [pd.DataFrame(outcome.facts["history"]) for outcome in outcomes.values()]
+    first = next(iter(outcomes.values())).facts
+    return Trained(
+        pd.concat(
+            [h.assign(seed=s) for s, h in zip(outcomes, histories, strict=True)], ignore_index=True
+        ),
+        {seed: outcome.arrays["testing"] for seed, outcome in outcomes.items()},
+        {key: first[key] for key in ("n_parameters", "memory_peak_mib")},
+    )
+
+
+def _trainer(network: Network) -> "Trainer":
+    own = network.settings
+    return Trainer(network.build(), own.loss, own.learning_rate, jit_compile=network.jit_compile)
+
+
+def _train_seed(
+    trainer: "Trainer", network: Network, parts: Splits, seed: int, folder: Path
+) -> runs.Outcome:
+    set_determinism(seed)
+    fresh = network.build()
+    for variable, value in zip(trainer.model.variables, fresh.variables, strict=True):
+        variable.assign(value)
+    n_clips = len(parts.fitting)
+    history = fit(
+        trainer,
+        lambda epoch: network.batches(parts.fitting, epoch_order(n_clips, seed, epoch)),
+        network.batches(parts.validation),
+        epochs=network.settings.epochs,
+        seed=seed,
+        checkpoint_dir=folder / "unfinished",
+    )
+    facts = {
+        "history": history.to_dict("list"),
+        "n_parameters": fresh.count_params(),
+        "memory_peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+    return runs.Outcome({"testing": trainer.predict(network.batches(parts.testing))}, facts)
 
 
 def predict(model: keras.Model, batches: Batches, jit_compile: bool = False) -> np.ndarray:
@@ -165,21 +243,30 @@ class Trainer:
     Parameters
     ----------
     model : keras.Model
-    loss : callable
-        Of `models.losses.get`.
-    learning_rate, jit_compile, ema
-        As for `fit`.
+    loss : str
+        ``"paper"`` or ``"binary"``; see `models.losses`.
+    learning_rate : float or LearningRateSchedule
+        Of Adam, whose other constants are Keras's defaults (the paper's, section 3.3.3, but for
+        an epsilon of 1e-7).
+    jit_compile : bool
+        Compile the whole training step with XLA. It pays where the optimizer's sweep over the
+        weights dominates (`models.fft`, batch 4).
+    ema : float, optional
+        Keep an exponential moving average of the weights with this momentum a step, and leave it
+        in the model at the end; validation sees the moving weights themselves.
     """
 
     def __init__(
         self,
         model: keras.Model,
-        loss: losses.Loss,
+        loss: str,
         learning_rate: float | keras.optimizers.schedules.LearningRateSchedule,
-        jit_compile: bool,
+        *,
+        jit_compile: bool = False,
         ema: float | None = None,
     ) -> None:
-        self.model, self.loss, self.view, self.ema = model, loss, logits_view(model), ema
+        self.model, self.view, self.ema = model, logits_view(model), ema
+        self.loss_name, self.loss = loss, losses.get(loss)
         average = {"use_ema": True, "ema_momentum": ema} if ema else {}
         self.optimizer = FusedAdam(learning_rate, **average)
         self.optimizer.build(model.trainable_variables)
@@ -211,6 +298,7 @@ class Trainer:
             rate = float(self.optimizer.learning_rate)
         return {
             "variables": [list(v.shape) for v in self.model.variables],
+            "loss": self.loss_name,
             "learning_rate": rate,
             **({"ema": self.ema} if self.ema else {}),
         }
@@ -281,8 +369,7 @@ def _means(sums: np.ndarray) -> tuple[float, float]:
     return (sums[0] / sums[2], sums[1] / sums[2]) if sums[2] else (math.nan, math.nan)
 
 
-def _resumed(folder: Path, run, variables, epochs: int) -> list[dict[str, float]]:
-    path = folder / "checkpoint.zip"
+def _resumed(path: Path, run, variables, epochs: int) -> list[dict[str, float]]:
     if not path.exists():
         return []
     history = checkpoints.load(path, run, variables)
@@ -291,27 +378,9 @@ def _resumed(folder: Path, run, variables, epochs: int) -> list[dict[str, float]
             path,
             found=f"a run of {len(history)} epochs",
             expected=f"at most the {epochs} asked for",
-            remedy="Ask for as many epochs, or pass `resume=False` to start afresh.",
+            remedy="Ask for as many epochs, or delete the file to start afresh.",
         )
-    _write_history(folder / "history.csv", history)
     return history
-
-
-def _table(history: list[dict[str, float]]) -> pd.DataFrame:
-    columns = ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "seconds"]
-    return pd.DataFrame(history, columns=None if history else columns)
-
-
-def _write_history(path: Path, history: list[dict[str, float]]) -> None:
-    try:
-        atomic.write_text(path, _table(history).to_csv(index=False))
-    except OSError as error:
-        raise TrainingError(
-            path,
-            found=f"a failed write ({error.strerror or error})",
-            expected="room for a table",
-            remedy=f"Make room and run again: it goes on after epoch {len(history)}.",
-        ) from error
 
 
 def _line(row: Mapping[str, float], epochs: int) -> str:

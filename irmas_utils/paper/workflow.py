@@ -6,9 +6,7 @@ end what happened.
 """
 
 import argparse
-import ast
 import contextlib
-import fcntl
 import functools
 import os
 import re
@@ -18,78 +16,10 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import nbformat
-
-from irmas_utils.project import paths, records, settings
+from irmas_utils.project import files, paths, records, settings
 from irmas_utils.project.errors import IrmasError
 
 PACKAGE = paths.PACKAGE
-
-
-def sources(notebook: Path) -> list[Path]:
-    """Return the files of this package that a notebook imports, directly or through others.
-
-    A change in one of them makes the notebook's results stale; a change elsewhere does not.
-    Facts in ``published/`` count as source of the modules that read them.
-    """
-    cells = nbformat.read(notebook, as_version=4).cells
-    code = "\n".join(c.source for c in cells if c.cell_type == "code")
-    found: set[Path] = set()
-    pending = _imported(code)
-    while pending:
-        path = pending.pop()
-        if path not in found:
-            found.add(path)
-            pending |= _imports_of(path)
-    return sorted(found)
-
-
-@functools.cache
-def _imports_of(path: Path) -> frozenset[Path]:
-    if path.suffix != ".py":
-        return frozenset()
-    facts = path.parent.glob("*.yaml") if path.name == "__init__.py" else ()
-    return frozenset({*_imported(path.read_text(encoding="utf-8")), *facts})
-
-
-def _imported(code: str) -> set[Path]:
-    names = set()
-    for node in ast.walk(ast.parse(code)):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return {path for name in names for path in _files_of(name)}
-
-
-def _files_of(module: str) -> Iterator[Path]:
-    top, *parts = module.split(".")
-    if top != PACKAGE.name:
-        return
-    yield PACKAGE / "__init__.py"
-    for depth in range(1, len(parts) + 1):
-        base = PACKAGE.joinpath(*parts[:depth])
-        for path in (base.with_suffix(".py"), base / "__init__.py"):
-            if path.is_file():
-                yield path
-
-
-@contextlib.contextmanager
-def only_run(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock; wait, and say so, while another run holds it.
-
-    Child processes inherit the lock, so it lasts until the last writer has ended, also when this
-    process is killed; the system frees it then, so a lock is never left behind.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as file:
-        os.set_inheritable(file.fileno(), True)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"Waiting for another run in {folder} to end …", flush=True)
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 @contextlib.contextmanager
@@ -129,7 +59,8 @@ def run(profile: str, targets: Sequence[str], cores: int, options: Sequence[str]
     command = [sys.executable, "-m", "snakemake", *wanted, "--cores", str(cores), *options]
     # Our own lock outlives a killed run correctly; Snakemake's has to be removed by hand.
     command += ["--nolock", "--rerun-incomplete", "--config", f"profile={profile}"]
-    with only_run(folder), compiled_once() as environment:
+    waiting = f"Waiting for another run in {folder} to end …"
+    with files.locked(folder / ".lock", waiting), compiled_once() as environment:
         before = _state(folder)
         status = _snakemake(command, environment, folder / "snakemake.log", verbose=bool(options))
         if status == 0:
@@ -142,7 +73,7 @@ def run(profile: str, targets: Sequence[str], cores: int, options: Sequence[str]
 
 def _snakemake(command: list[str], environment: dict[str, str], log: Path, verbose: bool) -> int:
     """Run Snakemake; its own account of a quiet run goes to `log`, and on failure what matters."""
-    # The lock of `only_run` is passed on to Snakemake.
+    # The lock that `run` holds is passed on to Snakemake.
     start = functools.partial(
         subprocess.run, command, cwd=paths.ROOT, env=environment, close_fds=False, check=False
     )

@@ -24,7 +24,7 @@ from irmas_utils.plots.signals import (
     waveform,
 )
 from irmas_utils.plots.streams import f1_by_stream, separation_quality
-from irmas_utils.plots.style import COLOURS, mark_corpus, mark_sample, use_style
+from irmas_utils.plots.style import COLOURS, mark_sample, use_style
 from irmas_utils.plots.training import gradient_norm, training_curves
 
 __all__ = [
@@ -40,7 +40,6 @@ __all__ = [
     "label_occurrence",
     "labels_per_clip",
     "log_mel",
-    "mark_corpus",
     "mark_sample",
     "padded_waveform",
     "per_label_f1",

@@ -32,8 +32,15 @@ QUANTITY_MAP = "Blues"  # white to dark: also in print
 LEVEL_MAP = "magma"  # spectrograms
 
 
-def use_style() -> None:
-    """Set the style of every figure drawn after."""
+def use_style(settings: Settings | None = None) -> None:
+    """Set the style of every figure drawn after, and how it marks data that is not IRMAS.
+
+    Parameters
+    ----------
+    settings : Settings, optional
+        Of the profile whose data is drawn: where that is the sample corpus, every figure says so.
+    """
+    is_sample = settings is not None and settings.corpus.source != "irmas"
     seaborn.set_theme(
         context="notebook",
         style="whitegrid",
@@ -50,23 +57,16 @@ def use_style() -> None:
             "legend.frameon": False,
             "savefig.bbox": "tight",
             "pdf.fonttype": 42,  # text stays text
+            "figure.hooks": [f"{__name__}:mark_sample"] if is_sample else [],
         },
     )
 
 
 def mark_sample(figure: Figure) -> None:
     """Say under a figure that its data is the sample corpus."""
-    note = "sample corpus, not IRMAS"
-    if all(text.get_text() != note for text in figure.texts):
-        style = {"fontsize": "small", "style": "italic", "color": COLOURS["quiet"]}
-        # Below the figure's edge, where a tight bounding box takes it in and nothing else stands.
-        figure.text(1, -0.01, note, ha="right", va="top", **style)
-
-
-def mark_corpus(figure: Figure, settings: Settings) -> None:
-    """Call `mark_sample` if these settings read the sample corpus."""
-    if settings.corpus.source != "irmas":
-        mark_sample(figure)
+    style = {"fontsize": "small", "style": "italic", "color": COLOURS["quiet"]}
+    # Below the figure's edge, where a tight bounding box takes it in and nothing else stands.
+    figure.text(1, -0.01, "sample corpus, not IRMAS", ha="right", va="top", **style)
 
 
 def axes_or_new(ax: Axes | None, width: float = 8, height: float = 3.6) -> Axes:

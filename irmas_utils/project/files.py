@@ -1,5 +1,8 @@
-"""Writes that either happen entirely or not at all."""
+"""Writes that either happen entirely or not at all, locks, and digests of content."""
 
+import fcntl
+import functools
+import hashlib
 import json
 import os
 import tempfile
@@ -64,3 +67,39 @@ def write_text(target: str | Path, text: str) -> None:
 def write_json(target: str | Path, value: Any) -> None:
     """Write `value` as indented JSON, atomically. NaN and infinity are refused (ValueError)."""
     write_text(target, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+@contextmanager
+def locked(path: str | Path, waiting: str) -> Iterator[None]:
+    """Hold the lock file `path`; print `waiting` while another process holds it.
+
+    Child processes inherit the lock, so it lasts until the last of them has ended, also when this
+    process is killed; the system frees it then, so a lock is never left behind.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        os.set_inheritable(file.fileno(), True)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(waiting, flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def digest(path: str | Path) -> str:
+    """Return the BLAKE2b hash of a file's content as 32 hexadecimal digits."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+def known_digest(path: str | Path) -> str:
+    """Return `digest`, and from the second time on without reading, while the file is unchanged."""
+    status = os.stat(path)
+    return _known_digest(str(path), (status.st_size, status.st_mtime_ns, status.st_ctime_ns))
+
+
+@functools.lru_cache(maxsize=100_000)
+def _known_digest(path: str, stamp: tuple[int, ...]) -> str:
+    return digest(path)

@@ -1,3 +1,4 @@
+import json
 import os
 import resource
 import signal
@@ -7,12 +8,11 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
 from tiny_training import build, epoch_batches, fit, validation
 
-from irmas_utils.models import checkpoints, losses, lstm, training
+from irmas_utils.models import checkpoints, lstm, training
 from irmas_utils.models.layers import hidden, scores
 from irmas_utils.project.backend import keras, set_determinism
 from irmas_utils.project.errors import TrainingError
@@ -93,15 +93,9 @@ def test_loss_curve_of_the_lstm_is_that_of_kerass_own_loop():
 
     length = np.full(2, 200, np.int32)
     steps = [[((xb, length), yb)] for xb, yb in zip(x, y, strict=True)]
+    trainer = training.Trainer(ours, "paper", 1e-2)
     history = training.fit(
-        ours,
-        lambda epoch: steps[epoch - 1],
-        None,
-        epochs=40,
-        loss="paper",
-        learning_rate=1e-2,
-        seed=0,
-        progress=False,
+        trainer, lambda epoch: steps[epoch - 1], None, epochs=40, seed=0, progress=False
     )
     np.testing.assert_allclose(history["loss"], expected, rtol=1e-3)
     assert np.ptp(history["loss"]) > 0.5
@@ -118,16 +112,8 @@ def test_resumed_run_ends_with_the_same_bits(tmp_path, undisturbed):
 def test_finished_run_is_read_back_without_training(tmp_path, undisturbed):
     fit(build(), 5, checkpoint_dir=tmp_path)
     model = build()
-    history = training.fit(
-        model,
-        None,
-        validation,
-        loss="paper",
-        learning_rate=1e-2,
-        epochs=5,
-        seed=3,
-        checkpoint_dir=tmp_path,
-    )
+    trainer = training.Trainer(model, "paper", 1e-2)
+    history = training.fit(trainer, None, validation, epochs=5, seed=3, checkpoint_dir=tmp_path)
     assert_array_equal(metrics(history), undisturbed[0])
     assert_array_equal(training.predict(model, validation), undisturbed[1])
     with pytest.raises(TrainingError, match="5 epochs; expected at most the 4"):
@@ -173,18 +159,11 @@ def test_sigkilled_run_continues_to_the_same_bits(tmp_path, undisturbed):
     ]
     assert [run.wait() for run in runs] == [-signal.SIGKILL] * 2
     for folder in folders:
-        assert pd.read_csv(folder / "history.csv")["epoch"].tolist() == [1, 2]
+        with np.load(folder / "checkpoint.npz") as kept:
+            assert len(json.loads(str(kept["meta"]))["history"]) == 2
         model = build()
         assert_array_equal(metrics(fit(model, 5, checkpoint_dir=folder)), undisturbed[0])
         assert_array_equal(training.predict(model, validation), undisturbed[1])
-
-
-def test_history_on_disk_is_the_history_returned(tmp_path):
-    history = fit(
-        build(), 2, checkpoint_dir=tmp_path, measure=lambda model: {"size": model.count_params()}
-    )
-    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "history.csv"), history)
-    assert history["size"].tolist() == [523, 523]
 
 
 @pytest.mark.parametrize(
@@ -193,15 +172,13 @@ def test_history_on_disk_is_the_history_returned(tmp_path):
         {"loss": "binary"},
         {"learning_rate": 1e-3},
         {"seed": 4},
-        {"settings": {"batch_size": 2}},
     ],
 )
-def test_checkpoint_of_another_run_is_refused_or_overwritten(tmp_path, option):
+def test_checkpoint_of_another_run_is_refused(tmp_path, option):
     fit(build(), 1, checkpoint_dir=tmp_path)
     ((name, _),) = option.items()
-    with pytest.raises(TrainingError, match=f"checkpoint of {name} = .*resume=False"):
+    with pytest.raises(TrainingError, match=f"checkpoint of {name} = .*Delete the file"):
         fit(build(), 2, checkpoint_dir=tmp_path, **option)
-    assert len(fit(build(), 2, checkpoint_dir=tmp_path, resume=False, **option)) == 2
 
 
 def test_checkpoint_of_another_network_is_refused(tmp_path):
@@ -237,10 +214,10 @@ def empty(path):
 @pytest.mark.parametrize("damage", [cut_short, flip_a_bit, leave_out_an_array, empty])
 def test_damaged_checkpoint_is_refused_before_anything_is_assigned(tmp_path, damage):
     fit(build(), 1, checkpoint_dir=tmp_path)
-    damage(tmp_path / "checkpoint.zip")
+    damage(tmp_path / "checkpoint.npz")
     model = build()
     before = model.get_weights()
-    with pytest.raises(TrainingError, match=r"checkpoint\.zip: found a damaged checkpoint"):
+    with pytest.raises(TrainingError, match=r"checkpoint\.npz: found a damaged checkpoint"):
         fit(model, 2, checkpoint_dir=tmp_path)
     for mine, other in zip(model.get_weights(), before, strict=True):
         assert_array_equal(mine, other)
@@ -253,9 +230,10 @@ def test_loss_that_is_not_a_number_stops_and_keeps_the_last_checkpoint(tmp_path)
             found[5][0][0] = np.nan
         return found
 
-    options = {"loss": "paper", "learning_rate": 1e-2, "epochs": 5, "seed": 3, "progress": False}
+    options = {"epochs": 5, "seed": 3, "progress": False}
+    trainer = training.Trainer(build(), "paper", 1e-2)
     with pytest.raises(TrainingError, match="epoch 3, batch 6: found a loss of nan") as caught:
-        training.fit(build(), poisoned, validation, checkpoint_dir=tmp_path, **options)
+        training.fit(trainer, poisoned, validation, checkpoint_dir=tmp_path, **options)
     assert "is of epoch 2" in str(caught.value)
     assert len(fit(build(), 2, checkpoint_dir=tmp_path)) == 2
 
@@ -277,7 +255,7 @@ def test_full_disk_gives_one_error_and_loses_no_epoch(tmp_path, undisturbed, mon
         patch.setattr(checkpoints, "save", save_on_full_disk)
         with pytest.raises(TrainingError, match="a failed write .File too large. after epoch 3"):
             fit(build(), 5, checkpoint_dir=tmp_path)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["checkpoint.zip", "history.csv"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["checkpoint.npz"]
     assert_array_equal(metrics(fit(build(), 5, checkpoint_dir=tmp_path)), undisturbed[0])
 
 
@@ -304,7 +282,7 @@ def test_predict_keeps_the_order_and_takes_no_batches():
 
 def test_a_trainer_used_again_gives_the_bits_of_a_new_one(undisturbed):
     model = build()
-    trainer = training.Trainer(model, losses.get("paper"), 1e-2, jit_compile=False)
+    trainer = training.Trainer(model, "paper", 1e-2)
     start = [variable.numpy() for variable in model.variables]
     fit(model, 2, trainer=trainer)
     for variable, value in zip(model.variables, start, strict=True):

@@ -1,0 +1,122 @@
+"""Evaluate systems on the clips of a data set, and see whether they listen at all."""
+
+import resource
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from irmas_utils import INSTRUMENTS, metrics
+from irmas_utils.audio.features import label_matrix
+from irmas_utils.data.corpus import Splits
+from irmas_utils.metrics.tables import scores_of
+from irmas_utils.project.settings import Settings
+
+
+def score(
+    clips: pd.DataFrame, scores: np.ndarray, settings: Settings, threshold: ArrayLike = 0.5
+) -> dict[str, Any]:
+    """Evaluate scores cut at a threshold, with intervals over recordings.
+
+    Parameters
+    ----------
+    clips : pandas.DataFrame
+        Rows of the index, (n_clips, …).
+    scores : numpy.ndarray, (n_clips, 11)
+    settings : Settings
+        Its `evaluation` and `seed` are used.
+    threshold : float or array (11,)
+        A label is predicted where its score is above it; the paper's is 0.5 (section 3.3.4).
+
+    Returns
+    -------
+    dict
+        See `metrics.evaluate`.
+    """
+    return metrics.evaluate(
+        label_matrix(clips["labels"]),
+        metrics.binarize(scores, threshold),
+        scores,
+        groups=list(clips["recording"]),
+        n_bootstrap=settings.evaluation.bootstrap_samples,
+        seed=settings.seed,
+    )
+
+
+def trivial_decisions(splits: Splits) -> dict[str, np.ndarray]:
+    """Answers of the predictors that never listen: name to (n_testing_clips, 11), bool.
+
+    They know how frequent each label is in the training set and nothing else.
+    """
+    training = pd.concat([splits.fitting, splits.validation])
+    return metrics.trivial_predictors(label_matrix(training["labels"]), len(splits.testing))
+
+
+def trivial(splits: Splits, settings: Settings) -> dict[str, dict[str, Any]]:
+    """Evaluate `trivial_decisions` on the testing set: name to evaluation."""
+    return {
+        name: score(splits.testing, decisions.astype(float), settings)
+        for name, decisions in trivial_decisions(splits).items()
+    }
+
+
+def answers(decisions: dict[int, np.ndarray]) -> pd.DataFrame:
+    """Say whether a system listens: how many different answers it gives, and the commonest one.
+
+    Parameters
+    ----------
+    decisions : dict
+        Seed to decisions, bool, (n_clips, 11).
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a seed: seed, answers (how many different ones), commonest (its codes) and share
+        (of the clips that get the commonest).
+    """
+    rows = []
+    for seed, decided in decisions.items():
+        found, counts = np.unique(decided, axis=0, return_counts=True)
+        first = int(np.argmax(counts))
+        codes = " ".join(c for c, on in zip(INSTRUMENTS, found[first], strict=True) if on)
+        share = float(counts[first] / len(decided))
+        rows.append(
+            {"seed": seed, "answers": len(found), "commonest": codes or "none", "share": share}
+        )
+    return pd.DataFrame(rows)
+
+
+def summary(
+    by_seed: dict[int, dict[str, Any]],
+    decisions: dict[int, np.ndarray],
+    history: pd.DataFrame,
+    **facts: Any,
+) -> dict[str, Any]:
+    """Collect what a run's metrics file holds.
+
+    Parameters
+    ----------
+    by_seed : dict
+        Seed to evaluation; the first seed's is kept in full.
+    decisions : dict
+        Seed to decisions, bool, (n_clips, 11).
+    history : pandas.DataFrame
+        With columns ``seed``, ``epoch`` and ``seconds``.
+    **facts
+        JSON values, such as the number of parameters.
+    """
+    rows = [scores_of(evaluation) for evaluation in by_seed.values()]
+    over_seeds = {key: [row[key]["value"] for row in rows] for key in rows[0] if rows[0][key]}
+    return {
+        "memory_peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        **facts,
+        "seeds": list(by_seed),
+        "over_seeds": {
+            key: {"values": values, **metrics.mean_interval(values)}
+            for key, values in over_seeds.items()
+        },
+        "answers": answers(decisions).to_dict("records"),
+        "seconds_per_epoch": float(history["seconds"].median()),
+        "evaluation": next(iter(by_seed.values())),
+    }

@@ -1,0 +1,75 @@
+"""How every notebook begins: settings, data, a place for its results, one look for its figures."""
+
+import json
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+import pandas as pd
+from IPython.display import Markdown, display
+
+from irmas_utils.data import corpus
+from irmas_utils.data.corpus import Splits
+from irmas_utils.data.index import fingerprint
+from irmas_utils.plots import style
+from irmas_utils.project import records, settings
+from irmas_utils.project.settings import Settings
+
+
+class Started(NamedTuple):
+    """What a notebook works with: settings, the index, its parts, and where results go."""
+
+    cfg: Settings
+    index: pd.DataFrame
+    parts: Splits | None
+    record: records.Record
+
+
+def start(
+    notebook: str,
+    profile: str,
+    *,
+    run: str | None = None,
+    papers: str | None = None,
+    changed: Mapping[str, Any] | None = None,
+    **overrides: Any,
+) -> Started:
+    """Load the settings and the data, say what they are, and set the figures' style.
+
+    Parameters
+    ----------
+    notebook : str
+        Its name, for example ``"04_fft_model"``.
+    profile : str
+        Name or path of a profile.
+    run : str, optional
+        Name that the results are kept under, where a notebook is executed more than once.
+    papers : str, optional
+        The value of `run` that stands for the paper's own results. With other parameters these
+        results get a name of their own and never replace the paper's.
+    changed : mapping, optional
+        Parameters of the notebook that are no settings and differ from the paper's.
+    **overrides
+        As `project.settings.load`.
+
+    Returns
+    -------
+    Started
+        ``parts`` is None where the training or the testing set is missing.
+
+    Raises
+    ------
+    SettingsError, DataError
+        As `project.settings.load` and `data.corpus.load`.
+    """
+    cfg = settings.load(profile, **overrides)
+    if run == papers and (changed or cfg != settings.load(profile)):
+        text = json.dumps([cfg.model_dump(), dict(changed or {})], sort_keys=True)
+        run = f"{papers or notebook}-own-{blake2b(text.encode(), digest_size=4).hexdigest()}"
+    style.use_style(cfg)
+    index = corpus.load(cfg)
+    parts = corpus.split(index, cfg) if index["split"].nunique() == 2 else None
+    record = records.Record(notebook, cfg, run=run, data=fingerprint(index))
+    sizes = f"\n\n{parts.sizes()}" if parts else ""
+    display(Markdown(f"**Data: {corpus.name(cfg)}.**{sizes}"))
+    return Started(cfg, index, parts, record)

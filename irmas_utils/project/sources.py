@@ -1,0 +1,108 @@
+"""Which code a result comes from: the files that are reached by imports, and their digest.
+
+Two files are the same code if their syntax trees are, docstrings left out: neither a comment nor
+a docstring is a reason to train again.
+"""
+
+import ast
+import functools
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import nbformat
+
+from irmas_utils.project import paths
+
+
+def of_notebook(notebook: Path) -> str:
+    """Return the code of a notebook's cells, as one text."""
+    cells = nbformat.read(notebook, as_version=4).cells
+    return "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+
+
+def reached(code: str) -> list[Path]:
+    """Return the files of this package that some code imports, directly or through others.
+
+    Facts in a folder of a package count as source of its ``__init__`` that reads them.
+    """
+    found: set[Path] = set()
+    pending = _imported(code)
+    while pending:
+        path = pending.pop()
+        if path not in found:
+            found.add(path)
+            pending |= _imports_of(path)
+    return sorted(found)
+
+
+def digest(code: str, files: Iterable[Path]) -> str:
+    """Return a short hash of what some code and some files do."""
+    whole = hashlib.blake2b(_meaning(code).encode(), digest_size=8)
+    for path in sorted(files):
+        whole.update(str(path.relative_to(paths.PACKAGE)).encode() + _digest_of(path))
+    return whole.hexdigest()
+
+
+def digest_of(*modules: str) -> str:
+    """Return the digest of modules, such as ``irmas_utils.models.lstm``, and what they reach.
+
+    The rooms ``project`` and ``data`` do not count, `project.backend` aside: what they give to a
+    computation goes into its parts by content, and a setting that is added, or a corpus, must not
+    make every network train again.
+    """
+    files = reached("\n".join(f"import {module}" for module in modules))
+    backend = paths.PACKAGE / "project" / "backend.py"
+    aside = {paths.PACKAGE / "project", paths.PACKAGE / "data"}
+    return digest("", [p for p in files if p == backend or not aside & {*p.parents}])
+
+
+@functools.cache
+def _digest_of(path: Path) -> bytes:
+    content = path.read_bytes()
+    if path.suffix == ".py":
+        content = _meaning(content.decode()).encode()
+    return hashlib.blake2b(content, digest_size=16).digest()
+
+
+def _meaning(code: str) -> str:
+    tree = ast.parse(code)
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and _is_docstring(body[0]):
+            del body[0]
+    return ast.dump(tree)
+
+
+def _is_docstring(node: ast.AST) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(getattr(node.value, "value", None), str)
+
+
+@functools.cache
+def _imports_of(path: Path) -> frozenset[Path]:
+    if path.suffix != ".py":
+        return frozenset()
+    facts = path.parent.glob("*.yaml") if path.name == "__init__.py" else ()
+    return frozenset({*_imported(path.read_text(encoding="utf-8")), *facts})
+
+
+def _imported(code: str) -> set[Path]:
+    names = set()
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return {path for name in names for path in _files_of(name)}
+
+
+def _files_of(module: str) -> Iterator[Path]:
+    top, *parts = module.split(".")
+    if top != paths.PACKAGE.name:
+        return
+    yield paths.PACKAGE / "__init__.py"
+    for depth in range(1, len(parts) + 1):
+        base = paths.PACKAGE.joinpath(*parts[:depth])
+        for path in (base.with_suffix(".py"), base / "__init__.py"):
+            if path.is_file():
+                yield path
