@@ -22,7 +22,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from irmas_utils.audio import io as audio
 from irmas_utils.audio.cache import FeatureCache
 
 
@@ -73,7 +72,8 @@ def excerpts(clips: pd.DataFrame, sample_rate: int) -> Load:
         ``load(position)``, float32 (n_samples, 2); a mono file is in both channels. Raises
         AudioError if the file cannot be read.
     """
-    cache, files = _StereoCache("stereo", _as_16_bit, sample_rate=sample_rate), list(clips["path"])
+    cache = FeatureCache("stereo", _stereo_16_bit, mono=False, sample_rate=sample_rate)
+    files = list(clips["path"])
     return lambda position: cache(files[position]) * np.float32(1 / 32767)
 
 
@@ -214,13 +214,5 @@ def _companions(
     return positions
 
 
-class _StereoCache(FeatureCache):
-    """Like its base, with a function of both channels."""
-
-    def compute(self, path):
-        samples, rate = audio.read(path)
-        return self.function(audio.resample(samples[:, [0, -1]], rate, self.sample_rate))
-
-
-def _as_16_bit(samples: np.ndarray) -> np.ndarray:
-    return np.round(np.clip(samples, -1, 1) * 32767).astype(np.int16)
+def _stereo_16_bit(samples: np.ndarray, rate: int) -> np.ndarray:
+    return np.round(np.clip(samples[:, [0, -1]], -1, 1) * 32767).astype(np.int16)
