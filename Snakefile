@@ -18,6 +18,7 @@ RESULTS = records.results_dir(SETTINGS.profile)
 DATA = ("profile", "seed", "corpus_")
 TRAINING = (*DATA, "validation_", "bootstrap_")
 NETWORKS = (*TRAINING, *(f"networks_{k}" for k in ("seeds", "mixtures", "batch", "han_", "mn04_")))
+OUTLOOK = ("fft_samples", "study_seeds", "study_fft_base_", "study_fft_separated_")
 LONG = ("04_fft_model", "07_other_networks", "08_bosch_baselines")  # first, or a core idles last
 STUDIES = studies.runs(SETTINGS)
 BENCHMARKS = [
@@ -56,7 +57,7 @@ NOTEBOOKS = {
     "05_lstm_hyperparameters": ((*TRAINING, "lstm_", "study_seeds", "study_lstm_"), studied("lstm")),
     "06_fft_hyperparameters": ((*TRAINING, "study_seeds", "study_fft_"), studied("fft")),
     "07_other_networks": (NETWORKS, []),
-    "08_bosch_baselines": ((*TRAINING, "bosch_"), []),
+    "08_bosch_baselines": ((*TRAINING, "bosch_", *OUTLOOK), []),
     "09_comparison": (
         TRAINING,
         [executed(name) for name in ("03_lstm_model", "04_fft_model", "07_other_networks")]

@@ -41,11 +41,11 @@ def main() -> None:
     """Run the benchmark."""
     options = report.arguments(__doc__)
     samples = clip()
-    mono, separator = audio.mono(samples), separation.load("spectral")
+    mono = audio.mono(samples)
     tasks = {
         "descriptors": lambda: descriptors.describe(mono, RATE),
         "librosa's pitch tracker alone": lambda: librosa.yin(mono, fmin=55, fmax=1760, sr=RATE),
-        "separation into four stems": lambda: separator(samples, RATE),
+        "separation into four stems": lambda: separation.separate(samples, RATE, "spectral"),
         "training clip, all its streams": lambda: streams.describe_clip(
             samples, RATE, streams=streams.TRAINING_STREAMS
         ),

@@ -30,8 +30,7 @@ def runs(settings: Settings) -> dict[str, Run]:
     """Return every run of every study by its name, such as ``fft-batch_size-8``.
 
     A value that is the study's base value has no run of its own: all of a model's studies share
-    the run ``lstm-base`` or ``fft-base``. ``lstm-working`` is the LSTM that reads short frames,
-    ``fft-separated`` the dense network that reads the spectra of separated stems.
+    the run ``lstm-base`` or ``fft-base``. ``lstm-working`` is the LSTM that reads short frames.
     The variants of notebook 07's networks come last, under names such as ``han-wide``.
     """
     found = {}
@@ -42,8 +41,6 @@ def runs(settings: Settings) -> dict[str, Run]:
                 found[name] = Run(notebook, base(settings, model) | {parameter: value})
     frames = _stripped(settings, "study_lstm_working_")
     found["lstm-working"] = Run(NOTEBOOKS["lstm"], base(settings, "lstm") | frames)
-    stems = _stripped(settings, "study_fft_separated_")
-    found["fft-separated"] = Run(NOTEBOOKS["fft"], base(settings, "fft") | stems)
     for name in settings.networks_variants:
         network, change, _ = variants.variant(name)
         found[name] = Run(variants.NOTEBOOK, {"train": [network], "change": change})

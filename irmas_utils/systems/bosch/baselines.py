@@ -15,13 +15,13 @@ import pandas as pd
 from irmas_utils import INSTRUMENT_NAMES, INSTRUMENTS, metrics
 from irmas_utils.audio.features import label_matrix
 from irmas_utils.data import published
-from irmas_utils.metrics import tables as experiment
+from irmas_utils.metrics import tables
 from irmas_utils.metrics.tables import Splits, interval
 from irmas_utils.project import parallel
 from irmas_utils.project.records import Record
 from irmas_utils.project.settings import Settings
-from irmas_utils.systems.bosch import experiments as bosch
-from irmas_utils.systems.bosch import separation, streams
+from irmas_utils.systems.bosch import experiments, streams
+from irmas_utils.systems.bosch.experiments import EXPERIMENTS, Heard
 from irmas_utils.systems.bosch.streams import StreamFeatures
 
 
@@ -44,7 +44,7 @@ class Baseline(NamedTuple):
         See `metrics.evaluate`.
     """
 
-    system: bosch.System
+    system: experiments.System
     scores: np.ndarray
     evaluation: dict[str, Any]
 
@@ -62,10 +62,8 @@ def describe(parts: Splits, mixed: pd.DataFrame, settings: Settings) -> Describe
 
     Raises
     ------
-    AudioError
-        If a file cannot be read.
-    SettingsError
-        If there is no such separator, or it is not installed.
+    AudioError, SettingsError
+        As `streams.extract`.
     """
     wanted = (
         (parts.fitting, streams.TRAINING_STREAMS),
@@ -78,7 +76,7 @@ def describe(parts: Splits, mixed: pd.DataFrame, settings: Settings) -> Describe
 
 def fit(described: Described, parts: Splits, settings: Settings) -> dict[str, Any]:
     """Train one classifier a stream. Raises TrainingError if too few classes can be learnt."""
-    return bosch.fit_models(
+    return experiments.fit_models(
         described.fitting,
         parts.fitting["labels"].str[0].to_numpy(dtype=str),
         parts.fitting["recording"].to_numpy(),
@@ -87,20 +85,22 @@ def fit(described: Described, parts: Splits, settings: Settings) -> dict[str, An
     )
 
 
+def hear(described: Described, models: Mapping[str, Any]) -> tuple[Heard, Heard]:
+    """Let the models hear the mixtures and the testing clips: for `run` and `stream_f1`."""
+    return tuple(experiments.hear(models, f) for f in (described.mixtures, described.testing))
+
+
 def run(
-    described: Described,
-    models: Mapping[str, Any],
-    parts: Splits,
-    mixed: pd.DataFrame,
-    settings: Settings,
+    heard: tuple[Heard, Heard], parts: Splits, mixed: pd.DataFrame, settings: Settings
 ) -> dict[int, Baseline]:
     """Set up the five experiments on the mixtures and score the testing set: by number."""
+    on_mixtures, on_testing = heard
     labels = label_matrix(mixed["labels"])
     results = {}
-    for number in bosch.EXPERIMENTS:
-        system = bosch.build(number, models, described.mixtures, labels, settings.bosch_aggregation)
-        scores = system.predict(described.testing)
-        evaluation = experiment.score(parts.testing, scores, settings, system.threshold)
+    for number in EXPERIMENTS:
+        system = experiments.build(number, on_mixtures, labels, settings.bosch_aggregation)
+        scores = system.predict(on_testing)
+        evaluation = tables.score(parts.testing, scores, settings, system.threshold)
         results[number] = Baseline(system, scores, evaluation)
     return results
 
@@ -109,31 +109,27 @@ def results_table(baselines: Mapping[int, Baseline]) -> pd.DataFrame:
     """Return a row an experiment: what it hears, the published micro F1, and ours."""
     facts = published.load("bosch2012")["experiments"]
     rows = []
-    for number, baseline in baselines.items():
-        micro, macro = (baseline.evaluation[average]["f1"] for average in ("micro", "macro"))
+    for number, (system, _, evaluation) in baselines.items():
+        micro, macro = (evaluation[average]["f1"] for average in ("micro", "macro"))
         rows.append(
             {
                 "experiment": number,
                 "name": facts[number]["name"],
-                "streams": ", ".join(baseline.system.models),
+                "streams": ", ".join(system.streams),
                 "published micro F1": facts[number]["micro_f1"],
                 "our micro F1": micro["value"],
                 "95 % interval": interval(micro),
                 "our macro F1": macro["value"],
                 "macro interval": interval(macro),
-                "LRAP": baseline.evaluation["lrap"]["value"],
-                "threshold": baseline.system.threshold,
+                "LRAP": evaluation["lrap"]["value"],
+                "threshold": system.threshold,
             }
         )
     return pd.DataFrame(rows)
 
 
 def stream_f1(
-    described: Described,
-    models: Mapping[str, Any],
-    mixed: pd.DataFrame,
-    testing: pd.DataFrame,
-    how: str = "mean",
+    heard: tuple[Heard, Heard], mixed: pd.DataFrame, testing: pd.DataFrame, how: str = "mean"
 ) -> pd.DataFrame:
     """Score each stream by itself, with the model that hears it in experiments 2, 4 and 5.
 
@@ -144,52 +140,16 @@ def stream_f1(
     pandas.DataFrame
         F1 on the testing set: a row a stream, a column an instrument, by name.
     """
+    on_mixtures, on_testing = heard
     truth, labels = label_matrix(testing["labels"]), label_matrix(mixed["labels"])
-    heard = bosch.assign(5, dict(models)) | bosch.assign(2, dict(models))
+    model_of = EXPERIMENTS[5] | EXPERIMENTS[2]
     rows = {}
-    for stream, model in heard.items():
-        on_mixtures, on_testing = (
-            bosch.aggregate(
-                bosch.stream_probabilities({stream: model}, features).values(),
-                features.clip,
-                features.n_clips,
-                how,
-            )
-            for features in (described.mixtures, described.testing)
-        )
-        threshold, _ = bosch.choose_threshold(on_mixtures, labels)
-        rows[stream] = metrics.f1(truth, metrics.binarize(on_testing, threshold))
-    names = [INSTRUMENT_NAMES[code] for code in INSTRUMENTS]
-    order = [stream for stream in streams.ALL_STREAMS if stream in rows]
-    return pd.DataFrame(rows, index=names).T.loc[order]
-
-
-def separation_quality(
-    true: Mapping[str, Mapping[str, np.ndarray]], rate: int, separator: str
-) -> pd.DataFrame:
-    """Compare separated stems with true ones.
-
-    Parameters
-    ----------
-    true : mapping
-        Name of a clip to its true stems, each (n_samples, 2).
-    rate : int
-        In hertz.
-    separator : str
-        As in `systems.bosch.separation.load`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row a clip and stem: clip, stem, SI-SDR of the separated stem and of the mixture as
-        its estimate, and the improvement of one over the other, all in dB.
-    """
-    separate = separation.load(separator)
-    rows = []
-    for clip, stems in true.items():
-        found = separation.compare(separate(sum(stems.values()), rate), dict(stems))
-        rows += [{"clip": clip, "stem": stem, **scores} for stem, scores in found.items()]
-    return pd.DataFrame(rows, columns=["clip", "stem", "si_sdr", "mixture", "improvement"])
+    for stream in streams.ALL_STREAMS:
+        alone = {stream: model_of[stream]}
+        system = experiments.with_threshold(alone, on_mixtures, labels, how)
+        decisions = metrics.binarize(system.predict(on_testing), system.threshold)
+        rows[stream] = metrics.f1(truth, decisions)
+    return pd.DataFrame(rows, index=[INSTRUMENT_NAMES[code] for code in INSTRUMENTS]).T
 
 
 def seconds_a_clip(samples: np.ndarray, rate: int, separator: str) -> float:
@@ -214,17 +174,16 @@ def write(
     seconds : float
         That training all models took.
     """
-    for number, baseline in baselines.items():
-        name, seed = f"bosch-{number}", record.settings.seed
-        decisions = metrics.binarize(baseline.scores, baseline.system.threshold)
-        record.save_predictions(testing, baseline.scores, decisions, name)
+    seed, history = record.settings.seed, pd.DataFrame({"seconds": [seconds]})
+    for number, (system, scores, evaluation) in baselines.items():
+        decisions = metrics.binarize(scores, system.threshold)
+        record.save_predictions(testing, scores, decisions, f"bosch-{number}")
         facts = {
-            "streams": list(baseline.system.models),
-            "threshold": baseline.system.threshold,
+            "streams": list(system.streams),
+            "threshold": system.threshold,
             "settings": record.settings.section("bosch_"),
         }
-        history = pd.DataFrame({"seconds": [seconds]})
-        summary = experiment.summary(
-            {seed: baseline.evaluation}, {seed: decisions.astype(float)}, history, **facts
+        summary = tables.summary(
+            {seed: evaluation}, {seed: decisions.astype(float)}, history, **facts
         )
-        record.save_metrics(summary, name)
+        record.save_metrics(summary, f"bosch-{number}")
