@@ -32,7 +32,7 @@ def learn(n_clips: int) -> None:
     """Train a machine on noisy class means, three clips a recording."""
     rng = np.random.default_rng(0)
     classes = np.arange(n_clips) // 3 % len(INSTRUMENTS)
-    means = rng.normal(size=(len(INSTRUMENTS), len(descriptors.names())))
+    means = rng.normal(size=(len(INSTRUMENTS), descriptors.N_DESCRIPTORS))
     values = 0.15 * means[classes] + rng.normal(size=(n_clips, means.shape[1]))
     svm.fit(values, np.array(INSTRUMENTS)[classes], np.arange(n_clips) // 3)
 

@@ -105,17 +105,12 @@ def fit_models(
     classes, recordings : ndarray, shape (n_clips,)
         The instrument code and the recording of every clip.
     seed, jobs : int
-        As in `systems.bosch.svm.fit`.
+        As in `svm.fit`, which see for errors.
 
     Returns
     -------
     dict
         Stream to classifier.
-
-    Raises
-    ------
-    TrainingError
-        If fewer than two classes have enough recordings.
     """
     classes, recordings = (np.asarray(x)[training.clip] for x in (classes, recordings))
     return {

@@ -75,11 +75,6 @@ def si_sdr(estimate: np.ndarray, reference: np.ndarray) -> float:
     J. Le Roux et al., "SDR - half-baked or well done?", ICASSP 2019. Channels count as one long
     signal, so that panning errors are errors.
 
-    Parameters
-    ----------
-    estimate, reference : ndarray of the same shape
-        The separated and the true stem.
-
     Returns
     -------
     float
