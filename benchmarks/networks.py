@@ -36,7 +36,7 @@ from irmas_utils.models import efficientat, fft, han, training
 from irmas_utils.project import backend, paths
 from irmas_utils.project import files as atomic
 from irmas_utils.systems import mixtures, predict
-from irmas_utils.systems.bosch import experiments as bosch
+from irmas_utils.systems.bosch import experiments
 from irmas_utils.systems.bosch.streams import TRAINING_STREAMS, extract
 from irmas_utils.systems.networks import fine_tuning as recognition
 from irmas_utils.systems.networks.fine_tuning import Plan
@@ -131,15 +131,18 @@ def machine(data: Fold, seed: int, *, experiment: int):
     """Train one of the five systems of Bosch et al."""
     streams = ("mono",) if experiment == 1 else TRAINING_STREAMS
     labels = label_matrix(data.held_out_mixtures["labels"])
-    models = bosch.fit_models(
+    models = experiments.fit_models(
         extract(data.fitting["path"], streams),
         data.fitting["labels"].str[0],
         data.fitting["recording"],
         seed=seed,
     )
-    held_out = extract(data.held_out_mixtures["path"], streams)
-    system = bosch.build(experiment, models, held_out, labels)
-    return lambda clips: system.predict(extract(clips["path"], streams)), 0
+
+    def hear(clips: pd.DataFrame) -> experiments.Heard:
+        return experiments.hear(models, extract(clips["path"], streams))
+
+    system = experiments.build(experiment, hear(data.held_out_mixtures), labels)
+    return lambda clips: system.predict(hear(clips)), 0
 
 
 def constant(data: Fold, seed: int, *, most_frequent: int):

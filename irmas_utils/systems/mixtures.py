@@ -22,8 +22,8 @@ from irmas_utils import INSTRUMENTS
 from irmas_utils.audio import io as audio
 from irmas_utils.data import published
 from irmas_utils.data.index import fingerprint
-from irmas_utils.project import files as atomic
 from irmas_utils.project import paths
+from irmas_utils.project.files import replacing
 
 SEGMENTS = (2, 6)  # a segment is one excerpt long, so 6 to 18 s of IRMAS
 GAIN_RANGE_DB = 6.0
@@ -157,7 +157,7 @@ def make(table: pd.DataFrame, n_mixtures: int, seed: int) -> pd.DataFrame:
         path = _path(mixture, fingerprint(table))
         if not path.is_file():
             samples, rate = render(mixture, files)
-            with atomic.replacing(path) as temporary:
+            with replacing(path) as temporary:
                 soundfile.write(temporary, samples, rate, subtype="PCM_16")
         recording = recordings[mixture.sources[0][0]]
         rows.append((str(path), path.stem, mixture.labels, recording))

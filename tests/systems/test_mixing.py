@@ -78,8 +78,8 @@ def test_repeats_with_seed_and_epoch(clips, labels):
 
 
 def test_soft_targets(clips, labels):
-    _, y = _epoch(clips, labels, replace(ALONE, positive=0.95, negative=0.05))
-    np.testing.assert_allclose(np.sort(y, axis=1)[:, [0, -2, -1]], [[0.05, 0.05, 0.95]] * N_CLIPS)
+    _, y = _epoch(clips, labels, replace(ALONE, negative=0.05))
+    np.testing.assert_allclose(np.sort(y, axis=1)[:, [0, -2, -1]], [[0.05, 0.05, 1]] * N_CLIPS)
 
 
 def test_soft_labels_unite_as_chances(clips):

@@ -7,7 +7,7 @@ import soundfile
 
 from irmas_utils import INSTRUMENTS
 from irmas_utils.audio.features import label_matrix
-from irmas_utils.metrics.tables import Splits
+from irmas_utils.data.corpus import Splits
 from irmas_utils.models import han
 from irmas_utils.project import records, settings
 from irmas_utils.project.backend import keras, set_determinism

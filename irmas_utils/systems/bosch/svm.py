@@ -64,16 +64,14 @@ def fit(
         Instrument codes. Classes with fewer recordings than folds (3) cannot be validated and
         are left out; `probabilities` gives them zero.
     recordings : ndarray, shape (n_clips,)
-        Group of each clip: no recording is in two folds.
-    seed : int
-        Which recordings share a fold.
-    jobs : int
-        Number of processes; the model does not depend on it.
+        No recording is in two folds.
+    seed, jobs : int
+        Which recordings share a fold; number of processes, on which the model does not depend.
 
     Returns
     -------
     estimator
-        With ``predict_proba`` and ``classes_``; for `probabilities`.
+        For `probabilities`.
 
     Raises
     ------
@@ -81,8 +79,7 @@ def fit(
         If fewer than two classes have enough recordings.
     """
     kept = features.any(axis=1)
-    features, classes, recordings = features[kept], classes[kept], recordings[kept]
-    kept = np.isin(classes, _learnable(classes, recordings))
+    kept &= np.isin(classes, _learnable(classes[kept], recordings[kept]))
     features, classes, recordings = features[kept], classes[kept], recordings[kept]
     folds = StratifiedGroupKFold(N_FOLDS, shuffle=True, random_state=seed)
     splits = list(folds.split(features, classes, recordings))
