@@ -34,15 +34,7 @@ class Described(NamedTuple):
 
 
 class Baseline(NamedTuple):
-    """One experiment, trained and scored on the testing set.
-
-    Attributes
-    ----------
-    system : irmas_utils.systems.bosch.experiments.System
-    scores : numpy.ndarray, (n_testing_clips, 11)
-    evaluation : dict
-        See `metrics.evaluate`.
-    """
+    """One experiment, its scores of the testing clips, (n_clips, 11), and their evaluation."""
 
     system: experiments.System
     scores: np.ndarray
@@ -52,18 +44,7 @@ class Baseline(NamedTuple):
 def describe(parts: Splits, mixed: pd.DataFrame, settings: Settings) -> Described:
     """Describe all streams of all clips, on every core, from the cache where they are there.
 
-    Parameters
-    ----------
-    parts : Splits
-    mixed : pandas.DataFrame
-        Of `systems.mixtures.make`, from validation recordings.
-    settings : Settings
-        Its `bosch_separator` is used.
-
-    Raises
-    ------
-    AudioError, SettingsError
-        As `streams.extract`.
+    `mixed` is of `systems.mixtures.make`, from validation recordings. Raises as `streams.extract`.
     """
     wanted = (
         (parts.fitting, streams.TRAINING_STREAMS),
@@ -164,15 +145,7 @@ def write(
 ) -> None:
     """Record predictions and metrics of each experiment as ``bosch-1`` to ``bosch-5``.
 
-    Parameters
-    ----------
-    record : Record
-    baselines : mapping
-        Of `run`.
-    testing : pandas.DataFrame
-        Rows of the index.
-    seconds : float
-        That training all models took.
+    `seconds` is what training all models took.
     """
     seed, history = record.settings.seed, pd.DataFrame({"seconds": [seconds]})
     for number, (system, scores, evaluation) in baselines.items():

@@ -93,16 +93,7 @@ def write(
     scores: dict[int, np.ndarray],
     n_parameters: int,
 ) -> None:
-    """Record history, metrics and the first seed's predictions as ``fft-separated``.
-
-    Parameters
-    ----------
-    record : Record
-    testing : pandas.DataFrame
-        Rows of the index.
-    history, scores, n_parameters
-        Of `train`.
-    """
+    """Record what `train` returned, and the first seed's predictions, as ``fft-separated``."""
     by_seed = {seed: tables.score(testing, s, record.settings) for seed, s in scores.items()}
     facts = {"n_parameters": n_parameters, "settings": record.settings.section("study_fft_base_")}
     first = next(iter(scores.values()))
