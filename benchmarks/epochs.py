@@ -24,7 +24,7 @@ from irmas_utils.systems.networks import fine_tuning as recognition
 from irmas_utils.systems.networks import registry as networks
 
 FULL = settings.load("full")
-FITTING_CLIPS = 6705 * (1 - FULL.evaluation.evaluation.validation_fraction)
+FITTING_CLIPS = 6705 * (1 - FULL.evaluation.validation_fraction)
 
 
 class Timed:

@@ -85,7 +85,7 @@ def split(index: pd.DataFrame, settings: Settings) -> Splits:
     index : pandas.DataFrame
         As `load` returns it.
     settings : Settings
-        Its `evaluation.evaluation.validation_fraction` and `seed` are used.
+        Its `evaluation.validation_fraction` and `seed` are used.
 
     Raises
     ------
@@ -101,7 +101,7 @@ def split(index: pd.DataFrame, settings: Settings) -> Splits:
             remedy="Fetch the missing archives with `python -m irmas_utils.data.download`.",
         )
     fitting, validation = dataset.split_validation(
-        parts["training"], settings.evaluation.evaluation.validation_fraction, settings.seed
+        parts["training"], settings.evaluation.validation_fraction, settings.seed
     )
     return Splits(fitting, validation, parts["testing"])
 

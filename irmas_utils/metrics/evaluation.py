@@ -39,7 +39,7 @@ def score(
         metrics.binarize(scores, threshold),
         scores,
         groups=list(clips["recording"]),
-        n_bootstrap=settings.evaluation.evaluation.bootstrap_samples,
+        n_bootstrap=settings.evaluation.bootstrap_samples,
         seed=settings.seed,
     )
 

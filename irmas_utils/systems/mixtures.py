@@ -94,11 +94,7 @@ def _draw(
 def render(mixture: Mixture, files: list[str]) -> tuple[np.ndarray, int]:
     """Mix the excerpts of `mixture`.
 
-    Parameters
-    ----------
-    mixture : Mixture
-    files : list of str
-        Path of every row of the table that `plan` was given.
+    `files` holds the path of every row of the table that `plan` was given.
 
     Returns
     -------

@@ -18,6 +18,7 @@ def clips(codes, prefix):
     return pd.DataFrame(
         {
             "name": [f"{prefix}{i}" for i in range(len(codes))],
+            "path": [f"{prefix}{i}" for i in range(len(codes))],
             "recording": [f"{prefix}{i}" for i in range(len(codes))],
             "labels": [(code,) for code in codes],
         }

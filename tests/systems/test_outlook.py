@@ -3,9 +3,10 @@ import pytest
 
 from irmas_utils.audio import features
 from irmas_utils.audio import io as audio
+from irmas_utils.data import corpus
 from irmas_utils.data.index import load_index
-from irmas_utils.metrics import tables
-from irmas_utils.project import records, settings
+from irmas_utils.models import training
+from irmas_utils.project import settings
 from irmas_utils.systems.bosch import outlook
 
 
@@ -23,16 +24,15 @@ def test_spectra_of_stems_are_as_long_as_that_of_the_mix_and_as_loud():
     np.testing.assert_allclose(second, first, rtol=1e-4)  # mid is the mono mix
 
 
-def test_the_network_is_trained_once_a_seed_and_recorded(tiny_irmas):
-    cfg = settings.load("smoke", fft_samples=8840, study_seeds=[3, 4], bootstrap_samples=10)
-    parts = tables.split(load_index(tiny_irmas, allow_incomplete=True), cfg)
-    record = records.Record("08_bosch_baselines", cfg)
-    history, scores, n_parameters = outlook.train(parts, cfg, record.checkpoint_dir)
-    assert set(history["seed"]) == set(scores) == {3, 4}
-    outlook.write(record, parts.testing, history, scores, n_parameters)
-    _, kept, decisions = records.load_predictions("smoke", "fft-separated")
-    np.testing.assert_array_equal(kept, scores[3])
-    np.testing.assert_array_equal(decisions, scores[3] > 0.5)
-    metrics = records.load_metrics("smoke", "fft-separated")
-    assert metrics["seeds"] == [3, 4]
-    assert metrics["n_parameters"] > 4420 * cfg.study.fft.base.dense[0]
+def test_the_network_is_trained_once_a_seed_on_the_streams_spectra(tiny_irmas):
+    study = {"seeds": [3, 4], "fft": {"base": {"dense": [4]}}}
+    cfg = settings.load("smoke", fft={"samples": 8840}, study=study)
+    parts = corpus.split(load_index(tiny_irmas, allow_incomplete=True), cfg)
+    network = outlook.network(cfg)
+    (x, _), *_ = network.batches(parts.testing)
+    assert x.shape[1] == network.n_features == 4420
+    trained = training.train_seeds(network, parts)
+    assert set(trained.history["seed"]) == set(trained.scores) == {3, 4}
+    assert trained.facts["n_parameters"] == 4420 * 4 + 4 + 5 * 11
+    again = training.train_seeds(network, parts)
+    np.testing.assert_array_equal(again.scores[3], trained.scores[3])

@@ -49,16 +49,8 @@ def separate(samples: np.ndarray, rate: int) -> dict[str, np.ndarray]:
 def masks(spectrum: np.ndarray, rate: int) -> dict[str, np.ndarray]:
     """Return each stem's share of every bin; what is left of one belongs to *other*.
 
-    Parameters
-    ----------
-    spectrum : ndarray, shape (n_channels, n_frames, n_bins)
-    rate : int
-        Sampling rate [Hz].
-
-    Returns
-    -------
-    dict of str to ndarray, shape (n_frames, n_bins)
-        For drums, bass and melody, in [0, 1]; their sum is at most one.
+    From a spectrum (n_channels, n_frames, n_bins) to masks (n_frames, n_bins) for drums, bass and
+    melody, in [0, 1], whose sum is at most one.
     """
     power = np.mean(spectrum.real**2 + spectrum.imag**2, axis=0)
     percussive = _percussive(np.sqrt(power), rate)

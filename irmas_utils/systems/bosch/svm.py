@@ -114,18 +114,10 @@ def _learnable(classes: np.ndarray, recordings: np.ndarray) -> list[str]:
 
 
 def probabilities(model: ClassifierMixin, features: np.ndarray) -> np.ndarray:
-    """Return the probability of every instrument.
+    """Return the probability of every instrument: float64, (n, 11).
 
-    Parameters
-    ----------
-    model : estimator
-        From `fit`.
-    features : ndarray, shape (n, n_descriptors)
-
-    Returns
-    -------
-    ndarray of float64, shape (n, 11)
-        Rows sum to one; all zero for silence, whose features are all zero.
+    `model` is from `fit`, and `features` are (n, n_descriptors). Rows sum to one; they are all
+    zero for silence, whose features are all zero.
     """
     found = np.zeros((len(features), len(INSTRUMENTS)))
     sounding = features.any(axis=1)
