@@ -6,13 +6,14 @@ a result that it reads has changed, and not otherwise. Code is compared by what 
 """
 
 import json
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from irmas_utils.data import corpus, fetch
 from irmas_utils.paper import studies
-from irmas_utils.project import files, paths, records, sources
+from irmas_utils.project import files, paths, sources
 from irmas_utils.project.settings import Settings
 from irmas_utils.systems.networks import registry
 
@@ -108,24 +109,21 @@ def data(settings: Settings) -> dict[str, Any]:
     return {"settings": settings.section(*_DATA), "version": corpus.version(settings)}
 
 
+def site() -> str:
+    """Return the digest of what the pages are made with."""
+    return sources.digest_of("irmas_utils.paper.site")
+
+
 def options(job: Job) -> str:
     """Write a job's run and parameters as options of ``irmas execute``, quoted for a shell."""
-    import shlex
-
-    given = {"run": job.run} if job.run else {}
-    pairs = [("-p", key, json.dumps(v)) for key, v in (given | dict(job.parameters)).items()]
-    return " ".join(shlex.quote(word) for pair in pairs for word in pair)
+    given = ({"run": job.run} if job.run else {}) | dict(job.parameters)
+    return shlex.join(word for key, v in given.items() for word in ("-p", key, json.dumps(v)))
 
 
-def outputs(folder: Path) -> dict[str, tuple[str, str | None]]:
-    """Return every recorded file of a profile's results, and which notebook and run made it."""
+def outputs(folder: Path) -> dict[str, tuple[str, str | None, str]]:
+    """Return every recorded file of a profile's results: its notebook, its run, its digest."""
     found = {}
     for part in sorted((folder / "manifests").glob("*.json")):
         for file, entry in json.loads(part.read_text(encoding="utf-8")).items():
-            found[file] = (entry["notebook"], entry["run"])
+            found[file] = (entry["notebook"], entry["run"], entry["digest"])
     return found
-
-
-def results(settings: Settings) -> Path:
-    """Return the folder of a profile's results."""
-    return records.results_dir(settings.profile)
