@@ -7,7 +7,7 @@ import json
 import shlex
 import sys
 
-from irmas_utils.data import corpus, weights
+from irmas_utils.data import corpus, fetch
 from irmas_utils.paper import studies
 from irmas_utils.paper.workflow import PACKAGE, sources
 from irmas_utils.project import paths, records, settings
@@ -44,7 +44,7 @@ def code(name):
 
 def given(name):
     """What runs notebook 07 again once IRMAS_WEIGHTS names a folder with the weights."""
-    return weights.given() if name == variants.NOTEBOOK else None
+    return fetch.given() if name == variants.NOTEBOOK else None
 
 
 # name: (prefixes of the settings that it reads, executed notebooks whose results it reads)
@@ -86,7 +86,7 @@ rule corpus:
         settings=SETTINGS.section(*DATA),
         version=corpus.version(SETTINGS),
     shell:
-        "{sys.executable} -m irmas_utils.data.corpus {config[profile]} {output}"
+        "{sys.executable} -m irmas_utils corpus {config[profile]} {output}"
 
 
 for name, (prefixes, needs) in NOTEBOOKS.items():
@@ -106,7 +106,7 @@ for name, (prefixes, needs) in NOTEBOOKS.items():
             settings=SETTINGS.section(*prefixes),
             weights=given(name),
         shell:
-            "{sys.executable} -m irmas_utils.project.execute {input.notebook} {output}"
+            "{sys.executable} -m irmas_utils execute {input.notebook} {output}"
             " -p profile {config[profile]}"
 
 
@@ -128,7 +128,7 @@ for run, (name, parameters) in STUDIES.items():
             run=run,
             options=" ".join(f"-p {k} {shlex.quote(json.dumps(v))}" for k, v in parameters.items()),
         shell:
-            "{sys.executable} -m irmas_utils.project.execute {input.notebook} {output}"
+            "{sys.executable} -m irmas_utils execute {input.notebook} {output}"
             " -p profile {config[profile]} -p run {params.run} {params.options}"
 
 
@@ -139,7 +139,7 @@ rule site:
     output:
         str(RESULTS / "site" / "index.html"),
     shell:
-        "{sys.executable} -m irmas_utils.paper.site {config[profile]}"
+        "{sys.executable} -m irmas_utils site {config[profile]}"
 
 
 rule manifest:

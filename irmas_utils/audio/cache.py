@@ -18,8 +18,8 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from irmas_utils.audio.io import load_mono
-from irmas_utils.data.integrity import content_digest
 from irmas_utils.project import paths
+from irmas_utils.project.files import content_digest
 
 _MAGIC = b"IRM1"
 

@@ -1,31 +1,104 @@
-"""Fetch the real IRMAS data set from Zenodo: ``python -m irmas_utils.data.download``.
+"""Published files, fetched from where their makers put them and checked against their hash.
 
-Some 11 GB in four archives. Each is checked against its published MD5, unpacked beside the
-others and deleted; parts that are there already are left alone, so an interrupted download is
-taken up again by the same command.
-
-The data set's licence is CC BY-NC-SA 3.0 and does not allow its redistribution.
+IRMAS is some 11 GB in four archives; its licence is CC BY-NC-SA 3.0 and does not allow its
+redistribution. Of pre-trained weights the project holds the address and the hash, never a copy:
+a notebook that can do without them asks `available`; what cannot calls `weights`.
 """
 
-import argparse
 import shutil
 import sys
 import zipfile
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pooch
 import requests
 
 from irmas_utils.data import published
-from irmas_utils.project import paths
-from irmas_utils.project.errors import DownloadError, IrmasError
+from irmas_utils.project import files, paths
+from irmas_utils.project.errors import DownloadError
 
 ADDRESS = published.load("irmas")["address"]
+AGAIN = "Run the command again; what was fetched whole is kept."
 
 
-def download(root: Path | None = None, address: str = ADDRESS) -> Path:
+@dataclass(frozen=True)
+class Weights:
+    """A published file of weights.
+
+    Attributes
+    ----------
+    name, address : str
+        File name, and the folder it is fetched from.
+    sha256 : str
+    licence, source : str
+        For people.
+    """
+
+    name: str
+    address: str
+    sha256: str
+    licence: str
+    source: str
+
+
+MN04 = Weights(
+    name="mn04_as_mAP_432.pt",
+    address="https://github.com/fschmid56/EfficientAT/releases/download/v0.0.1/",
+    sha256="899a8c6217063f6941793102a2780b3dd788ab11fce468d9cf5f0577c453321c",
+    licence="MIT",
+    source="EfficientAT mn04_as (Schmid et al. 2023)",
+)
+
+
+def file(url: str, hashed: str, folder: Path, name: str, remedy: str = AGAIN) -> Path:
+    """Return the path of a published file, fetched into `folder` unless it is there.
+
+    Parameters
+    ----------
+    url : str
+    hashed : str
+        Algorithm and hash, such as ``"md5:…"``; a file with another one is fetched again.
+    folder, name : Path, str
+        Where it is kept.
+    remedy : str
+        What a person can do when it cannot be had.
+
+    Raises
+    ------
+    DownloadError
+        If it cannot be fetched whole, or has another hash.
+    """
+    pooch.get_logger().setLevel("WARNING")
+    downloader = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=60)
+    try:
+        return Path(pooch.retrieve(url, hashed, name, folder, None, downloader))
+    except (requests.RequestException, OSError) as error:
+        found = f"no connection or no such file ({_reason(error)})"
+        raise _failed(url, found, hashed, remedy) from error
+    except ValueError as error:
+        raise _failed(url, "a file with another checksum", hashed, remedy) from error
+
+
+def _reason(error: Exception) -> str:
+    """Name the innermost cause: requests wraps what the system said three layers deep."""
+    response = getattr(error, "response", None)
+    if response is not None:
+        return f"HTTP status {response.status_code}"
+    while error.__context__ is not None:
+        error = error.__context__
+    return getattr(error, "strerror", None) or type(error).__name__
+
+
+def _failed(where: str | Path, found: str, hashed: str, remedy: str) -> DownloadError:
+    expected = f"the published file, {hashed}"
+    return DownloadError(where, found=found, expected=expected, remedy=remedy)
+
+
+def irmas(root: Path | None = None, address: str = ADDRESS) -> Path:
     """Fetch and unpack what is missing of IRMAS.
+
+    Parts that are there already are left alone, so an interrupted download is taken up again.
 
     Parameters
     ----------
@@ -48,32 +121,8 @@ def download(root: Path | None = None, address: str = ADDRESS) -> Path:
     root.mkdir(parents=True, exist_ok=True)
     for name, md5 in published.load("irmas")["archives"].items():
         if not (root / Path(name).stem).is_dir():
-            _unpack(_fetch(name, md5, root, address), root)
+            _unpack(file(address.format(name=name), f"md5:{md5}", root, name), root)
     return root
-
-
-def _fetch(name: str, md5: str, root: Path, address: str) -> Path:
-    url = address.format(name=name)
-    try:
-        archive = pooch.retrieve(url, f"md5:{md5}", fname=name, path=root, downloader=_downloader())
-    except (requests.RequestException, OSError) as error:
-        raise _failed(url, f"no connection or no such file ({error})") from error
-    except ValueError as error:
-        raise _failed(url, f"a file with another checksum than {md5} ({error})") from error
-    return Path(archive)
-
-
-def _downloader() -> pooch.HTTPDownloader:
-    return pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=60)
-
-
-def _failed(url: str, found: str) -> DownloadError:
-    return DownloadError(
-        url,
-        found=found,
-        expected="the published archive",
-        remedy="Run the command again; what was fetched whole is kept.",
-    )
 
 
 def _unpack(archive: Path, root: Path) -> None:
@@ -84,27 +133,51 @@ def _unpack(archive: Path, root: Path) -> None:
         with zipfile.ZipFile(archive) as contents:
             contents.extractall(aside)
     except zipfile.BadZipFile as error:
-        raise _failed(str(archive), f"no ZIP archive ({error})") from error
+        raise _failed(archive, f"no ZIP archive ({error})", "a ZIP archive", AGAIN) from error
     inner = aside / archive.stem
     (inner if inner.is_dir() else aside).rename(root / archive.stem)
     shutil.rmtree(aside, ignore_errors=True)
     archive.unlink()
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run from the command line; returns the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m irmas_utils.data.download", description=__doc__
-    )
-    parser.add_argument("--to", type=Path, help="target folder (default: $IRMAS_DATA or data/)")
-    options = parser.parse_args(arguments)
+def weights(wanted: Weights = MN04) -> Path:
+    """Return the path of the weights, fetched if they are not on disk.
+
+    The folder `paths.weights_root` (``IRMAS_WEIGHTS``) is looked at first, then the cache, where
+    a fetched file is kept. The SHA-256 is checked in each case.
+
+    Raises
+    ------
+    DownloadError
+        If the local file has another hash, or the file cannot be fetched whole.
+    """
+    hashed, folder = f"sha256:{wanted.sha256}", paths.cache_root() / "weights"
+    if not given(wanted):
+        remedy = "Try again, or put the file in the folder that IRMAS_WEIGHTS names."
+        return file(wanted.address + wanted.name, hashed, folder, wanted.name, remedy)
+    local = paths.weights_root() / wanted.name
+    if (found := files.sha256(local)) != wanted.sha256:
+        remedy = "Remove the file or unset IRMAS_WEIGHTS, and it is fetched."
+        raise _failed(local, f"SHA-256 {found}", hashed, remedy)
+    return local
+
+
+def given(wanted: Weights = MN04) -> bool:
+    """Say whether the weights lie in the folder that ``IRMAS_WEIGHTS`` names; fetches nothing."""
+    folder = paths.weights_root()
+    return folder != paths.cache_root() / "weights" and (folder / wanted.name).is_file()
+
+
+def available(wanted: Weights = MN04) -> tuple[Path | None, str]:
+    """Say where the weights are, fetching them if need be, or in one line why they are nowhere.
+
+    Returns
+    -------
+    path : Path or None
+    reason : str
+        Empty when there is a path.
+    """
     try:
-        print(f"IRMAS is in {download(options.to)}")
-    except IrmasError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        return weights(wanted), ""
+    except DownloadError as error:
+        return None, f"No pre-trained weights: {error}"

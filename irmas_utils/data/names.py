@@ -14,7 +14,7 @@ import re
 import unicodedata
 from typing import NamedTuple
 
-from irmas_utils import INSTRUMENTS
+from irmas_utils.project.vocabulary import INSTRUMENTS
 
 GENRES = ("cla", "cou_fol", "jaz_blu", "lat_sou", "pop_roc")
 DRUMS = ("dru", "nod", "---")

@@ -57,7 +57,7 @@ def split(index: pd.DataFrame, settings: Settings) -> Splits:
             "data set",
             found=f"no {' and no '.join(empty)} clips",
             expected="both sets: models are fitted on one and scored on the other",
-            remedy="Fetch the missing archives with `python -m irmas_utils.data.download`.",
+            remedy="Fetch the missing archives with `python -m irmas_utils download`.",
         )
     fitting, validation = dataset.split_validation(
         parts["training"], settings.validation_fraction, settings.seed

@@ -121,7 +121,7 @@ def pretrained(path: str | Path, n_labels: int = N_AUDIOSET, **options) -> keras
     Parameters
     ----------
     path : str or Path
-        The original file, ``mn04_as_mAP_432.pt`` (see `data.weights`).
+        The original file, ``mn04_as_mAP_432.pt`` (see `data.fetch`).
     n_labels : int
         527 for the whole published network; 11 for the outputs of our instruments alone, in
         their order, which is where fine-tuning starts.

@@ -1,17 +1,13 @@
-"""The executed notebooks as web pages: ``python -m irmas_utils.paper.site sample``."""
+"""The executed notebooks as web pages: ``python -m irmas_utils site sample``."""
 
-import argparse
 import html
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import nbformat
 from nbconvert import HTMLExporter
 
 from irmas_utils.data import corpus
-from irmas_utils.project import files as atomic
-from irmas_utils.project import records, settings
+from irmas_utils.project import files, records, settings
 
 PAPER = (
     "Recognizing predominant musical instruments in music using deep learning techniques "
@@ -49,9 +45,9 @@ def build(profile: str) -> Path:
     notebooks = sorted((folder / "notebooks").glob("[0-9]*[!d].ipynb"))
     names = [path.stem for path in notebooks]
     for path in notebooks:
-        atomic.write_text(folder / "site" / f"{path.stem}.html", _page(path, names))
+        files.write_text(folder / "site" / f"{path.stem}.html", _page(path, names))
     index = folder / "site" / "index.html"
-    atomic.write_text(index, _front_page(profile, notebooks))
+    files.write_text(index, _front_page(profile, notebooks))
     return index
 
 
@@ -98,15 +94,3 @@ def _results(profile: str) -> str:
     table = records.load_table(profile, "comparison")
     image = '<img src="../figures/comparison.png" alt="Micro F1 of every system">'
     return table.to_html(index=False, float_format="%.3f", na_rep="", border=0) + image
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run from the command line; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m irmas_utils.paper.site", description=__doc__)
-    parser.add_argument("profile")
-    print(f"site: {build(parser.parse_args(arguments).profile)}", flush=True)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

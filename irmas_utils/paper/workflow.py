@@ -1,14 +1,12 @@
-"""Run the paper: ``python -m irmas_utils.paper.workflow --profile sample``.
+"""Run the paper: ``python -m irmas_utils paper --profile sample``.
 
 Snakemake decides what to run from the graph in the Snakefile; this module tells it which source
 files a notebook depends on, keeps two runs from writing the same results at once, and says in the
 end what happened.
 """
 
-import argparse
 import ast
 import contextlib
-import fcntl
 import functools
 import os
 import re
@@ -20,8 +18,7 @@ from pathlib import Path
 
 import nbformat
 
-from irmas_utils.project import paths, records, settings
-from irmas_utils.project.errors import IrmasError
+from irmas_utils.project import files, paths, records, settings
 
 PACKAGE = paths.PACKAGE
 
@@ -75,24 +72,6 @@ def _files_of(module: str) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def only_run(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock; wait, and say so, while another run holds it.
-
-    Child processes inherit the lock, so it lasts until the last writer has ended, also when this
-    process is killed; the system frees it then, so a lock is never left behind.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as file:
-        os.set_inheritable(file.fileno(), True)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"Waiting for another run in {folder} to end …", flush=True)
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-@contextlib.contextmanager
 def compiled_once() -> Iterator[dict[str, str]]:
     """Give an environment in which notebooks share what XLA compiles: many train one network.
 
@@ -129,7 +108,8 @@ def run(profile: str, targets: Sequence[str], cores: int, options: Sequence[str]
     command = [sys.executable, "-m", "snakemake", *wanted, "--cores", str(cores), *options]
     # Our own lock outlives a killed run correctly; Snakemake's has to be removed by hand.
     command += ["--nolock", "--rerun-incomplete", "--config", f"profile={profile}"]
-    with only_run(folder), compiled_once() as environment:
+    waiting = f"Waiting for another run in {folder} to end …"
+    with files.locked(folder / ".lock", waiting), compiled_once() as environment:
         before = _state(folder)
         status = _snakemake(command, environment, folder / "snakemake.log", verbose=bool(options))
         if status == 0:
@@ -142,7 +122,7 @@ def run(profile: str, targets: Sequence[str], cores: int, options: Sequence[str]
 
 def _snakemake(command: list[str], environment: dict[str, str], log: Path, verbose: bool) -> int:
     """Run Snakemake; its own account of a quiet run goes to `log`, and on failure what matters."""
-    # The lock of `only_run` is passed on to Snakemake.
+    # The lock of `run` is passed on to Snakemake.
     start = functools.partial(
         subprocess.run, command, cwd=paths.ROOT, env=environment, close_fds=False, check=False
     )
@@ -160,23 +140,3 @@ def _snakemake(command: list[str], environment: dict[str, str], log: Path, verbo
 
 def _state(folder: Path) -> dict[Path, int]:
     return {path: path.stat().st_mtime_ns for path in folder.rglob("*.ipynb")}
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run from the command line; returns the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m irmas_utils.paper.workflow", description=__doc__
-    )
-    parser.add_argument("--profile", default="sample")
-    parser.add_argument("--notebook", action="append", default=[], metavar="NAME")
-    parser.add_argument("--cores", type=int, default=os.cpu_count() or 1)
-    options, rest = parser.parse_known_args(arguments)
-    try:
-        return run(options.profile, options.notebook, options.cores, rest)
-    except IrmasError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

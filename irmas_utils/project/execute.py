@@ -1,6 +1,6 @@
 """Run one notebook with papermill, guarded against what papermill lets pass.
 
-``python -m irmas_utils.project.execute notebooks/04_fft_model.ipynb out.ipynb -p profile full``
+``python -m irmas_utils execute notebooks/04_fft_model.ipynb out.ipynb -p profile full``
 
 papermill only warns about a parameter that the notebook does not have, lets the defaults win when
 the ``parameters`` tag is lost, and needs a kernel of the recorded name. Here an unknown parameter
@@ -8,14 +8,11 @@ is an error, exactly one tagged cell is required, the kernel is python3, and the
 whole or not at all: when a notebook fails, what was executed of it is kept under another name.
 """
 
-import argparse
 import ast
 import json
 import os
 import sys
 import tempfile
-import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +26,8 @@ import yaml  # noqa: E402
 from papermill.exceptions import PapermillException  # noqa: E402
 from traitlets.config import Config  # noqa: E402
 
-from irmas_utils.project import files as atomic  # noqa: E402
-from irmas_utils.project.errors import IrmasError, NotebookError  # noqa: E402
+from irmas_utils.project import files  # noqa: E402
+from irmas_utils.project.errors import NotebookError  # noqa: E402
 
 KERNEL = "python3"
 
@@ -66,7 +63,7 @@ def execute(notebook: str | Path, output: str | Path, parameters: dict[str, Any]
             remedy="Check the spelling.",
         )
     failed = output.with_name(f"{output.stem}.failed{output.suffix}")
-    with atomic.replacing(output) as temporary:
+    with files.replacing(output) as temporary:
         try:
             _run(notebook, temporary, parameters)
         except (PapermillException, RuntimeError) as error:  # the latter where a kernel dies
@@ -173,28 +170,3 @@ def parse_value(text: str) -> Any:
         except (ValueError, yaml.YAMLError):
             continue
     return text
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run from the command line; returns the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m irmas_utils.project.execute", description=__doc__
-    )
-    parser.add_argument("notebook")
-    parser.add_argument("output")
-    parser.add_argument("-p", nargs=2, action="append", default=[], metavar=("KEY", "VALUE"))
-    options = parser.parse_args(arguments)
-    parameters = {key: parse_value(value) for key, value in options.p}
-    start = time.monotonic()
-    try:
-        execute(options.notebook, options.output, parameters)
-    except IrmasError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    name = Path(options.output).stem
-    print(f"{name}: executed in {time.monotonic() - start:.0f} s", flush=True)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,5 +1,7 @@
-"""Writes that either happen entirely or not at all."""
+"""Files: writes that happen entirely or not at all, digests of content, and a lock."""
 
+import fcntl
+import hashlib
 import json
 import os
 import tempfile
@@ -64,3 +66,34 @@ def write_text(target: str | Path, text: str) -> None:
 def write_json(target: str | Path, value: Any) -> None:
     """Write `value` as indented JSON, atomically. NaN and infinity are refused (ValueError)."""
     write_text(target, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def sha256(path: str | Path) -> str:
+    """Return the SHA-256 of a file's content, in hexadecimal digits."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def content_digest(path: str | Path) -> str:
+    """Return the BLAKE2b hash of a file's content as 32 hexadecimal digits: faster than SHA-256."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+@contextmanager
+def locked(file: Path, waiting: str = "") -> Iterator[None]:
+    """Hold the lock that `file` is; while another process holds it, say `waiting` and wait.
+
+    Child processes inherit the lock, so it lasts until the last writer has ended, also when this
+    process is killed; the system frees it then, so a lock is never left behind.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("w") as lock:
+        os.set_inheritable(lock.fileno(), True)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if waiting:
+                print(waiting, flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -131,7 +131,7 @@ class Record:
             "data": self.data,
             "source": source_hash(),
             "versions": _versions(),
-            "sha256": _sha256(self.folder / file),
+            "sha256": atomic.sha256(self.folder / file),
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         name = f"{self.notebook}-{self.run}" if self.run else self.notebook
@@ -223,8 +223,3 @@ def source_hash() -> str:
 @functools.cache
 def _versions() -> dict[str, str]:
     return {name: importlib.metadata.version(name) for name in PACKAGES}
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,12 +1,15 @@
-"""Saved models: everything needed to predict, in one ``.keras`` file and one ``.json`` beside it.
+"""Recognizers: a network with all that is needed to use it, saved as two files, and its card.
 
-The ``.keras`` file holds the network from samples to scores, front end included; the JSON says
-how to feed it and how to read it: sample rate, windows, aggregation, thresholds, the order of the
-labels, and where the model came from. It also holds the digest of the ``.keras`` file, so that
-the two cannot be of different models. Notebook: 07_other_networks.ipynb.
+The ``.keras`` file holds the network from samples to scores, front end included; the ``.json``
+beside it says how to feed it and how to read it: sample rate, windows, aggregation, labels and
+their thresholds, and where the model came from. It also holds the digest of the ``.keras`` file,
+so that the two cannot be of different models. Notebook: 07_other_networks.ipynb.
+
+References
+----------
+.. [1] Mitchell et al. (2019): Model cards for model reporting. FAT*.
 """
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -16,17 +19,50 @@ from typing import Any
 
 import numpy as np
 
-from irmas_utils import INSTRUMENTS
-from irmas_utils.audio import io as audio
 from irmas_utils.audio import windows
+from irmas_utils.audio.io import load_mono
 from irmas_utils.models import front_ends, layers  # noqa: F401 - saved models are made of these
-from irmas_utils.project import files as atomic
+from irmas_utils.project import files
 from irmas_utils.project.backend import keras, tf
 from irmas_utils.project.errors import ModelError
+from irmas_utils.project.vocabulary import IRMAS
 
 FORMAT = "irmas-notebooks model"
 VERSION = 1
 _BATCH = 16  # windows at a time: more does not go faster, and memory stays small
+
+_TEMPLATE = """\
+# {name}
+
+Names which of {n_labels} instruments are predominant in a recording: {instruments}.
+
+| | |
+| --- | --- |
+{facts}
+
+## Training
+
+{training}
+
+## Scores
+
+{scores}
+
+## Decision
+
+A window of {window:.2f} s every {hop:.2f} s; their scores are joined by `{aggregation}`; an
+instrument is named where its score is above its threshold.
+
+| instrument | threshold |
+| --- | ---: |
+{thresholds}
+
+## Limits
+
+* Trained for these instruments; any other sound is scored as one of them.
+* Scores are not calibrated probabilities.
+* {licence}
+{notes}"""
 
 
 @dataclass(frozen=True)
@@ -36,18 +72,20 @@ class Recognizer:
     Attributes
     ----------
     model : keras.Model
-        Maps mono samples, (batch, window), to scores, (batch, 11).
+        Maps mono samples, (batch, window), to scores, (batch, n_labels).
     sample_rate : int
         In hertz.
     window, hop : int
         Length of a window and from one to the next, in samples.
     thresholds : tuple of float
-        For each instrument; it is named where its score is larger.
+        For each label; it is named where its score is larger.
     aggregation : str
         How the windows' scores are joined; see `audio.windows.aggregate`.
     provenance : dict
         Plain JSON: where the model came from. Keys that the model card explains: ``name``,
         ``data``, ``notebook``, ``settings``, ``metrics``, ``licence``, ``notes``.
+    labels : tuple of str
+        What the scores are of, in their order.
     """
 
     model: keras.Model
@@ -57,6 +95,7 @@ class Recognizer:
     thresholds: tuple[float, ...]
     aggregation: str = "mean_logit"
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    labels: tuple[str, ...] = IRMAS.codes
 
     def score_windows(self, blocks: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Score every window of a clip.
@@ -70,7 +109,7 @@ class Recognizer:
         -------
         starts : numpy.ndarray, (n_windows,)
             In seconds.
-        scores : numpy.ndarray, float32, (n_windows, 11)
+        scores : numpy.ndarray, float32, (n_windows, n_labels)
         """
         starts, scores, held = [], [], []
         for start, window in windows.stream(blocks, self.window, self.hop):
@@ -81,16 +120,15 @@ class Recognizer:
                 held = []
         if held:
             scores.append(self._scores(held))
-        return np.array(starts), np.concatenate(scores or [np.zeros((0, len(INSTRUMENTS)))])
+        return np.array(starts), np.concatenate(scores or [np.zeros((0, len(self.labels)))])
 
     def score(self, samples: np.ndarray) -> np.ndarray:
-        """Score a whole clip, (n_samples,) at `sample_rate`: float64, (11,)."""
+        """Score a whole clip, (n_samples,) at `sample_rate`: float64, (n_labels,)."""
         return windows.aggregate(self.score_windows([samples])[1], self.aggregation)
 
-    def score_files(self, files: Iterable[str | Path]) -> np.ndarray:
-        """Score audio files: (n_files, 11). Raises AudioError as `audio.io.read`."""
-        rate = self.sample_rate
-        return np.array([self.score(audio.load_mono(file, rate)) for file in files])
+    def score_files(self, paths: Iterable[str | Path]) -> np.ndarray:
+        """Score audio files: (n_files, n_labels). Raises AudioError as `audio.io.read`."""
+        return np.array([self.score(load_mono(file, self.sample_rate)) for file in paths])
 
     def _scores(self, held: list[np.ndarray]) -> np.ndarray:
         # A window alone goes twice: oneDNN's convolutions are ten times slower for a batch of one.
@@ -102,73 +140,73 @@ class Recognizer:
         signature = [tf.TensorSpec([None, self.window], tf.float32)]
         return tf.function(lambda x: self.model(x, training=False), input_signature=signature)
 
+    def save(self, path: str | Path) -> Path:
+        """Write ``<path>.keras`` and ``<path>.json``, each atomically, and return the first.
 
-def save(path: str | Path, recognizer: Recognizer) -> Path:
-    """Write ``<path>.keras`` and ``<path>.json``, each atomically, and return the first.
+        Parameters
+        ----------
+        path : str or Path
+            With or without the suffix ``.keras``.
+        """
+        path = Path(path)
+        path = path if path.suffix == ".keras" else path.with_name(path.name + ".keras")
+        with files.replacing(path) as temporary:
+            self.model.save(temporary)
+        description = {
+            "format": FORMAT,
+            "version": VERSION,
+            "model": path.name,
+            "sha256": files.sha256(path),
+            "keras": keras.__version__,
+            "labels": list(self.labels),
+            "sample_rate": self.sample_rate,
+            "window": self.window,
+            "hop": self.hop,
+            "aggregation": self.aggregation,
+            "thresholds": [float(value) for value in self.thresholds],
+            "provenance": dict(self.provenance),
+        }
+        files.write_json(path.with_suffix(".json"), description)
+        return path
 
-    Parameters
-    ----------
-    path : str or Path
-        With or without the suffix ``.keras``.
-    recognizer : Recognizer
-    """
-    path = Path(path)
-    path = path if path.suffix == ".keras" else path.with_name(path.name + ".keras")
-    with atomic.replacing(path) as temporary:
-        recognizer.model.save(temporary)
-    description = {
-        "format": FORMAT,
-        "version": VERSION,
-        "model": path.name,
-        "sha256": _sha256(path),
-        "keras": keras.__version__,
-        "labels": list(INSTRUMENTS),
-        "sample_rate": recognizer.sample_rate,
-        "window": recognizer.window,
-        "hop": recognizer.hop,
-        "aggregation": recognizer.aggregation,
-        "thresholds": [float(value) for value in recognizer.thresholds],
-        "provenance": dict(recognizer.provenance),
-    }
-    atomic.write_json(path.with_suffix(".json"), description)
-    return path
+    @classmethod
+    def load(cls, path: str | Path) -> "Recognizer":
+        """Read a saved model.
+
+        Parameters
+        ----------
+        path : str or Path
+            The ``.keras`` file; its ``.json`` is beside it.
+
+        Raises
+        ------
+        ModelError
+            If either file is missing or damaged, if they do not belong together, or if they were
+            written by an incompatible version. No code in the file is executed.
+        """
+        path = Path(path).with_suffix(".keras")
+        description = describe(path)
+        if (found := files.sha256(path)) != description["sha256"]:
+            raise _unusable(path, f"SHA-256 {found}", f"{description['sha256']}, as in the JSON")
+        model = _network(path, f"one of Keras {description['keras']}")
+        labels, thresholds = tuple(description["labels"]), tuple(description["thresholds"])
+        if model.output_shape[-1:] != (len(labels),):
+            raise _unusable(path, f"outputs {model.output_shape}", f"{len(labels)} scores")
+        names = ("sample_rate", "window", "hop", "aggregation", "provenance")
+        used = {name: description[name] for name in names}
+        return cls(model, thresholds=thresholds, labels=labels, **used)
 
 
-def load(path: str | Path) -> Recognizer:
-    """Read a saved model.
-
-    Parameters
-    ----------
-    path : str or Path
-        The ``.keras`` file; its ``.json`` is beside it.
-
-    Raises
-    ------
-    ModelError
-        If either file is missing or damaged, if they do not belong together, or if they were
-        written by an incompatible version. No code in the file is executed.
-    """
-    path = Path(path).with_suffix(".keras")
-    description = describe(path)
-    if (found := _sha256(path)) != description["sha256"]:
-        raise _unusable(path, f"SHA-256 {found}", f"{description['sha256']}, as in the JSON")
+def _network(path: Path, expected: str) -> keras.Model:
     try:
-        model = keras.saving.load_model(path, compile=False)
+        return keras.saving.load_model(path, compile=False)
     except Exception as error:  # Keras raises whatever the file makes it raise
-        written = f"Keras {description['keras']}"
         reason = str(error).strip().split("\n")[0][:200]
-        raise _unusable(
-            path, f"a model that does not load ({reason})", f"one of {written}"
-        ) from error
-    if model.output_shape[-1:] != (len(INSTRUMENTS),):
-        raise _unusable(path, f"outputs {model.output_shape}", f"{len(INSTRUMENTS)} scores")
-    names = ("sample_rate", "window", "hop", "aggregation", "provenance")
-    thresholds = tuple(description["thresholds"])
-    return Recognizer(model, thresholds=thresholds, **{n: description[n] for n in names})
+        raise _unusable(path, f"a model that does not load ({reason})", expected) from error
 
 
 def describe(path: str | Path) -> dict[str, Any]:
-    """Read and check the JSON of a saved model, without its network. Raises as `load`."""
+    """Read and check the JSON of a saved model, not its network. Raises as `Recognizer.load`."""
     file = Path(path).with_suffix(".json")
     for part in (Path(path).with_suffix(".keras"), file):
         if not part.is_file():
@@ -176,9 +214,8 @@ def describe(path: str | Path) -> dict[str, Any]:
     try:
         description = json.loads(file.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise _unusable(
-            file, f"text that is not JSON ({error})", "a model's description"
-        ) from error
+        found = f"text that is not JSON ({error})"
+        raise _unusable(file, found, "a model's description") from error
     if not isinstance(description, dict) or description.get("format") != FORMAT:
         raise _unusable(file, "another kind of JSON", f'"format": "{FORMAT}"')
     if description.get("version") != VERSION:
@@ -196,21 +233,18 @@ def _problems(description: dict[str, Any]) -> Iterable[tuple[str, str]]:
     sizes = [description.get(key) for key in ("sample_rate", "window", "hop")]
     if not all(type(size) is int and size > 0 for size in sizes) or sizes[2] > sizes[1]:
         yield "window", "positive integers sample_rate, window and hop, hop at most window"
-    if description.get("labels") != list(INSTRUMENTS):
-        yield "labels", f"the instruments in the order {' '.join(INSTRUMENTS)}"
+    labels = description.get("labels")
+    texts = isinstance(labels, list) and all(isinstance(label, str) for label in labels)
+    if not texts or not labels or len(set(labels)) < len(labels):
+        yield "labels", "a list of texts, each another"
     if description.get("aggregation") not in list(windows.AGGREGATIONS):
         yield "aggregation", f"one of {', '.join(windows.AGGREGATIONS)}"
     if not isinstance(description.get("provenance"), dict):
         yield "provenance", "a mapping"
     thresholds = description.get("thresholds")
     numbers = isinstance(thresholds, list) and all(type(v) in (int, float) for v in thresholds)
-    if not numbers or len(thresholds) != len(INSTRUMENTS):
-        yield "thresholds", f"{len(INSTRUMENTS)} numbers"
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    if not numbers or len(thresholds) != len(labels):
+        yield "thresholds", "a number for each label"
 
 
 def _unusable(where: Path, found: str, expected: str) -> ModelError:
@@ -220,3 +254,69 @@ def _unusable(where: Path, found: str, expected: str) -> ModelError:
         expected=expected,
         remedy="Train the model again with this version, or copy both of its files afresh.",
     )
+
+
+def card(path: str | Path) -> str:
+    """Return a saved model's card (reference 1), in Markdown: what it is, and what it is not for.
+
+    Every number is read from the model's own description.
+
+    Parameters
+    ----------
+    path : str or Path
+        The ``.keras`` file.
+
+    Raises
+    ------
+    ModelError
+        As `describe`.
+    """
+    description = describe(path)
+    provenance, rate = description["provenance"], description["sample_rate"]
+    names = [IRMAS.name(label) for label in description["labels"]]
+    values = zip(names, description["thresholds"], strict=True)
+    return _TEMPLATE.format(
+        name=provenance.get("name", Path(path).stem),
+        n_labels=len(names),
+        instruments=", ".join(names),
+        facts=_table(_facts(description)),
+        training=_headed({f"`{k}`": f"`{v}`" for k, v in provenance.get("settings", {}).items()}),
+        scores=_scores(provenance),
+        window=description["window"] / rate,
+        hop=description["hop"] / rate,
+        aggregation=description["aggregation"],
+        thresholds=_table({name: f"{value:.3f}" for name, value in values}),
+        licence=provenance.get("licence", "No licence is recorded."),
+        notes="".join(f"* {note}\n" for note in provenance.get("notes", [])),
+    )
+
+
+def _facts(description: Mapping[str, Any]) -> dict[str, Any]:
+    provenance = description["provenance"]
+    facts = {
+        "file": f"`{description['model']}`",
+        "SHA-256": f"`{description['sha256']}`",
+        "input": f"mono, {description['sample_rate']} Hz",
+    }
+    keys = ("data", "notebook", "parameters", "start", "trained", "seed", "duration")
+    facts |= {key: provenance[key] for key in keys if key in provenance}
+    return facts | {"Keras": description["keras"]}
+
+
+def _scores(provenance: Mapping[str, Any]) -> str:
+    """Write a table of named scores, each a number or a value with its interval."""
+    return _headed({name: _score(value) for name, value in provenance.get("metrics", {}).items()})
+
+
+def _score(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return f"{value['value']:.3f} (95 % interval {value['low']:.3f} to {value['high']:.3f})"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def _headed(rows: Mapping[str, Any]) -> str:
+    return f"| | |\n| --- | --- |\n{_table(rows)}" if rows else "Not recorded."
+
+
+def _table(rows: Mapping[str, Any]) -> str:
+    return "\n".join(f"| {key} | {value} |" for key, value in rows.items())

@@ -231,7 +231,7 @@ class TestDemucs:
 
     def test_weights_that_cannot_be_fetched_are_an_error(self, monkeypatch):
         monkeypatch.setattr(demucs, "ADDRESS", "http://127.0.0.1:9/weights.th")
-        with pytest.raises(DownloadError, match="SHA-256 8726e21a"):
+        with pytest.raises(DownloadError, match="sha256:8726e21a"):
             demucs.fetch_weights()
 
 

@@ -1,18 +1,12 @@
 """The sample corpus on disk: rendered once, by several processes, and whole or not there."""
 
-import fcntl
 import hashlib
 import io
 import json
-import multiprocessing
-import os
 import shutil
-import threading
 import unicodedata
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +16,7 @@ from tqdm import tqdm
 
 from irmas_utils.data.sample import composer, plan, render
 from irmas_utils.data.sample import soundfont as _font
-from irmas_utils.project import files as atomic
-from irmas_utils.project import paths
+from irmas_utils.project import files, parallel, paths
 from irmas_utils.project.errors import DataError
 
 # Raise it whenever the same settings would give other bytes.
@@ -58,8 +51,7 @@ class CorpusSettings:
         cls, training_clips: int, testing_clips: int, seed: int, soundfont: str | None
     ) -> "CorpusSettings":
         """Return the settings of a corpus that would be made now."""
-        content = _font.find(soundfont).read_bytes()
-        digest = hashlib.sha256(content).hexdigest()
+        digest = files.sha256(_font.find(soundfont))
         return cls(training_clips, testing_clips, seed, soundfont, digest)
 
     def key(self) -> str:
@@ -119,10 +111,10 @@ def ensure(
     todo = settings.recordings()
     root = Path(root) if root else paths.cache_root() / "sample" / settings.key()
     if not _is_whole(root, settings):
-        with _only_one(root):
+        with files.locked(root.with_name(f".{root.name}.lock")):
             # Another process may have finished it while this one waited.
             if not _is_whole(root, settings):
-                _make(root, settings, todo, jobs or _cores(), progress)
+                _make(root, settings, todo, jobs or parallel.cores(), progress)
     return root
 
 
@@ -210,20 +202,6 @@ def _is_whole(root: Path, settings: CorpusSettings) -> bool:
     return True
 
 
-@contextmanager
-def _only_one(root: Path) -> Iterator[None]:
-    """Keep other processes out; the lock goes with the process, however that ends."""
-    root.parent.mkdir(parents=True, exist_ok=True)
-    with root.with_name(f".{root.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def _cores() -> int:
-    affinity = getattr(os, "sched_getaffinity", None)  # not on macOS
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
-
-
 def _make(
     root: Path,
     settings: CorpusSettings,
@@ -231,68 +209,37 @@ def _make(
     jobs: int,
     progress: bool,
 ) -> None:
-    partial = root.with_name(f"{root.name}.{settings.key()[-10:]}.partial")
-    for leftover in partial.rglob(".tmp-*"):
+    folder = root.with_name(f"{root.name}.{settings.key()[-10:]}.partial")
+    for leftover in folder.rglob(".tmp-*"):
         leftover.unlink()
-    atomic.write_text(partial / "README.txt", README.format(marker=MARKER))
+    files.write_text(folder / "README.txt", README.format(marker=MARKER))
     font = _font.retuned(_font.find(settings.soundfont))
-    recorded = _record_all(todo, partial, font, jobs)
-    hashes: dict[str, str] = {}
-    for written in tqdm(
-        recorded, "sample corpus", len(todo), unit="recording", disable=not progress
-    ):
-        hashes.update(written)
-    listing = "".join(f"{digest}  {path}\n" for path, digest in sorted(hashes.items()))
+    record = partial(_record, folder=folder, soundfont=font)
+    recorded = parallel.run(record, todo, jobs, chunk=1)
+    bar = tqdm(recorded, "sample corpus", len(todo), unit="recording", disable=not progress)
+    hashes = sorted(written for recording in bar for written in recording.items())
+    listing = "".join(f"{digest}  {path}\n" for path, digest in hashes)
     marker = {
         "what": "the sample corpus of irmas-notebooks, synthetic, not IRMAS",
         "settings": asdict(settings),
         "sha256": hashlib.sha256(listing.encode()).hexdigest(),
     }
-    atomic.write_json(partial / MARKER, marker)
+    files.write_json(folder / MARKER, marker)
     shutil.rmtree(root, ignore_errors=True)  # an empty folder at most
-    partial.rename(root)
-
-
-def _record_all(
-    todo: tuple[plan.Recording, ...], folder: Path, soundfont: Path, jobs: int
-) -> Iterator[dict[str, str]]:
-    if jobs == 1:
-        yield from (_record(recording, folder, soundfont) for recording in todo)
-        return
-    context = multiprocessing.get_context("spawn")  # forking a TensorFlow process hangs
-    with ProcessPoolExecutor(jobs, context, initializer=_die_with_parent) as pool:
-        waiting = [pool.submit(_record, recording, folder, soundfont) for recording in todo]
-        try:
-            for done in as_completed(waiting):
-                yield done.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _die_with_parent() -> None:
-    """End this worker when its parent is killed: an orphan would wait for work for ever."""
-
-    def watch() -> None:
-        multiprocessing.parent_process().join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+    folder.rename(root)
 
 
 def _record(recording: plan.Recording, folder: Path, soundfont: Path) -> dict[str, str]:
     """Write the clips of one recording, unless they are there; return path to SHA-256."""
-    files = [folder / clip.path for clip in recording.clips]
+    targets = {clip: folder / clip.path for clip in recording.clips}
     if not recording.is_training:
         labels = "".join(f"{code}\t\n" for code in recording.labels)
-        atomic.write_text(files[0].with_suffix(".txt"), labels)
-    if not all(file.is_file() for file in files):
+        files.write_text(targets[recording.clips[0]].with_suffix(".txt"), labels)
+    if not all(target.is_file() for target in targets.values()):
         audio = render.mixture(composer.compose(recording), soundfont)
-        for file, clip in zip(files, recording.clips, strict=True):
-            _write_wav(file, _cut(audio, clip))
-    return {
-        clip.path: hashlib.sha256(file.read_bytes()).hexdigest()
-        for clip, file in zip(recording.clips, files, strict=True)
-    }
+        for clip, target in targets.items():
+            _write_wav(target, _cut(audio, clip))
+    return {clip.path: files.sha256(target) for clip, target in targets.items()}
 
 
 def _cut(audio: np.ndarray, clip: plan.Clip) -> np.ndarray:
@@ -304,5 +251,5 @@ def _write_wav(path: Path, audio: np.ndarray) -> None:
     content = io.BytesIO()
     samples = np.rint(audio * 32767).astype(np.int16)
     soundfile.write(content, samples, plan.SAMPLE_RATE, format="WAV", subtype="PCM_16")
-    with atomic.replacing(path) as temporary:
+    with files.replacing(path) as temporary:
         temporary.write_bytes(content.getvalue())

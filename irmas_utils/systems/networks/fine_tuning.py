@@ -26,7 +26,7 @@ from irmas_utils.models import efficientat, layers, training
 from irmas_utils.project.backend import keras
 from irmas_utils.systems.networks import mixing
 from irmas_utils.systems.networks.mixing import ALONE, Recipe
-from irmas_utils.systems.saved import Recognizer
+from irmas_utils.systems.recognizer import Recognizer
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from irmas_utils.systems import predict
 from irmas_utils.systems.networks import fine_tuning as recognition
 from irmas_utils.systems.networks.fine_tuning import Plan
 from irmas_utils.systems.networks.mixing import ALONE, Recipe
-from irmas_utils.systems.saved import Recognizer
+from irmas_utils.systems.recognizer import Recognizer
 
 HAN = Plan(han.SAMPLE_RATE, window=1.0, hop=0.5, ema=None, recipe=ALONE, aggregation="s1")
 MN04 = Plan(efficientat.SAMPLE_RATE)

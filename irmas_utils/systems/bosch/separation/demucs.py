@@ -12,8 +12,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from irmas_utils.audio import io as audio
+from irmas_utils.data import fetch
 from irmas_utils.project import paths
-from irmas_utils.project.errors import DownloadError, SettingsError
+from irmas_utils.project.errors import SettingsError
 from irmas_utils.systems.bosch.separation.protocol import check_channels
 
 WEIGHTS = "955717e8-8726e21a.th"  # the single model called htdemucs
@@ -76,19 +77,9 @@ def fetch_weights() -> Path:
     DownloadError
         If they cannot be fetched or their SHA-256 is another.
     """
-    import pooch
-    import requests
-
-    try:
-        folder = paths.cache_root() / "weights"
-        return Path(pooch.retrieve(ADDRESS, f"sha256:{SHA256}", fname=WEIGHTS, path=folder))
-    except (requests.RequestException, OSError, ValueError) as error:
-        raise DownloadError(
-            ADDRESS,
-            found=str(error),
-            expected=f"the weights of htdemucs, SHA-256 {SHA256}",
-            remedy=f"Check the connection, or put {WEIGHTS} into {folder}.",
-        ) from error
+    folder = paths.cache_root() / "weights"
+    remedy = f"Check the connection, or put {WEIGHTS} into {folder}."
+    return fetch.file(ADDRESS, f"sha256:{SHA256}", folder, WEIGHTS, remedy)
 
 
 @cache
