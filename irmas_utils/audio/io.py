@@ -136,18 +136,12 @@ def stream(file: soundfile.SoundFile, rate: int) -> Iterator[np.ndarray]:
 def outline(path: str | Path, points_a_second: int = 100) -> tuple[np.ndarray, float]:
     """Reduce a file of any length to what its waveform looks like, in constant memory.
 
-    Parameters
-    ----------
-    path : str or Path
-    points_a_second : int
-        About so many: the lowest and the highest mono sample of each of half as many stretches.
-
     Returns
     -------
     points : numpy.ndarray, float32, (n_points,)
-        Lowest, highest, lowest, … in the order of time.
+        Lowest, highest, lowest, … mono sample of one stretch after the other.
     rate : float
-        Points a second, exactly.
+        Points a second: about `points_a_second`, exactly.
 
     Raises
     ------
@@ -233,17 +227,8 @@ def pad(samples: np.ndarray, length: int, rng: np.random.Generator | None = None
 def player(samples: np.ndarray, rate: int) -> "IPython.display.Audio":
     """Make a player for a notebook, at a tenth of what the samples themselves would weigh.
 
-    Parameters
-    ----------
-    samples : numpy.ndarray, (n_samples,)
-        In [-1, 1]; louder ones are clipped.
-    rate : int
-        In hertz; what is heard is at 22,050 Hz and compressed (MP3, which every browser plays).
-
-    Returns
-    -------
-    IPython.display.Audio
-        To be shown with ``display``.
+    What is heard is at 22,050 Hz, clipped outside [-1, 1] and compressed (MP3, which every browser
+    plays).
     """
     from IPython.display import Audio
 

@@ -24,19 +24,10 @@ AGAIN = "Run the command again; what was fetched whole is kept."
 
 @dataclass(frozen=True)
 class Weights:
-    """A published file of weights.
-
-    Attributes
-    ----------
-    name, address : str
-        File name, and the folder it is fetched from.
-    sha256 : str
-    licence, source : str
-        For people.
-    """
+    """A published file of weights, with its licence and source for people."""
 
     name: str
-    address: str
+    address: str  # of the folder that the file `name` is in
     sha256: str
     licence: str
     source: str
@@ -103,14 +94,9 @@ def irmas(root: Path | None = None, address: str = ADDRESS) -> Path:
     Parameters
     ----------
     root : Path, optional
-        Where to put it; `paths.data_root` when None.
+        Where to put it, which is returned; `paths.data_root` when None.
     address : str
         Pattern of the archives' address, with ``{name}`` for the file name.
-
-    Returns
-    -------
-    Path
-        `root`.
 
     Raises
     ------
@@ -169,14 +155,7 @@ def given(wanted: Weights = MN04) -> bool:
 
 
 def available(wanted: Weights = MN04) -> tuple[Path | None, str]:
-    """Say where the weights are, fetching them if need be, or in one line why they are nowhere.
-
-    Returns
-    -------
-    path : Path or None
-    reason : str
-        Empty when there is a path.
-    """
+    """Return where the weights are, fetched if need be, or None and in one line why nowhere."""
     try:
         return weights(wanted), ""
     except DownloadError as error:

@@ -61,7 +61,6 @@ def load_index(root: str | Path, *, skip_bad_clips: bool = False) -> pd.DataFram
     Parameters
     ----------
     root : str or Path
-        Folder with ``IRMAS-TrainingData`` and/or ``IRMAS-TestingData-Part1`` to ``-Part3``.
     skip_bad_clips : bool
         Leave out clips whose file, name or labels are bad, instead of stopping.
 

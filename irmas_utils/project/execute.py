@@ -29,23 +29,15 @@ from traitlets.config import Config  # noqa: E402
 from irmas_utils.project import files  # noqa: E402
 from irmas_utils.project.errors import NotebookError  # noqa: E402
 
-KERNEL = "python3"
-
 
 def execute(notebook: str | Path, output: str | Path, parameters: dict[str, Any]) -> Path:
-    """Execute a notebook and write the result.
+    """Execute a notebook, write the result to `output` and return that path.
 
     Parameters
     ----------
     notebook, output : str or Path
-        Source, and where the executed notebook goes.
     parameters : dict
         JSON values for names that the notebook's ``parameters`` cell assigns.
-
-    Returns
-    -------
-    Path
-        `output`.
 
     Raises
     ------
@@ -74,32 +66,6 @@ def execute(notebook: str | Path, output: str | Path, parameters: dict[str, Any]
     return output
 
 
-def _run(notebook: Path, output: Path, parameters: dict[str, Any]) -> None:
-    # Trainings print a line an epoch instead of drawing a bar that nobody watches.
-    os.environ["IRMAS_BATCH"] = "1"
-    # Not where TMPDIR says: a socket's path has a hundred characters at most.
-    with tempfile.TemporaryDirectory(prefix="irmas-", dir="/tmp") as folder:
-        papermill.execute_notebook(
-            notebook,
-            output,
-            parameters,
-            kernel_name=KERNEL,
-            language="python",
-            progress_bar=False,
-            # A kernel warns at each start that local sockets are not encrypted.
-            extra_arguments=["--IPKernelApp.log_level=40"],
-            cwd=notebook.resolve().parent,
-            config=_own_sockets(folder),
-        )
-
-
-def _own_sockets(folder: str) -> Config:
-    """Let the kernel listen in `folder`: two that start together may choose the same TCP port."""
-    return Config(
-        {"KernelManager": {"transport": "ipc", "connection_file": f"{folder}/kernel.json"}}
-    )
-
-
 def _failure(notebook: Path, failed: Path, error: Exception) -> NotebookError:
     return NotebookError(
         notebook,
@@ -107,6 +73,27 @@ def _failure(notebook: Path, failed: Path, error: Exception) -> NotebookError:
         expected="every cell to run",
         remedy=f"The cells up to the failure, with their outputs, are in {failed}.",
     )
+
+
+def _run(notebook: Path, output: Path, parameters: dict[str, Any]) -> None:
+    # Trainings print a line an epoch instead of drawing a bar that nobody watches.
+    os.environ["IRMAS_BATCH"] = "1"
+    # Not where TMPDIR says: a socket's path has a hundred characters at most.
+    with tempfile.TemporaryDirectory(prefix="irmas-", dir="/tmp") as folder:
+        sockets = f"{folder}/kernel.json"
+        papermill.execute_notebook(
+            notebook,
+            output,
+            parameters,
+            kernel_name="python3",
+            language="python",
+            progress_bar=False,
+            # A kernel warns at each start that local sockets are not encrypted.
+            extra_arguments=["--IPKernelApp.log_level=40"],
+            cwd=notebook.resolve().parent,
+            # Two that start together may choose the same TCP port.
+            config=Config({"KernelManager": {"transport": "ipc", "connection_file": sockets}}),
+        )
 
 
 def parameters_of(notebook: str | Path) -> dict[str, Any]:

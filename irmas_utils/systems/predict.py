@@ -10,6 +10,7 @@ import json
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -37,33 +38,34 @@ class Prediction:
     Attributes
     ----------
     path : Path
+    recognizer : Recognizer
+        The model.
     sample_rate, channels : int
         Of the file.
     duration : float
         In seconds.
-    labels : tuple of str
-        What the scores are of.
-    scores : numpy.ndarray, (n_labels,)
-        Of the whole file.
-    named : numpy.ndarray of bool, (n_labels,)
-        Where the score is above the instrument's threshold.
-    window : float
-        Length of a window in seconds.
     starts : numpy.ndarray, (n_windows,)
         In seconds.
     window_scores : numpy.ndarray, (n_windows, n_labels)
     """
 
     path: Path
+    recognizer: Recognizer
     sample_rate: int
     channels: int
     duration: float
-    labels: tuple[str, ...]
-    scores: np.ndarray
-    named: np.ndarray
-    window: float
     starts: np.ndarray
     window_scores: np.ndarray
+
+    @cached_property
+    def scores(self) -> np.ndarray:
+        """Of the whole file: (n_labels,)."""
+        return windows.aggregate(self.window_scores, self.recognizer.aggregation)
+
+    @property
+    def named(self) -> np.ndarray:
+        """Whether each label's score is above its threshold: bool, (n_labels,)."""
+        return self.scores > np.array(self.recognizer.thresholds)
 
     @property
     def edges(self) -> np.ndarray:
@@ -71,7 +73,8 @@ class Prediction:
 
         Windows overlap; a moment belongs to the window whose middle is nearest.
         """
-        between = (self.starts[1:] + self.starts[:-1] + self.window) / 2
+        window = self.recognizer.window / self.recognizer.sample_rate
+        between = (self.starts[1:] + self.starts[:-1] + window) / 2
         return np.concatenate([[0.0], between, [self.duration]])
 
 
@@ -86,20 +89,8 @@ def predict(path: str | Path, recognizer: Recognizer) -> Prediction:
     with audio.opened(path) as file:
         blocks = audio.stream(file, recognizer.sample_rate)
         starts, window_scores = recognizer.score_windows(blocks)
-        rate, channels, duration = file.samplerate, file.channels, file.tell() / file.samplerate
-    scores = windows.aggregate(window_scores, recognizer.aggregation)
-    return Prediction(
-        Path(path),
-        rate,
-        channels,
-        duration,
-        recognizer.labels,
-        scores,
-        named=scores > np.array(recognizer.thresholds),
-        window=recognizer.window / recognizer.sample_rate,
-        starts=starts,
-        window_scores=window_scores,
-    )
+        about = file.samplerate, file.channels, file.tell() / file.samplerate
+    return Prediction(Path(path), recognizer, *about, starts, window_scores)
 
 
 def default_recognizer() -> Recognizer:
@@ -133,8 +124,7 @@ def untrained() -> Recognizer:
             "default model",
             found=f"no trained model in {paths.results_root()}, nor published weights ({reason})",
             expected="one of the two",
-            remedy="Train one with `make notebook NAME=07_other_networks`, or name one with "
-            "--model.",
+            remedy="Train one (`make notebook NAME=07_other_networks`), or name one (--model).",
         )
     rate = efficientat.SAMPLE_RATE
     return Recognizer(
@@ -147,7 +137,7 @@ def untrained() -> Recognizer:
     )
 
 
-def label_table(prediction: Prediction, recognizer: Recognizer) -> pd.DataFrame:
+def label_table(prediction: Prediction) -> pd.DataFrame:
     """Return a row an instrument, the most probable first: what is said of the whole file.
 
     Returns
@@ -157,9 +147,9 @@ def label_table(prediction: Prediction, recognizer: Recognizer) -> pd.DataFrame:
     """
     table = pd.DataFrame(
         {
-            "instrument": [IRMAS.name(label) for label in prediction.labels],
+            "instrument": [IRMAS.name(label) for label in prediction.recognizer.labels],
             "probability": prediction.scores,
-            "threshold": recognizer.thresholds,
+            "threshold": prediction.recognizer.thresholds,
             "named": prediction.named,
         }
     )
@@ -168,16 +158,17 @@ def label_table(prediction: Prediction, recognizer: Recognizer) -> pd.DataFrame:
 
 def as_dict(prediction: Prediction) -> dict[str, Any]:
     """Return a prediction as plain JSON values; scores by label."""
+    labels = prediction.recognizer.labels
 
     def by_label(scores: np.ndarray) -> dict[str, float]:
-        return {k: round(float(s), 4) for k, s in zip(prediction.labels, scores, strict=True)}
+        return {label: round(float(s), 4) for label, s in zip(labels, scores, strict=True)}
 
     return {
         "file": str(prediction.path),
         "duration": prediction.duration,
         "sample_rate": prediction.sample_rate,
         "channels": prediction.channels,
-        "instruments": np.array(prediction.labels)[prediction.named].tolist(),
+        "instruments": np.array(labels)[prediction.named].tolist(),
         "scores": by_label(prediction.scores),
         "windows": [
             {"start": float(start), "scores": by_label(scores)}
@@ -193,7 +184,7 @@ def as_table(prediction: Prediction) -> str:
     lines = [f"{prediction.path}  ({title})"]
     for k in np.argsort(-prediction.scores, kind="stable"):
         mark = "*" if prediction.named[k] else " "
-        name = IRMAS.name(prediction.labels[k])
+        name = IRMAS.name(prediction.recognizer.labels[k])
         strip = _strip(prediction.window_scores[:, k])
         lines.append(f"  {mark} {name:<16} {prediction.scores[k]:5.3f}  {strip}")
     return "\n".join(lines)

@@ -10,6 +10,7 @@ References
 .. [1] Mitchell et al. (2019): Model cards for model reporting. FAT*.
 """
 
+import itertools
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ from irmas_utils.project.vocabulary import IRMAS
 
 FORMAT = "irmas-notebooks model"
 VERSION = 1
+_USED = ("sample_rate", "window", "hop", "aggregation", "provenance")
 _BATCH = 16  # windows at a time: more does not go faster, and memory stays small
 
 _TEMPLATE = """\
@@ -111,16 +113,12 @@ class Recognizer:
             In seconds.
         scores : numpy.ndarray, float32, (n_windows, n_labels)
         """
-        starts, scores, held = [], [], []
-        for start, window in windows.stream(blocks, self.window, self.hop):
-            starts.append(start / self.sample_rate)
-            held.append(window)
-            if len(held) == _BATCH:
-                scores.append(self._scores(held))
-                held = []
-        if held:
-            scores.append(self._scores(held))
-        return np.array(starts), np.concatenate(scores or [np.zeros((0, len(self.labels)))])
+        cut = windows.stream(blocks, self.window, self.hop)
+        starts, scores = [], [np.zeros((0, len(self.labels)), np.float32)]
+        while batch := list(itertools.islice(cut, _BATCH)):
+            starts += [start / self.sample_rate for start, _ in batch]
+            scores.append(self._scores([window for _, window in batch]))
+        return np.array(starts), np.concatenate(scores)
 
     def score(self, samples: np.ndarray) -> np.ndarray:
         """Score a whole clip, (n_samples,) at `sample_rate`: float64, (n_labels,)."""
@@ -141,42 +139,25 @@ class Recognizer:
         return tf.function(lambda x: self.model(x, training=False), input_signature=signature)
 
     def save(self, path: str | Path) -> Path:
-        """Write ``<path>.keras`` and ``<path>.json``, each atomically, and return the first.
-
-        Parameters
-        ----------
-        path : str or Path
-            With or without the suffix ``.keras``.
-        """
+        """Write ``<path>.keras`` and ``<path>.json``, each atomically, and return the first."""
         path = Path(path)
         path = path if path.suffix == ".keras" else path.with_name(path.name + ".keras")
         with files.replacing(path) as temporary:
             self.model.save(temporary)
-        description = {
-            "format": FORMAT,
-            "version": VERSION,
-            "model": path.name,
-            "sha256": files.sha256(path),
-            "keras": keras.__version__,
+        file = {"model": path.name, "sha256": files.sha256(path), "keras": keras.__version__}
+        used = {name: getattr(self, name) for name in _USED}
+        lists = {
             "labels": list(self.labels),
-            "sample_rate": self.sample_rate,
-            "window": self.window,
-            "hop": self.hop,
-            "aggregation": self.aggregation,
             "thresholds": [float(value) for value in self.thresholds],
-            "provenance": dict(self.provenance),
         }
-        files.write_json(path.with_suffix(".json"), description)
+        files.write_json(
+            path.with_suffix(".json"), {"format": FORMAT, "version": VERSION} | file | used | lists
+        )
         return path
 
     @classmethod
     def load(cls, path: str | Path) -> "Recognizer":
-        """Read a saved model.
-
-        Parameters
-        ----------
-        path : str or Path
-            The ``.keras`` file; its ``.json`` is beside it.
+        """Read a saved model: the ``.keras`` file `path` and the ``.json`` beside it.
 
         Raises
         ------
@@ -192,8 +173,7 @@ class Recognizer:
         labels, thresholds = tuple(description["labels"]), tuple(description["thresholds"])
         if model.output_shape[-1:] != (len(labels),):
             raise _unusable(path, f"outputs {model.output_shape}", f"{len(labels)} scores")
-        names = ("sample_rate", "window", "hop", "aggregation", "provenance")
-        used = {name: description[name] for name in names}
+        used = {name: description[name] for name in _USED}
         return cls(model, thresholds=thresholds, labels=labels, **used)
 
 
@@ -259,17 +239,7 @@ def _unusable(where: Path, found: str, expected: str) -> ModelError:
 def card(path: str | Path) -> str:
     """Return a saved model's card (reference 1), in Markdown: what it is, and what it is not for.
 
-    Every number is read from the model's own description.
-
-    Parameters
-    ----------
-    path : str or Path
-        The ``.keras`` file.
-
-    Raises
-    ------
-    ModelError
-        As `describe`.
+    Every number is read from the model's own description. Raises as `describe`.
     """
     description = describe(path)
     provenance, rate = description["provenance"], description["sample_rate"]

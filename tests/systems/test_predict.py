@@ -218,7 +218,7 @@ def test_every_moment_belongs_to_the_nearest_window(recognizer, tmp_path):
 
 def test_label_table_is_sorted(recognizer, tmp_path):
     found = predict.predict(_write(tmp_path / "a.wav"), recognizer)
-    table = predict.label_table(found, recognizer)
+    table = predict.label_table(found)
     assert table["probability"].is_monotonic_decreasing
     assert sorted(table["probability"]) == sorted(found.scores)
     assert (table["named"] == (table["probability"] > table["threshold"])).all()

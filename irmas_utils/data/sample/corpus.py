@@ -3,7 +3,6 @@
 import hashlib
 import io
 import json
-import shutil
 import unicodedata
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -17,7 +16,6 @@ from tqdm import tqdm
 from irmas_utils.data.sample import composer, plan, render
 from irmas_utils.data.sample import soundfont as _font
 from irmas_utils.project import files, parallel, paths
-from irmas_utils.project.errors import DataError
 
 # Raise it whenever the same settings would give other bytes.
 COMPOSER_VERSION = 2
@@ -46,14 +44,6 @@ class CorpusSettings:
     composer_version: int = COMPOSER_VERSION
     symusic_version: str = symusic.__version__
 
-    @classmethod
-    def current(
-        cls, training_clips: int, testing_clips: int, seed: int, soundfont: str | None
-    ) -> "CorpusSettings":
-        """Return the settings of a corpus that would be made now."""
-        digest = files.sha256(_font.find(soundfont))
-        return cls(training_clips, testing_clips, seed, soundfont, digest)
-
     def key(self) -> str:
         """Return a folder name that is another for other settings."""
         content = {k: v for k, v in asdict(self).items() if k != "soundfont"}
@@ -66,7 +56,6 @@ class CorpusSettings:
 
 
 def ensure(
-    root: Path | None = None,
     *,
     training_clips: int = 264,
     testing_clips: int = 66,
@@ -75,16 +64,13 @@ def ensure(
     jobs: int | None = None,
     progress: bool = True,
 ) -> Path:
-    """Return the folder of a sample corpus, rendering it first if it is not there.
+    """Return the data root of a sample corpus, rendering it into the cache if it is not there.
 
-    The corpus appears under its name when it is whole; until then it grows in a folder beside
-    it, from which an interrupted rendering goes on. Calls at the same time wait for each other.
+    It appears under its name when it is whole; until then it grows in a folder beside it, from
+    which an interrupted rendering goes on. Calls at the same time wait for each other.
 
     Parameters
     ----------
-    root : Path, optional
-        Where the corpus is or shall be. By default a folder in the cache whose name depends on
-        all the settings below but `jobs` and `progress`.
     training_clips, testing_clips : int
         11 to 6705 and 11 to 2874, the sizes of IRMAS.
     seed : int
@@ -96,37 +82,25 @@ def ensure(
     progress : bool
         Show a progress bar.
 
-    Returns
-    -------
-    Path
-        The data root: it holds IRMAS-TrainingData and IRMAS-TestingData-Part1 to -Part3.
-
     Raises
     ------
     DataError
-        If a setting is out of range, the soundfont is unusable, or `root` holds anything but
-        this very corpus.
+        If a setting is out of range or the soundfont is unusable.
     """
-    settings = CorpusSettings.current(training_clips, testing_clips, seed, soundfont)
+    digest = files.sha256(_font.find(soundfont))
+    settings = CorpusSettings(training_clips, testing_clips, seed, soundfont, digest)
     todo = settings.recordings()
-    root = Path(root) if root else paths.cache_root() / "sample" / settings.key()
-    if not _is_whole(root, settings):
+    root = paths.cache_root() / "sample" / settings.key()
+    if not root.is_dir():
         with files.locked(root.with_name(f".{root.name}.lock")):
             # Another process may have finished it while this one waited.
-            if not _is_whole(root, settings):
+            if not root.is_dir():
                 _make(root, settings, todo, jobs or parallel.cores(), progress)
     return root
 
 
 def stems(root: Path, name: str) -> dict[str, np.ndarray]:
-    """Render the true stems of a clip of a sample corpus.
-
-    Parameters
-    ----------
-    root : Path
-        What `ensure` returned.
-    name : str
-        Name of a testing or training clip, without its suffix.
+    """Render the true stems of the clip called `name` in the corpus `root`, which `ensure` gave.
 
     Returns
     -------
@@ -137,69 +111,15 @@ def stems(root: Path, name: str) -> dict[str, np.ndarray]:
 
     Raises
     ------
-    DataError
-        If `root` is not a sample corpus, or has no such clip.
+    KeyError
+        If there is no such clip.
     """
-    settings = _read_marker(Path(root))
-    _check_reproducible(Path(root), settings)
-    wanted = unicodedata.normalize("NFC", name)
-    for recording in settings.recordings():
-        for clip in recording.clips:
-            if Path(clip.path).stem == wanted:
-                font = _font.retuned(_font.find(settings.soundfont))
-                whole = render.stems(composer.compose(recording), font)
-                return {role: _cut(stem, clip) for role, stem in whole.items()}
-    raise DataError(
-        Path(root) / name,
-        found="no such clip in the sample corpus",
-        expected="the name of a clip, without .wav",
-        remedy="Take it from the index.",
-    )
-
-
-def is_sample(root: Path) -> bool:
-    """Tell whether a data root holds a sample corpus."""
-    return (Path(root) / MARKER).is_file()
-
-
-def _read_marker(root: Path) -> CorpusSettings:
-    try:
-        return CorpusSettings(**json.loads((root / MARKER).read_text("utf-8"))["settings"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(
-            root / MARKER,
-            found=f"no readable marker ({type(error).__name__})",
-            expected="a folder made by irmas_utils.data.sample.ensure",
-            remedy="Name another folder; a damaged sample corpus may be deleted.",
-        ) from error
-
-
-def _check_reproducible(root: Path, found: CorpusSettings) -> None:
-    """Raise unless this version of the composer, with the same soundfont, made the corpus."""
-    sizes = found.training_clips, found.testing_clips, found.seed
-    now = CorpusSettings.current(*sizes, found.soundfont)
-    if now.key() != found.key():
-        raise DataError(
-            root,
-            found=f"the sample corpus {found.key()}",
-            expected=f"one made by this version and soundfont ({now.key()})",
-            remedy="Delete the folder and make the corpus again.",
-        )
-
-
-def _is_whole(root: Path, settings: CorpusSettings) -> bool:
-    """Tell a whole corpus from none; anything else in its place is an error."""
-    if not root.exists() or (root.is_dir() and not any(root.iterdir())):
-        return False
-    found = _read_marker(root)
-    if found.key() != settings.key():
-        raise DataError(
-            root,
-            found=f"the sample corpus {found.key()}",
-            expected=f"the sample corpus {settings.key()}",
-            remedy="Delete the folder, or name another one.",
-        )
-    return True
+    settings = CorpusSettings(**json.loads((root / MARKER).read_text("utf-8"))["settings"])
+    clips = {Path(c.path).stem: (r, c) for r in settings.recordings() for c in r.clips}
+    recording, clip = clips[unicodedata.normalize("NFC", name)]
+    font = _font.retuned(_font.find(settings.soundfont))
+    whole = render.stems(composer.compose(recording), font)
+    return {role: _cut(stem, clip) for role, stem in whole.items()}
 
 
 def _make(
@@ -225,7 +145,6 @@ def _make(
         "sha256": hashlib.sha256(listing.encode()).hexdigest(),
     }
     files.write_json(folder / MARKER, marker)
-    shutil.rmtree(root, ignore_errors=True)  # an empty folder at most
     folder.rename(root)
 
 

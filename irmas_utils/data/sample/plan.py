@@ -70,25 +70,15 @@ class Clip:
 
 @dataclass(frozen=True)
 class Recording:
-    """A piece of music to compose, and the clips to cut from it.
+    """A piece of music to compose, and the clips to cut from it."""
 
-    Attributes
-    ----------
-    labels : tuple of str
-        The predominant instruments, in IRMAS order.
-    band : tuple of int
-        Seed of what the clips of one song share: key, tempo, sounds, room.
-    take : tuple of int
-        Seed of what is particular to this recording: the notes.
-    """
-
-    labels: tuple[str, ...]
+    labels: tuple[str, ...]  # the predominant instruments, in IRMAS order
     genre: str
     drums: bool
     seconds: float
     clips: tuple[Clip, ...]
-    band: tuple[int, ...]
-    take: tuple[int, ...]
+    band: tuple[int, ...]  # seed of what the clips of one song share: key, tempo, sounds, room
+    take: tuple[int, ...]  # seed of what is particular to this recording: the notes
 
     @property
     def is_training(self) -> bool:
@@ -98,24 +88,7 @@ class Recording:
 
 @lru_cache(maxsize=4)
 def recordings(training_clips: int, testing_clips: int, seed: int) -> tuple[Recording, ...]:
-    """Plan a corpus.
-
-    Parameters
-    ----------
-    training_clips, testing_clips : int
-        11 to 6705 and 11 to 2874.
-    seed : int
-        Non-negative.
-
-    Returns
-    -------
-    tuple of Recording
-
-    Raises
-    ------
-    DataError
-        If a size or the seed is out of range.
-    """
+    """Plan a corpus of 11 to 6705 and 11 to 2874 clips; DataError if it is another size."""
     _check("training_clips", training_clips, sum(REAL_TRAINING))
     _check("testing_clips", testing_clips, sum(REAL_PARTS))
     _check("seed", seed, 2**63 - 1, least=0)
