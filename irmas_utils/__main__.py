@@ -101,10 +101,10 @@ def _site_arguments(parser: ArgumentParser) -> None:
 
 def _site(options: Namespace) -> None:
     """Turn a profile's executed notebooks into web pages."""
-    settings.load(options.profile)
+    chosen = settings.load(options.profile)
     from irmas_utils.paper import site
 
-    print(f"site: {site.build(options.profile)}", flush=True)
+    print(f"site: {site.build(chosen)}", flush=True)
 
 
 def _require(path: Path, kind: type[IrmasError], expected: str) -> None:

@@ -7,7 +7,8 @@ import nbformat
 from nbconvert import HTMLExporter
 
 from irmas_utils.data import corpus
-from irmas_utils.project import files, records, settings
+from irmas_utils.project import files, records
+from irmas_utils.project.settings import Settings
 
 PAPER = (
     "Recognizing predominant musical instruments in music using deep learning techniques "
@@ -28,26 +29,15 @@ NAVIGATION = (
 )
 
 
-def build(profile: str) -> Path:
-    """Convert every executed notebook of a profile and write the front page.
-
-    Parameters
-    ----------
-    profile : str
-        Its results must be there.
-
-    Returns
-    -------
-    Path
-        ``results/<profile>/site/index.html``.
-    """
-    folder = records.results_dir(profile)
+def build(settings: Settings) -> Path:
+    """Convert every executed notebook of a profile and write the front page, which is returned."""
+    folder = records.results_dir(settings.profile)
     notebooks = sorted((folder / "notebooks").glob("[0-9]*[!d].ipynb"))
     names = [path.stem for path in notebooks]
     for path in notebooks:
         files.write_text(folder / "site" / f"{path.stem}.html", _page(path, names))
     index = folder / "site" / "index.html"
-    files.write_text(index, _front_page(profile, notebooks))
+    files.write_text(index, _front_page(settings, notebooks))
     return index
 
 
@@ -60,14 +50,14 @@ def _page(notebook: Path, names: list[str]) -> str:
     return head + body + tag + closing + NAVIGATION.format(links=links) + content
 
 
-def _front_page(profile: str, notebooks: list[Path]) -> str:
+def _front_page(settings: Settings, notebooks: list[Path]) -> str:
     items = "".join(_item(path) for path in notebooks)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>irmas-notebooks</title><style>{STYLE}</style></head><body>"
-        f"<h1>{html.escape(PAPER)}, re-run</h1>{_note(profile)}"
-        f"<h2>Results</h2>{_results(profile)}<h2>Notebooks</h2><ol>{items}</ol></body></html>\n"
+        f"<h1>{html.escape(PAPER)}, re-run</h1>{_note(settings)}"
+        f"<h2>Results</h2>{_results(settings.profile)}<h2>Notebooks</h2><ol>{items}</ol></body></html>\n"
     )
 
 
@@ -81,11 +71,11 @@ def _item(notebook: Path) -> str:
     )
 
 
-def _note(profile: str) -> str:
-    if settings.load(profile).corpus_source == "irmas":
+def _note(settings: Settings) -> str:
+    if settings.corpus_source == "irmas":
         return ""
     return (
-        f'<p class="note">Data: {corpus.name(settings.load(profile))}. These scores show that '
+        f'<p class="note">Data: {corpus.name(settings)}. These scores show that '
         "the code works; they say nothing about IRMAS.</p>"
     )
 
