@@ -37,7 +37,9 @@ def opened(path: str | Path) -> Iterator[soundfile.SoundFile]:
         with soundfile.SoundFile(os.fsencode(path)) as file:
             yield file
     except (soundfile.LibsndfileError, OSError) as error:
-        raise _unusable(path, f"unreadable audio ({error})") from error
+        there = Path(path).exists()
+        found = f"unreadable audio ({error})" if there else "no such file"
+        raise _unusable(path, found) from error
 
 
 def _unusable(path: str | Path, found: str) -> AudioError:

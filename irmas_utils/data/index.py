@@ -25,19 +25,8 @@ from irmas_utils.project.vocabulary import IRMAS
 
 TRAINING_FOLDER = "IRMAS-TrainingData"
 TESTING_FOLDERS = {f"Part{n}": f"IRMAS-TestingData-Part{n}" for n in (1, 2, 3)}
-COLUMNS = (
-    "split",
-    "path",
-    "name",
-    "recording",
-    "labels",
-    "genre",
-    "drums",
-    "duration",
-    "sample_rate",
-    "channels",
-    "part",
-)
+COLUMNS = ("split", "path", "name", "recording", "labels", "genre", "drums", "duration",
+           "sample_rate", "channels", "part")  # fmt: skip
 
 
 class Problem(NamedTuple):
@@ -134,15 +123,8 @@ def _training_rows(root: Path) -> Iterator[dict[str, Any] | Problem]:
         except ValueError as error:
             yield Problem(path, str(error), "NNN__[instrument][drums][genre]NNNN__N.wav by class")
             continue
-        yield _row(
-            path,
-            split="training",
-            name=name,
-            recording=parsed.recording,
-            labels=(parsed.instrument,),
-            genre=parsed.genre,
-            drums=parsed.drums,
-        )
+        about = {"recording": parsed.recording, "genre": parsed.genre, "drums": parsed.drums}
+        yield _row(path, split="training", name=name, labels=(parsed.instrument,), **about)
 
 
 def _testing_rows(root: Path) -> Iterator[dict[str, Any] | Problem]:
