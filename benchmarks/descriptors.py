@@ -12,9 +12,9 @@ import librosa
 import numpy as np
 import report
 
-from irmas_utils import INSTRUMENTS
 from irmas_utils.audio import io as audio
 from irmas_utils.data import published
+from irmas_utils.project.vocabulary import INSTRUMENTS
 from irmas_utils.systems.bosch import descriptors, separation, streams, svm
 
 RATE = 44100

@@ -18,8 +18,8 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from irmas_utils.audio.io import load_mono, read, resample
-from irmas_utils.data.integrity import content_digest
 from irmas_utils.project import paths
+from irmas_utils.project.files import digest
 
 _MAGIC = b"IRM1"
 
@@ -98,7 +98,7 @@ def _stamp(path: str | Path) -> tuple[int, int]:
 
 @functools.lru_cache(maxsize=100_000)
 def _digest(path: str, stamp: tuple[int, int]) -> str:
-    return content_digest(path)
+    return digest(path)
 
 
 def _read(entry: Path) -> np.ndarray:

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from irmas_utils import INSTRUMENTS
 from irmas_utils.project import records
 from irmas_utils.project.settings import Settings, load
+from irmas_utils.project.vocabulary import INSTRUMENTS
 from irmas_utils.systems.networks import variants
 
 NOTEBOOKS = {"lstm": "03_lstm_model", "fft": "04_fft_model"}

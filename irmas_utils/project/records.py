@@ -19,10 +19,10 @@ import matplotlib.figure
 import numpy as np
 import pandas as pd
 
-from irmas_utils import INSTRUMENTS
 from irmas_utils.project import files, paths
 from irmas_utils.project.errors import DataError
 from irmas_utils.project.settings import Settings
+from irmas_utils.project.vocabulary import INSTRUMENTS
 
 PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn", "matplotlib", "pandas")
 

@@ -18,12 +18,12 @@ import numpy as np
 import pandas as pd
 import soundfile
 
-from irmas_utils import INSTRUMENTS
 from irmas_utils.audio import io as audio
 from irmas_utils.data import published
 from irmas_utils.data.index import fingerprint
 from irmas_utils.project import paths
 from irmas_utils.project.files import replacing
+from irmas_utils.project.vocabulary import INSTRUMENTS
 
 SEGMENTS = (2, 6)  # a segment is one excerpt long, so 6 to 18 s of IRMAS
 GAIN_RANGE_DB = 6.0

@@ -3,10 +3,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from irmas_utils import INSTRUMENTS, metrics, plots
+from irmas_utils import metrics, plots
 from irmas_utils.data import published
 from irmas_utils.data.corpus import Splits
 from irmas_utils.project import records, settings
+from irmas_utils.project.vocabulary import INSTRUMENTS
 from irmas_utils.systems.bosch import baselines, streams
 from irmas_utils.systems.bosch.experiments import EXPERIMENTS, Heard
 from irmas_utils.systems.bosch.streams import StreamFeatures

@@ -5,11 +5,12 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from irmas_utils import INSTRUMENTS, metrics
+from irmas_utils import metrics
 from irmas_utils.audio import features
 from irmas_utils.audio import io as audio
 from irmas_utils.data import index as dataset
 from irmas_utils.project.errors import TrainingError
+from irmas_utils.project.vocabulary import INSTRUMENTS
 from irmas_utils.systems import mixtures
 from irmas_utils.systems.bosch import descriptors, experiments, streams, svm
 from irmas_utils.systems.bosch.experiments import EXPERIMENTS, Heard

@@ -134,7 +134,7 @@ def test_one_class_alone_is_never_mixed(clips, labels):
 
 
 def test_loads_stereo_files_through_the_cache(tiny_irmas):
-    index = dataset.load_index(tiny_irmas, allow_incomplete=True)
+    index = dataset.load_index(tiny_irmas)
     load = mixing.excerpts(index, 22050)
     first = load(0)
     assert first.shape == (2205, 2)

@@ -177,10 +177,8 @@ def test_separation_improves_on_the_mixture_where_the_stems_are_known():
     assert improved.mean()["drums"] > 1
 
 
-def test_the_stems_of_a_sample_corpus_can_be_compared(tmp_path):
-    root = sample.ensure(
-        tmp_path / "s", training_clips=11, testing_clips=11, jobs=1, progress=False
-    )
+def test_the_stems_of_a_sample_corpus_can_be_compared():
+    root = sample.ensure(training_clips=11, testing_clips=11, jobs=1, progress=False)
     file = next((root / "IRMAS-TrainingData").glob("*/*.wav"))
     _, rate = audio.read(file)
     table = separation.quality({"a": sample.stems(root, file.stem)}, rate, "spectral")

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from irmas_utils import INSTRUMENT_NAMES, INSTRUMENTS, metrics
+from irmas_utils import metrics
 from irmas_utils.audio import io
 from irmas_utils.audio.features import label_matrix
 from irmas_utils.data import published
@@ -21,6 +21,7 @@ from irmas_utils.metrics import evaluation, tables
 from irmas_utils.project import parallel, runs, sources
 from irmas_utils.project.records import Record
 from irmas_utils.project.settings import Settings
+from irmas_utils.project.vocabulary import INSTRUMENT_NAMES, INSTRUMENTS
 from irmas_utils.systems.bosch import experiments, streams
 from irmas_utils.systems.bosch.experiments import EXPERIMENTS, Heard
 

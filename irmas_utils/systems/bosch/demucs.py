@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from irmas_utils.audio import io as audio
-from irmas_utils.data import weights
+from irmas_utils.data import fetch
 from irmas_utils.project.errors import SettingsError
 
-WEIGHTS = weights.Weights(
+WEIGHTS = fetch.Weights(
     name="955717e8-8726e21a.th",
     address="https://dl.fbaipublicfiles.com/demucs/hybrid_transformer/",
     sha256="8726e21a993978c7ba086d3872e7608d7d5bfca646ca4aca459ffda844faa8b4",
@@ -61,7 +61,7 @@ def _network() -> Any:
             expected="the optional extra 'demucs', or another separator",
             remedy="Run pip install 'irmas-notebooks[demucs]', or choose 'spectral'.",
         ) from error
-    return load_model(weights.fetch(WEIGHTS)).eval()
+    return load_model(fetch.weights(WEIGHTS)).eval()
 
 
 def _apply(network: Any, samples: np.ndarray) -> np.ndarray:

@@ -22,8 +22,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, QuantileTransformer
 from sklearn.svm import SVC
 
-from irmas_utils import INSTRUMENTS
 from irmas_utils.project.errors import TrainingError
+from irmas_utils.project.vocabulary import INSTRUMENTS
 
 GRID = {"svm__degree": [2, 3], "svm__C": [0.1, 1.0, 10.0]}
 N_FOLDS = 3
