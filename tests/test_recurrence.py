@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from irmas_utils import paths
 from irmas_utils.backend import keras, set_determinism, tf
-from irmas_utils.models import lstm_kernel, recurrence
+from irmas_utils.models import lanes, recurrence
 from irmas_utils.models.lstm_kernel import CHUNK
 from irmas_utils.models.recurrence import LastState
 
@@ -206,8 +206,8 @@ def test_a_clip_does_not_depend_on_its_batch():
 def test_tanh_is_accurate_to_3e_7():
     @numba.njit
     def apply(x):
-        for k in range(0, x.size, lstm_kernel.LANES):
-            lstm_kernel.store(x, k, lstm_kernel.tanh(lstm_kernel.load(x, k)))
+        for k in range(0, x.size, lanes.LANES):
+            lanes.store(x, k, lanes.tanh(lanes.load(x, k)))
 
     x = np.linspace(-12, 12, 80_000, dtype=np.float32)
     y = np.concatenate([x, np.float32([np.inf, -np.inf, np.nan, 0, 1e-20, 1e-40, 88, -1e30])])
@@ -224,7 +224,7 @@ def test_compiled_code_is_kept_in_the_cache_and_need_not_be(tmp_path):
 import numpy as np
 from irmas_utils.models import lstm_kernel as k
 sizes = k.sizes(1, 2)
-ahead, _ = k.packed(*(np.ones(s, np.float32) for s in ((1, 8), (2, 8), (8,))), sizes)
+ahead = k.packed(*(np.ones(s, np.float32) for s in ((1, 8), (2, 8), (8,))), sizes)
 x, state, starts = (np.zeros(s, np.float32) for s in ((4, 1), 16, (1, 16)))
 k.forward(ahead, x, 4, False, state, starts, np.zeros((0, 2), np.float32), k.new_tape(sizes), sizes)
 print(state[0])

@@ -5,15 +5,19 @@ its own: here all steps are one loop. Three things keep the arithmetic units bus
 
 - Bias, input and state are one vector a = [1, x, h], so that one product with the stacked weights
   gives the gates, and one with its transpose the gradients of both x and h.
-- Vectors of eight numbers are written out (`lanes`), since no compiler finds them across gates.
-  Units come in blocks of eight, padded with units of weight zero, which stay at zero.
-- The weights lie in memory in the order in which they are read.
+- Vectors of eight numbers are written out (`models.lanes`). Units come in blocks of eight, padded
+  with units of weight zero, which stay at zero.
+- The weights lie in memory in the order in which they are read, and sums that are long enough to
+  wait for themselves are split.
 
 The forward pass remembers h and c at the start of each chunk of `CHUNK` steps; the backward pass
-runs a chunk again to know what happened inside, which then is still in the cache [1]_.
+runs a chunk again to know what happened inside, which then is still in the cache [1]_. Keeping it
+all, 93 MB a clip at the paper's sizes, would save a fifth of a full training step, but cost the
+forward pass half its speed, for writing to memory is slower than computing. And often there is
+nothing to run again: see `backward`.
 
 A clip is computed by one thread and in one order, so that results have the same bits whatever the
-number of threads. NaN goes through: no operation here may assume that there is none.
+number of threads. NaN goes through: no operation here assumes that there is none.
 
 References
 ----------
@@ -21,197 +25,26 @@ References
    2016, arXiv:1604.06174.
 """
 
-import operator
 from typing import NamedTuple
 
-import numba
 import numpy as np
-from llvmlite import ir
-from numba.core import types
-from numba.core.typing.templates import ConcreteTemplate, infer_global
-from numba.extending import intrinsic, lower_builtin, models, register_model
-from numba.np.arrayobj import make_array
 
-from irmas_utils import paths
-
-LANES = 8
-"""Numbers in a vector: a register of AVX, half of one of AVX-512, two of Neon."""
+from irmas_utils.models.lanes import (
+    LANES,
+    compiled,
+    flush,
+    inner,
+    load,
+    load4,
+    pair_sums,
+    splat,
+    store,
+    store4,
+    tanh,
+)
 
 CHUNK = 128
 """Steps between two remembered states; what a chunk recomputes should stay in the cache."""
-
-
-_inner = numba.njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
-
-
-def _compiled(function):
-    """Compile a function at its first call, once for all processes that share the cache."""
-    before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(paths.cache_root() / "numba")
-    try:
-        return numba.njit(nogil=True, error_model="numpy", cache=True)(function)
-    except (RuntimeError, OSError):  # there is nowhere to write to
-        return _inner(function)
-    finally:
-        numba.config.CACHE_DIR = before
-
-
-# --- Vectors of eight float32 ------------------------------------------------------------------
-
-_VECTOR = ir.VectorType(ir.FloatType(), LANES)
-
-
-class _Lanes(types.Type):
-    def __init__(self) -> None:
-        super().__init__("lanes")
-
-
-lanes = _Lanes()
-
-
-@register_model(_Lanes)
-class _LanesModel(models.PrimitiveModel):
-    def __init__(self, manager, kind) -> None:
-        super().__init__(manager, kind, _VECTOR)
-
-
-def _define(operation, instruction: str) -> None:
-    """Let `operation` of two vectors be an instruction; a product and a sum may fuse."""
-
-    @infer_global(operation)
-    class _Template(ConcreteTemplate):
-        cases = (numba.core.typing.signature(lanes, lanes, lanes),)
-
-    @lower_builtin(operation, lanes, lanes)
-    def _lower(context, builder, signature, arguments):
-        return getattr(builder, instruction)(*arguments, flags=("contract",))
-
-
-for _operation, _instruction in (
-    (operator.add, "fadd"),
-    (operator.iadd, "fadd"),
-    (operator.sub, "fsub"),
-    (operator.mul, "fmul"),
-    (operator.truediv, "fdiv"),
-):
-    _define(_operation, _instruction)
-
-
-def _address(context, builder, signature, arguments):
-    data = make_array(signature.args[0])(context, builder, arguments[0]).data
-    return builder.bitcast(builder.gep(data, [arguments[1]]), _VECTOR.as_pointer())
-
-
-@intrinsic
-def load(_, array, index):
-    """Give the eight numbers of a flat array from `index` on."""
-
-    def generate(*where):
-        return where[1].load(_address(*where), align=4)
-
-    return lanes(array, types.intp), generate
-
-
-@intrinsic
-def store(_, array, index, vector):
-    """Write eight numbers into a flat array from `index` on."""
-
-    def generate(context, builder, signature, arguments):
-        where = _address(context, builder, signature, arguments)
-        builder.store(arguments[2], where, align=4)
-        return context.get_dummy_value()
-
-    return types.void(array, types.intp, vector), generate
-
-
-@intrinsic
-def splat(_, number):
-    """Repeat a float32 eight times."""
-
-    def generate(context, builder, signature, arguments):
-        empty, zero = ir.Constant(_VECTOR, ir.Undefined), ir.Constant(ir.IntType(32), 0)
-        one = builder.insert_element(empty, arguments[0], zero)
-        order = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
-        return builder.shuffle_vector(one, empty, order)
-
-    return lanes(types.float32), generate
-
-
-@intrinsic
-def clip(_, vector, limit):
-    """Bring numbers to between -limit and limit; NaN stays."""
-
-    def generate(context, builder, signature, arguments):
-        x, high = arguments
-        low = builder.fneg(high)
-        x = builder.select(builder.fcmp_ordered(">", x, high), high, x)
-        return builder.select(builder.fcmp_ordered("<", x, low), low, x)
-
-    return lanes(lanes, lanes), generate
-
-
-@intrinsic
-def flush(_, vector):
-    """Set to zero what is too small for a normal float32; NaN stays.
-
-    Processors take a hundred times as long for such numbers, which a vanishing gradient, rounded
-    at each step, would otherwise remain forever.
-    """
-
-    def generate(context, builder, signature, arguments):
-        (x,), zero = arguments, ir.Constant(_VECTOR, [0.0] * LANES)
-        tiny = ir.Constant(_VECTOR, [float(np.finfo(np.float32).tiny)] * LANES)
-        below = builder.fcmp_ordered("<", x, tiny)
-        small = builder.and_(below, builder.fcmp_ordered(">", x, builder.fneg(tiny)))
-        return builder.select(small, zero, x)
-
-    return lanes(lanes), generate
-
-
-_LIMIT = np.float32(7.90531110763549805)  # from here on the nearest float32 to tanh is 1
-_ODD = tuple(
-    np.float32([-2.76076847742355e-16, 2.00018790482477e-13, -8.60467152213735e-11,
-                5.12229709037114e-08, 1.48572235717979e-05, 6.37261928875436e-04,
-                4.89352455891786e-03])
-)  # fmt: skip
-_EVEN = tuple(
-    np.float32([1.19825839466702e-06, 1.18534705686654e-04, 2.26843463243900e-03,
-                4.89352518554385e-03])
-)  # fmt: skip
-
-
-@_inner
-def _polynomial(coefficients, x):
-    value = splat(coefficients[0])
-    for coefficient in coefficients[1:]:
-        value = value * x + splat(coefficient)
-    return value
-
-
-@_inner
-def tanh(x):
-    """Hyperbolic tangent of a vector, to 3e-7: a quotient of polynomials (that of Eigen)."""
-    x = clip(x, splat(_LIMIT))
-    return x * _polynomial(_ODD, x * x) / _polynomial(_EVEN, x * x)
-
-
-@_inner
-def load4(array, index):
-    """Four vectors that follow each other."""
-    return (
-        load(array, index),
-        load(array, index + LANES),
-        load(array, index + 2 * LANES),
-        load(array, index + 3 * LANES),
-    )
-
-
-@_inner
-def store4(array, index, vectors):
-    """Write four vectors one after the other."""
-    store(array, index, vectors[0])
-    store(array, index + LANES, vectors[1])
-    store(array, index + 2 * LANES, vectors[2])
-    store(array, index + 3 * LANES, vectors[3])
 
 
 # --- One step ----------------------------------------------------------------------------------
@@ -238,23 +71,23 @@ class Tape(NamedTuple):
     tanhs: np.ndarray  # (CHUNK, blocks, LANES): tanh of c after the step
 
 
-@_inner
+@inner
 def _drive(weights, tape, t, sizes):
     """What enters the gates of step t: a times the weights (blocks, rows, 4, LANES)."""
     w = 0
     for b in range(sizes.blocks):
-        i = f = g = o = splat(np.float32(0))
-        for k in range(t * sizes.stride, t * sizes.stride + sizes.rows):
+        i = f = g = o = i2 = f2 = g2 = o2 = splat(np.float32(0))
+        # Two sums each: one alone would wait for itself.
+        for k in range(t * sizes.stride, t * sizes.stride + sizes.rows, 2):
             a, (wi, wf, wg, wo) = splat(tape.inputs[k]), load4(weights, w)
-            i += a * wi
-            f += a * wf
-            g += a * wg
-            o += a * wo
-            w += 4 * LANES
-        store4(tape.gates, (t * sizes.blocks + b) * 4 * LANES, (i, f, g, o))
+            i, f, g, o = i + a * wi, f + a * wf, g + a * wg, o + a * wo
+            a, (wi, wf, wg, wo) = splat(tape.inputs[k + 1]), load4(weights, w + 4 * LANES)
+            i2, f2, g2, o2 = i2 + a * wi, f2 + a * wf, g2 + a * wg, o2 + a * wo
+            w += 8 * LANES
+        store4(tape.gates, (t * sizes.blocks + b) * 4 * LANES, (i + i2, f + f2, g + g2, o + o2))
 
 
-@_inner
+@inner
 def _activate(tape, t, sizes):
     """Gates, c and h of step t; what enters i, f and o has been halved for their sigmoid."""
     half = splat(np.float32(0.5))
@@ -270,43 +103,52 @@ def _activate(tape, t, sizes):
         store(tape.inputs, (t + 1) * sizes.stride + sizes.first + b * LANES, o * tanh_c)
 
 
-@_inner
+@inner
 def _gate_gradients(tape, da, dc, t, sizes):
     """Gradients of what enters the gates of step t, in the gates' place, and of c before it."""
-    one = splat(np.float32(1))
+    one, two = splat(np.float32(1)), splat(np.float32(2))
     for b in range(sizes.blocks):
         now = (t * sizes.blocks + b) * LANES
         i, f, g, o = load4(tape.gates, 4 * now)
         c, tanh_c = load(tape.cells, now), load(tape.tanhs, now)
         dh = flush(load(da, sizes.first + b * LANES))
         dc_after = flush(load(dc, b * LANES) + dh * (o * (one - tanh_c * tanh_c)))
-        di = dc_after * (g * i * (one - i))
-        df = dc_after * (c * f * (one - f))
+        di = dc_after * (two * g * i * (one - i))
+        df = dc_after * (two * c * f * (one - f))
         dg = dc_after * (i * (one - g * g))
-        do = dh * (tanh_c * o * (one - o))
+        do = dh * (two * tanh_c * o * (one - o))
         store4(tape.gates, 4 * now, (di, df, dg, do))
         store(dc, b * LANES, dc_after * f)
 
 
-@_inner
-def _input_gradients(transposed, tape, da, t, sizes):
-    """Gradient of a: `transposed`, (rows / LANES, blocks, LANES, 4, LANES), ends with the rows."""
-    w = 0
+@inner
+def _add_dot(total, weights, w, d):
+    wi, wf, wg, wo = load4(weights, w)
+    return total + wi * d[0] + wf * d[1] + wg * d[2] + wo * d[3]
+
+
+@inner
+def _input_gradients(weights, tape, da, t, sizes):
+    """Gradient of a at step t: the weights times the gradients of what enters the gates."""
     for row in range(0, sizes.rows, LANES):
-        i = f = g = o = splat(np.float32(0))  # four sums, for one would wait for itself
-        for b in range(sizes.blocks):
-            z = (t * sizes.blocks + b) * 4 * LANES
-            for k in range(z, z + LANES):
-                wi, wf, wg, wo = load4(transposed, w)
-                i += splat(tape.gates[k]) * wi
-                f += splat(tape.gates[k + LANES]) * wf
-                g += splat(tape.gates[k + 2 * LANES]) * wg
-                o += splat(tape.gates[k + 3 * LANES]) * wo
-                w += 4 * LANES
-        store(da, row, (i + f) + (g + o))
+        a = b = c = d = e = f = g = h = splat(np.float32(0))  # of a row each
+        for block in range(sizes.blocks):
+            gates = load4(tape.gates, (t * sizes.blocks + block) * 4 * LANES)
+            w = (block * sizes.rows + row) * 4 * LANES
+            a = _add_dot(a, weights, w, gates)
+            b = _add_dot(b, weights, w + 4 * LANES, gates)
+            c = _add_dot(c, weights, w + 8 * LANES, gates)
+            d = _add_dot(d, weights, w + 12 * LANES, gates)
+            e = _add_dot(e, weights, w + 16 * LANES, gates)
+            f = _add_dot(f, weights, w + 20 * LANES, gates)
+            g = _add_dot(g, weights, w + 24 * LANES, gates)
+            h = _add_dot(h, weights, w + 28 * LANES, gates)
+        first = pair_sums(pair_sums(a, b), pair_sums(c, d))
+        second = pair_sums(pair_sums(e, f), pair_sums(g, h))
+        store(da, row, pair_sums(first, second))
 
 
-@_inner
+@inner
 def _add_weight_gradients(total, tape, steps, sizes):
     """Add a chunk's products of a and its gates' gradients: (blocks, rows, 4, LANES)."""
     for b in range(sizes.blocks):
@@ -328,19 +170,19 @@ def _add_weight_gradients(total, tape, steps, sizes):
 # Loops take the place of slices, which numba compiles for many seconds.
 
 
-@_inner
+@inner
 def _copy(source, begin, target, to, count):
     for k in range(count):
         target[to + k] = source[begin + k]
 
 
-@_inner
+@inner
 def _place(t, length, reverse):
     """Where the input holds what step t reads."""
     return length - 1 - t if reverse else t
 
 
-@_inner
+@inner
 def _run_chunk(weights, x, length, reverse, start, state, tape, sizes):
     """Run the chunk that begins at step `start` from `state`, (2, blocks, LANES): its steps."""
     steps = min(CHUNK, length - start)
@@ -357,14 +199,14 @@ def _run_chunk(weights, x, length, reverse, start, state, tape, sizes):
     return steps
 
 
-@_compiled
+@compiled
 def forward(weights, x, length, reverse, state, starts, sequence, tape, sizes):
     """Take `state` over all steps of a clip.
 
     Parameters
     ----------
     weights : float32 array
-        The first of `packed`.
+        As `packed` gives them.
     x : float32 array, shape (time, features)
     length : int
         Valid steps.
@@ -391,7 +233,7 @@ def forward(weights, x, length, reverse, state, starts, sequence, tape, sizes):
         _copy(tape.cells, steps * sizes.width, state, sizes.width, sizes.width)
 
 
-@_inner
+@inner
 def _vanished(da, dc, sizes):
     total = np.float32(0)
     for k in range(sizes.width):
@@ -399,7 +241,7 @@ def _vanished(da, dc, sizes):
     return total == 0  # and not NaN
 
 
-@_compiled
+@compiled
 def backward(weights, x, length, reverse, da, dc, starts, d_sequence, dx, d_weights, tape, sizes):
     """Take the gradients of h and c back over all steps; other parameters as for `forward`.
 
@@ -408,8 +250,6 @@ def backward(weights, x, length, reverse, da, dc, starts, d_sequence, dx, d_weig
 
     Parameters
     ----------
-    weights : tuple of two float32 arrays
-        `packed`.
     da, dc : float32 arrays, shapes (stride,) and (width,)
         Gradients of the last h, from ``da[first]`` on, and c; replaced by those of the first.
     d_sequence : float32 array, shape (time, units) or (0, units)
@@ -417,19 +257,19 @@ def backward(weights, x, length, reverse, da, dc, starts, d_sequence, dx, d_weig
     dx : float32 array, shape (time, features)
         Of zeros, for the gradient of x.
     d_weights : float32 array
-        Of zeros and as the first of `packed`, for the gradient of the weights.
+        Of zeros and as `weights`, for the gradient of the weights.
     """
     for chunk in range((length + CHUNK - 1) // CHUNK - 1, -1, -1):
         if len(d_sequence) == 0 and _vanished(da, dc, sizes):
             break
         start, state = chunk * CHUNK, starts[chunk]
-        steps = _run_chunk(weights[0], x, length, reverse, start, state, tape, sizes)
+        steps = _run_chunk(weights, x, length, reverse, start, state, tape, sizes)
         for t in range(steps - 1, -1, -1):
             at = _place(start + t, length, reverse)
             for unit in range(sizes.units if len(d_sequence) else 0):
                 da[sizes.first + unit] += d_sequence[at, unit]
             _gate_gradients(tape, da, dc, t, sizes)
-            _input_gradients(weights[1], tape, da, t, sizes)
+            _input_gradients(weights, tape, da, t, sizes)
             for feature in range(sizes.features):
                 dx[at, feature] = da[1 + feature]
         _add_weight_gradients(d_weights, tape, steps, sizes)
@@ -456,8 +296,11 @@ def sizes(features: int, units: int) -> Sizes:
     return Sizes(features, units, blocks, width, rows, first, max(rows, first + width))
 
 
-def packed(kernel: np.ndarray, recurrent: np.ndarray, bias: np.ndarray, sizes: Sizes):
-    """Weights in the order in which `forward` reads them and in that of `backward`, flat.
+_GATES = np.float32([0.5, 0.5, 1, 0.5])[:, None]  # sigmoid(z) = (1 + tanh(z / 2)) / 2
+
+
+def packed(kernel: np.ndarray, recurrent: np.ndarray, bias: np.ndarray, sizes: Sizes) -> np.ndarray:
+    """Weights in the order in which they are read: (blocks, rows, 4, LANES), flat.
 
     Parameters
     ----------
@@ -467,17 +310,13 @@ def packed(kernel: np.ndarray, recurrent: np.ndarray, bias: np.ndarray, sizes: S
     """
     lines = np.concatenate([bias[None], kernel, recurrent]).reshape(-1, 4, sizes.units)
     full = np.zeros((sizes.rows, 4, sizes.width), np.float32)
-    full[: len(lines), :, : sizes.units] = lines
-    full = full.reshape(-1, LANES, 4, sizes.blocks, LANES)  # row, its lane, gate, block, lane
-    halves = full * np.float32([0.5, 0.5, 1, 0.5])[:, None, None]  # sigmoid(z) has tanh(z / 2)
-    ahead = halves.transpose(3, 0, 1, 2, 4)
-    back = full.transpose(0, 3, 4, 2, 1)
-    return np.ascontiguousarray(ahead).ravel(), np.ascontiguousarray(back).ravel()
+    full[: len(lines), :, : sizes.units] = lines * _GATES
+    return full.reshape(sizes.rows, 4, -1, LANES).transpose(2, 0, 1, 3).ravel()
 
 
 def unpacked(d_weights: np.ndarray, sizes: Sizes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Gradients of kernel, recurrent and bias from those of the first of `packed`."""
+    """Gradients of kernel, recurrent and bias from that of `packed`."""
     full = d_weights.reshape(sizes.blocks, sizes.rows, 4, LANES).transpose(1, 2, 0, 3)
-    lines = full.reshape(sizes.rows, 4, -1)[:, :, : sizes.units].reshape(sizes.rows, -1)
-    first = sizes.first
-    return lines[1:first], lines[first : first + sizes.units], lines[0]
+    lines = full.reshape(sizes.rows, 4, sizes.width)[:, :, : sizes.units] * _GATES
+    lines = lines.reshape(sizes.rows, 4 * sizes.units)
+    return lines[1 : sizes.first], lines[sizes.first :][: sizes.units], lines[0]

@@ -44,7 +44,7 @@ def _forward(x, length, h, c, *weights, sequences: bool, reverse: bool):
     """NumPy's side of `lstm`: the sequence, h, c, and the state at the start of each chunk."""
     n, time, units = len(x), x.shape[1], h.shape[1]
     sizes = kernel.sizes(x.shape[2], units)
-    ahead, _ = kernel.packed(*weights, sizes)
+    packed = kernel.packed(*weights, sizes)
     state = np.zeros((n, 2, sizes.width), np.float32)
     state[:, :, :units] = np.stack([h, c], axis=1)
     starts = np.zeros((n, -(-time // CHUNK), 2 * sizes.width), np.float32)
@@ -52,7 +52,7 @@ def _forward(x, length, h, c, *weights, sequences: bool, reverse: bool):
 
     def run(k: int) -> None:
         kernel.forward(
-            ahead, x[k], length[k], reverse, state[k].reshape(-1), starts[k], sequence[k],
+            packed, x[k], length[k], reverse, state[k].reshape(-1), starts[k], sequence[k],
             kernel.new_tape(sizes), sizes,
         )  # fmt: skip
 
@@ -64,16 +64,16 @@ def _backward(d_sequence, dh, dc, starts, x, length, *weights, reverse: bool):
     """Gradients of x, h, c, kernel, recurrent kernel and bias."""
     n, units = dh.shape
     sizes = kernel.sizes(x.shape[2], units)
-    both = kernel.packed(*weights, sizes)
+    packed = kernel.packed(*weights, sizes)
     da = np.zeros((n, sizes.stride), np.float32)
     dc_all = np.zeros((n, sizes.width), np.float32)
     of_h = slice(sizes.first, sizes.first + units)
     da[:, of_h], dc_all[:, :units] = dh, dc
-    dx, d_weights = np.zeros_like(x), np.zeros((n, both[0].size), np.float32)
+    dx, d_weights = np.zeros_like(x), np.zeros((n, packed.size), np.float32)
 
     def run(k: int) -> None:
         kernel.backward(
-            both, x[k], length[k], reverse, da[k], dc_all[k], starts[k], d_sequence[k],
+            packed, x[k], length[k], reverse, da[k], dc_all[k], starts[k], d_sequence[k],
             dx[k], d_weights[k], kernel.new_tape(sizes), sizes,
         )  # fmt: skip
 
