@@ -88,7 +88,7 @@ def fit(
         it in the model at the end; validation and `measure` see the moving weights themselves.
     jit_compile : bool
         Compile the whole training step with XLA. It pays where the optimizer's sweep over the
-        weights dominates (`models.fft`, batch 4); `models.lstm` compiles its recurrence itself.
+        weights dominates (`models.fft`, batch 4); that of `models.lstm` XLA cannot compile.
     trainer : Trainer, optional
         One made before for this model, with the same loss, learning rate, ema and jit_compile.
         Compiling can take longer than a short training; this uses the compiled steps again. Its

@@ -12,9 +12,8 @@ its own: here all steps are one loop. Three things keep the arithmetic units bus
 
 The forward pass remembers h and c at the start of each chunk of `CHUNK` steps; the backward pass
 runs a chunk again to know what happened inside, which then is still in the cache [1]_. Keeping it
-all, 93 MB a clip at the paper's sizes, would save a fifth of a full training step, but cost the
-forward pass half its speed, for writing to memory is slower than computing. And often there is
-nothing to run again: see `backward`.
+all, 93 MB a clip at the paper's sizes, would save a fifth of the time of both passes, but the
+forward pass would take half as long again, and often there is nothing to recompute (`backward`).
 
 A clip is computed by one thread and in one order, so that results have the same bits whatever the
 number of threads. NaN goes through: no operation here assumes that there is none.
