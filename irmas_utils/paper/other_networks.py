@@ -14,19 +14,20 @@ import pandas as pd
 from IPython.display import Markdown, display
 from matplotlib.figure import Figure
 
-from irmas_utils import INSTRUMENT_NAMES, INSTRUMENTS, metrics, plots
+from irmas_utils import metrics, plots
 from irmas_utils.audio import io
 from irmas_utils.audio.features import label_matrix, log_mel
-from irmas_utils.data import corpus, weights
+from irmas_utils.data import corpus, fetch
 from irmas_utils.metrics import evaluation
 from irmas_utils.metrics.tables import interval, score_row
 from irmas_utils.project import files, records
 from irmas_utils.project.records import Record
-from irmas_utils.systems import model_card, saved
+from irmas_utils.project.vocabulary import INSTRUMENT_NAMES, INSTRUMENTS
 from irmas_utils.systems.networks import assessment, mixing, registry
 from irmas_utils.systems.networks.assessment import Judged, System
 from irmas_utils.systems.networks.fine_tuning import Data
 from irmas_utils.systems.networks.training import Trained
+from irmas_utils.systems.recognizer import card, describe
 
 RATE, SECONDS = 22_050, 3  # of the example
 
@@ -260,14 +261,14 @@ def save_best(record: Record, name: str, system: System, data: Data) -> Path:
     """
     stored = system.trained.whole.folder / "recognizer.keras"
     path = record.folder / "models" / stored.name
-    description = saved.describe(stored) | {
+    description = describe(stored) | {
         "thresholds": [system.judged.threshold] * len(INSTRUMENTS),
         "provenance": _provenance(record, name, system, data.parts.fitting),
     }
     with files.replacing(path) as temporary:
         shutil.copyfile(stored, temporary)
     files.write_json(path.with_suffix(".json"), description)
-    files.write_text(path.with_suffix(".md"), model_card.write(path))
+    files.write_text(path.with_suffix(".md"), card(path))
     return path
 
 
@@ -280,7 +281,7 @@ def _provenance(record: Record, name: str, system: System, clips: pd.DataFrame) 
         "data": corpus.name(record.settings),
         "notebook": record.notebook,
         "parameters": trained.whole.facts["n_parameters"],
-        "start": weights.MN04.source if pretrained else "random weights",
+        "start": fetch.MN04.source if pretrained else "random weights",
         "trained": f"{len(clips)} clips of {clips['recording'].nunique()} recordings, "
         f"data {record.data}",
         "seed": ", ".join(map(str, seeds)) + (", logits averaged" if len(seeds) > 1 else ""),
@@ -305,5 +306,5 @@ def _licence(source: str, pretrained: bool) -> str:
         if source == "irmas"
         else "Trained on the built-in sample corpus: its scores say nothing about IRMAS."
     )
-    start = f" Its initial weights are under the {weights.MN04.licence} licence."
+    start = f" Its initial weights are under the {fetch.MN04.licence} licence."
     return data + start * pretrained

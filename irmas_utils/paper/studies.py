@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from irmas_utils import INSTRUMENTS
 from irmas_utils.project import records
 from irmas_utils.project.settings import Settings, load
+from irmas_utils.project.vocabulary import INSTRUMENTS
 from irmas_utils.systems.networks import variants
 
 NOTEBOOKS = {"lstm": "03_lstm_model", "fft": "04_fft_model"}
@@ -30,8 +30,7 @@ def runs(settings: Settings) -> dict[str, Run]:
     """Return every run of every study by its name, such as ``fft-batch_size-8``.
 
     A value that is the study's base value has no run of its own: all of a model's studies share
-    the run ``lstm-base`` or ``fft-base``. ``lstm-working`` is the LSTM that reads short frames,
-    ``fft-separated`` the dense network that reads the spectra of separated stems.
+    the run ``lstm-base`` or ``fft-base``. ``lstm-working`` is the LSTM that reads short frames.
     The variants of notebook 07's networks come last, under names such as ``han-wide``.
     """
     found = {}
@@ -42,8 +41,6 @@ def runs(settings: Settings) -> dict[str, Run]:
                 found[name] = Run(notebook, _changed(settings, model) | {parameter: value})
     working = _changed(settings, "lstm") | settings.study.lstm.working
     found["lstm-working"] = Run(NOTEBOOKS["lstm"], working)
-    stems = {"stems": settings.study.fft.separated}
-    found["fft-separated"] = Run(NOTEBOOKS["fft"], _changed(settings, "fft") | stems)
     for name in settings.networks.variants:
         network, change, _ = variants.variant(name)
         found[name] = Run(variants.NOTEBOOK, {"train": [network], "change": change})

@@ -10,9 +10,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from irmas_utils import INSTRUMENTS
 from irmas_utils.plots.style import COLOURS, NAMES, axes_or_new, interval_lengths
 from irmas_utils.plots.training import training_curves
+from irmas_utils.project.vocabulary import INSTRUMENTS
 
 MARKERS = "osD^vPX"
 

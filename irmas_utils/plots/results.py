@@ -8,8 +8,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
-from irmas_utils import INSTRUMENTS, metrics
+from irmas_utils import metrics
 from irmas_utils.plots.style import COLOURS, NAMES, axes_or_new, interval_lengths
+from irmas_utils.project.vocabulary import INSTRUMENTS
 
 MARKERS = {"ours": "o", "trivial": "s", "published": "D"}
 

@@ -40,7 +40,7 @@ def separation_quality(quality: pd.DataFrame, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     quality : pandas.DataFrame
-        Of `systems.bosch.baselines.separation_quality`.
+        Of `systems.bosch.separation.quality`.
     ax : Axes, optional
     """
     ax = axes_or_new(ax, 8, 3.4)

@@ -2,14 +2,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from irmas_utils import INSTRUMENTS
 from irmas_utils.data.corpus import Splits
 from irmas_utils.metrics.evaluation import score
 from irmas_utils.models import han
 from irmas_utils.paper import other_networks
 from irmas_utils.project import records, settings
 from irmas_utils.project.runs import Outcome
-from irmas_utils.systems import predict, saved
+from irmas_utils.project.vocabulary import INSTRUMENTS
+from irmas_utils.systems import predict
 from irmas_utils.systems.networks import registry
 from irmas_utils.systems.networks.fine_tuning import Data, Plan, recognizer
 from irmas_utils.systems.networks.training import Trained
@@ -28,7 +28,7 @@ def clips():
 def trained(clips, tmp_path):
     """Two seeds of an untrained network and scores from nowhere."""
     model = han.build(1 / 16, filters=(32, 64))
-    saved.save(tmp_path / "recognizer", recognizer(model, Plan(han.SAMPLE_RATE, 1.0, 0.5)))
+    recognizer(model, Plan(han.SAMPLE_RATE, 1.0, 0.5)).save(tmp_path / "recognizer")
     facts = {"n_parameters": 7, "clip_seconds": 0.1, "memory_peak_mib": 5.0}
     mixtures, *testing = np.random.default_rng(0).uniform(size=(4, len(clips), 11))
     outcomes = [Outcome({"mixtures": mixtures, "testing": t}, facts, tmp_path) for t in testing]

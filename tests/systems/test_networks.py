@@ -6,18 +6,18 @@ import pandas as pd
 import pytest
 import soundfile
 
-from irmas_utils import INSTRUMENTS
 from irmas_utils.audio.features import label_matrix
 from irmas_utils.data.corpus import Splits
 from irmas_utils.models import han as han_network
 from irmas_utils.project import records, settings
 from irmas_utils.project.errors import DataError, SettingsError
 from irmas_utils.project.runs import Outcome
-from irmas_utils.systems import saved
+from irmas_utils.project.vocabulary import INSTRUMENTS
 from irmas_utils.systems.networks import assessment, fine_tuning, han, registry, training
 from irmas_utils.systems.networks.fine_tuning import Data
 from irmas_utils.systems.networks.registry import Entry
 from irmas_utils.systems.networks.training import Trained
+from irmas_utils.systems.recognizer import Recognizer
 
 CFG = settings.load("smoke", networks={"seeds": [0, 1]}, evaluation={"bootstrap_samples": 10})
 
@@ -126,10 +126,10 @@ def test_one_network_a_seed_and_all_in_one(trained, clips):
     assert trained.setup["width"] == CFG.networks.plans["han"]["width"]
     each = [outcome.arrays["testing"] for outcome in trained.by_seed.values()]
     assert np.abs(each[0] - each[1]).max() > 1e-4
-    whole = saved.load(trained.whole.folder / "recognizer")
+    whole = Recognizer.load(trained.whole.folder / "recognizer")
     np.testing.assert_array_equal(whole.score_files(clips["path"]), trained.whole.arrays["testing"])
     x = np.random.default_rng(0).normal(size=(3, han_network.WINDOW)).astype(np.float32)
-    members = [saved.load(o.folder / "recognizer").model(x) for o in trained.by_seed.values()]
+    members = [Recognizer.load(o.folder / "recognizer").model(x) for o in trained.by_seed.values()]
     logits = np.mean([np.log(y / (1 - y)) for y in map(np.array, members)], axis=0)
     np.testing.assert_allclose(whole.model(x), 1 / (1 + np.exp(-logits)), atol=1e-5)
     sizes = [outcome.facts["n_parameters"] for outcome in trained.by_seed.values()]
@@ -179,7 +179,7 @@ def test_adding_a_network_is_a_file_and_a_line(data, tmp_path, monkeypatch, caps
     (tmp_path / "bands.py").write_text(textwrap.dedent(MODULE))
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("IRMAS_WEIGHTS", str(tmp_path))
-    monkeypatch.setattr(training.weights, "available", lambda: (None, "No network."))
+    monkeypatch.setattr(training.fetch, "available", lambda: (None, "No network."))
     monkeypatch.setitem(registry.NETWORKS, "bands", Entry("Energy in bands", "bands"))
     cfg = settings.load("smoke", networks={"plans": {"bands": {"units": 4}}},
                         evaluation={"bootstrap_samples": 10})  # fmt: skip
@@ -191,7 +191,7 @@ def test_adding_a_network_is_a_file_and_a_line(data, tmp_path, monkeypatch, caps
     systems = assessment.assess(trained, data, cfg)
     assert list(systems) == ["han", "bands", "ensemble"]
     assert assessment.best(systems) in ("han", "bands")
-    recognizer = saved.load(trained["bands"].whole.folder / "recognizer")
+    recognizer = Recognizer.load(trained["bands"].whole.folder / "recognizer")
     assert recognizer.score_files(data.mixed["path"][:2]).shape == (2, 11)
     sys.modules.pop("bands")
 

@@ -5,7 +5,7 @@ import functools
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from irmas_utils import INSTRUMENTS, metrics
+from irmas_utils import metrics
 from irmas_utils.data import published
 from irmas_utils.paper.claims.finding import Checks, Finding, claim, register, stated
 from irmas_utils.paper.claims.formulas import (
@@ -15,6 +15,7 @@ from irmas_utils.paper.claims.formulas import (
     label_counts,
     lstm_parameters,
 )
+from irmas_utils.project.vocabulary import INSTRUMENTS
 
 CHECKS: Checks = {}
 _check = functools.partial(register, CHECKS)

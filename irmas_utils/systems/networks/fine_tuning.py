@@ -19,17 +19,16 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, PositiveInt
 
-from irmas_utils import INSTRUMENTS
 from irmas_utils.audio.features import label_matrix
 from irmas_utils.data.corpus import Splits
 from irmas_utils.models import training
 from irmas_utils.project.backend import keras, set_determinism
 from irmas_utils.project.runs import Outcome
 from irmas_utils.project.settings import Positive
-from irmas_utils.systems import saved
+from irmas_utils.project.vocabulary import INSTRUMENTS
 from irmas_utils.systems.networks import mixing
 from irmas_utils.systems.networks.mixing import ALONE, Recipe
-from irmas_utils.systems.saved import Recognizer
+from irmas_utils.systems.recognizer import Recognizer
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -221,7 +220,7 @@ def run_at_once(fit: Callable[[pd.DataFrame], Recognizer], data: Data, folder: P
 
 def run_joined(folders: Sequence[Path], data: Data, folder: Path) -> Outcome:
     """Join the recognizers in `folders` and score them as one; see `scored`."""
-    members = [saved.load(each / "recognizer") for each in folders]
+    members = [Recognizer.load(each / "recognizer") for each in folders]
     return scored(joined(members), pd.DataFrame(), data, folder)
 
 
@@ -234,7 +233,7 @@ def scored(trained: Recognizer, history: pd.DataFrame, data: Data, folder: Path)
         Arrays ``mixtures`` and ``testing``, (n_clips, 11). Facts: ``history``; ``n_parameters``;
         ``clip_seconds``, to read and score a testing clip; ``memory_peak_mib`` of the process.
     """
-    saved.save(folder / "recognizer", trained)
+    trained.save(folder / "recognizer")
     on_mixtures = trained.score_files(data.mixed["path"])
     started = time.perf_counter()  # the network is compiled by now
     on_testing = trained.score_files(data.parts.testing["path"])

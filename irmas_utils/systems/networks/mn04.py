@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from irmas_utils import INSTRUMENTS
 from irmas_utils.models import efficientat
 from irmas_utils.project.backend import keras
+from irmas_utils.project.vocabulary import INSTRUMENTS
 from irmas_utils.systems.networks.fine_tuning import Plan
 
 PLAN = Plan(efficientat.SAMPLE_RATE)

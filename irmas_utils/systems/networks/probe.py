@@ -7,11 +7,11 @@ import pandas as pd
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from irmas_utils import INSTRUMENTS
 from irmas_utils.models import efficientat, layers
 from irmas_utils.project.backend import keras
+from irmas_utils.project.vocabulary import INSTRUMENTS
 from irmas_utils.systems.networks import fine_tuning, mn04
-from irmas_utils.systems.saved import Recognizer
+from irmas_utils.systems.recognizer import Recognizer
 
 PLAN = mn04.PLAN
 """Of which the sample rate, the windows and the aggregation are used."""

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, get_type_hints
 import pandas as pd
 from pydantic import TypeAdapter, ValidationError
 
-from irmas_utils.data import weights
+from irmas_utils.data import fetch
 from irmas_utils.data.corpus import content
 from irmas_utils.project import runs, sources
 from irmas_utils.project.backend import keras, set_determinism
@@ -70,7 +70,7 @@ def train_all(
     AudioError, TrainingError, SettingsError
         As `train`.
     """
-    path, missing = weights.available()
+    path, missing = fetch.available()
     chosen = registry.chosen(names, weights=path is not None)
     left_out = [name for name in registry.chosen(names, weights=True) if name not in chosen]
     if left_out:

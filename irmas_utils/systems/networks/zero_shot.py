@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from irmas_utils.systems import predict
-from irmas_utils.systems.saved import Recognizer
+from irmas_utils.systems.recognizer import Recognizer
 
 
 def fit(clips: pd.DataFrame, weights: Path | None) -> Recognizer:
