@@ -5,7 +5,7 @@ import pytest
 from irmas_utils.data.corpus import Splits
 from irmas_utils.metrics.evaluation import score
 from irmas_utils.models import han
-from irmas_utils.paper import other_networks
+from irmas_utils.paper import jobs, other_networks
 from irmas_utils.project import records, settings
 from irmas_utils.project.runs import Outcome
 from irmas_utils.project.vocabulary import INSTRUMENTS
@@ -105,3 +105,16 @@ def test_without_weights_older_results_that_need_them_go(trained, clips):
     assert there == ["han", "han-wide", "mn04-alone"]  # the last, an execution of its own
     _report([], trained, clips, run="mn04-alone")
     assert not records.exists("smoke", "mn04-alone")
+
+
+def test_a_networks_file_counts_as_code_of_the_jobs_that_train_it(monkeypatch):
+    def made_from():
+        found = {name: jobs.made_from(job, CFG) for name, job in jobs.jobs(CFG).items()}
+        return {name: made["code"] for name, made in found.items()}
+
+    before = made_from()
+    other = registry.NETWORKS["mn04"]._replace(module="irmas_utils.models.lstm")
+    monkeypatch.setitem(registry.NETWORKS, "mn04", other)
+    after = made_from()
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {"07_other_networks", "mn04-alone"}
