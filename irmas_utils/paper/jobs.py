@@ -81,6 +81,9 @@ def made_from(job: Job, settings: Settings) -> dict[str, Any]:
     """
     notebook = paths.NOTEBOOKS / f"{job.notebook}.ipynb"
     code = sources.of_notebook(notebook)
+    if job.notebook == registry.NOTEBOOK:  # which imports the networks by their names
+        networks = map(registry.network, job.parameters.get("train", registry.NETWORKS))
+        code += "".join(f"\nimport {network.module}" for network in networks)
     reached = sources.reached(code)
     if job.run:
         plots = paths.PACKAGE / "plots"

@@ -14,7 +14,7 @@ import pandas as pd
 from irmas_utils.project import records
 from irmas_utils.project.settings import Settings, load
 from irmas_utils.project.vocabulary import INSTRUMENTS
-from irmas_utils.systems.networks import variants
+from irmas_utils.systems.networks import registry
 
 NOTEBOOKS = {"lstm": "03_lstm_model", "fft": "04_fft_model"}
 
@@ -42,8 +42,8 @@ def runs(settings: Settings) -> dict[str, Run]:
     working = _changed(settings, "lstm") | settings.study.lstm.working
     found["lstm-working"] = Run(NOTEBOOKS["lstm"], working)
     for name in settings.networks.variants:
-        network, change, _ = variants.variant(name)
-        found[name] = Run(variants.NOTEBOOK, {"train": [network], "change": change})
+        network, change, _ = registry.variant(name)
+        found[name] = Run(registry.NOTEBOOK, {"train": [network], "change": change})
     return found
 
 
