@@ -21,18 +21,11 @@ import numba
 import numpy as np
 import report
 
-<<<<<<< HEAD
-from irmas_utils.models import losses, lstm
-from irmas_utils.models.layers import LEAKY_SLOPE, hidden, scores
-from irmas_utils.models.training import Trainer
-from irmas_utils.project.backend import keras, tf
-=======
-from irmas_utils.backend import keras, tf
-from irmas_utils.models import lanes, losses, lstm
+from irmas_utils.models import lanes, lstm
 from irmas_utils.models.layers import LEAKY_SLOPE, hidden, scores
 from irmas_utils.models.recurrence import threads
-from irmas_utils.training import Trainer
->>>>>>> lstm-kernel
+from irmas_utils.models.training import Trainer
+from irmas_utils.project.backend import keras, tf
 
 PAPER_BATCH, UNITS, FEATURES = 2, 22, 1
 OPEN = 10.0  # bias of open forget gates: they keep 0.99995 a step
@@ -67,7 +60,7 @@ def stock_model(weights) -> keras.Model:
 
 def our_step(batch: int, time: int, full: bool):
     """Compile a training step; returns a function that runs one and gives the mean loss."""
-    trainer = Trainer(our_model(full), losses.get("paper"), 1e-3, jit_compile=False)
+    trainer = Trainer(our_model(full), "paper", 1e-3)
     waveform, y = clips(batch, time)
     x, y = (tf.constant(waveform), tf.fill((batch,), time)), tf.constant(y)
     return lambda: float(trainer._step(x, y)[0]) / batch

@@ -65,31 +65,9 @@ def fit(
     seed : int
         Seed of what is random inside the network, such as dropout.
     checkpoint_dir : str or Path, optional
-    <<<<<<< HEAD:irmas_utils/models/training.py
-        Folder of ``checkpoint.npz``, replaced atomically after each epoch; a run that finds one
+            Folder of ``checkpoint.npz``, replaced atomically after each epoch; a run that finds one
         there goes on from it. With None nothing is written.
-    =======
-        Folder for ``checkpoint.zip`` and ``history.csv``, both replaced atomically after each
-        epoch. With None nothing is written.
-    resume : bool
-        Continue from the checkpoint in `checkpoint_dir` if there is one; else overwrite it.
-    settings : mapping, optional
-        What else the run depends on (data, features, batch size), as plain JSON values. A
-        checkpoint made with others is refused.
-    measure : callable, optional
-        ``measure(model)`` gives further columns of the history after each epoch.
-    ema : float, optional
-        Keep an exponential moving average of the weights with this momentum a step, and leave
-        it in the model at the end; validation and `measure` see the moving weights themselves.
-    jit_compile : bool
-        Compile the whole training step with XLA. It pays where the optimizer's sweep over the
-        weights dominates (`models.fft`, batch 4); that of `models.lstm` XLA cannot compile.
-    trainer : Trainer, optional
-        One made before for this model, with the same loss, learning rate, ema and jit_compile.
-        Compiling can take longer than a short training; this uses the compiled steps again. Its
-        optimizer starts afresh.
-    >>>>>>> lstm-kernel:irmas_utils/training.py
-    progress : bool, optional
+        progress : bool, optional
         True draws a bar, False prints a line an epoch; None finds out if a person is watching.
 
     Returns
