@@ -14,10 +14,10 @@ READY   := $(VENV)/.ready
 setup: $(READY)
 
 paper: $(READY)
-	@$(RUN) -m irmas_utils.paper.workflow --profile $(PROFILE) --cores $(CORES) $(OPTIONS)
+	@$(RUN) -m irmas_utils paper --profile $(PROFILE) --cores $(CORES) $(OPTIONS)
 
 notebook: $(READY)
-	@$(RUN) -m irmas_utils.paper.workflow --profile $(PROFILE) --notebook $(NAME) --cores $(CORES) $(OPTIONS)
+	@$(RUN) -m irmas_utils paper --profile $(PROFILE) --notebook $(NAME) --cores $(CORES) $(OPTIONS)
 
 test: $(READY) lint
 	@$(RUN) -m pytest -n $(CORES) --dist loadfile

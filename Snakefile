@@ -1,80 +1,23 @@
-# The paper as a graph: which notebook reads what. Run through `make paper`.
+# The paper as a graph: which job reads what (irmas_utils/paper/jobs.py). Run through `make paper`.
 #
-# A job runs again when its notebook, a module that it imports, a setting that it reads or a
-# result that it reads has changed, and not otherwise.
+# What a job depends on stands in `params`, so that Snakemake does it again when that has changed.
 
-import json
-import shlex
 import sys
 
-from irmas_utils.data import corpus, weights
-from irmas_utils.paper import studies
-from irmas_utils.paper.workflow import PACKAGE, sources
+from irmas_utils.paper import jobs
 from irmas_utils.project import paths, records, settings
-from irmas_utils.systems.networks import variants
 
 SETTINGS = settings.load(config["profile"])
 RESULTS = records.results_dir(SETTINGS.profile)
-DATA = ("profile", "seed", "corpus")
-TRAINING = (*DATA, "evaluation")
-NETWORKS = (*TRAINING, *(f"networks.{k}" for k in ("seeds", "mixtures", "batch_size", "han", "mn04")))
-LONG = ("04_fft_model", "07_other_networks", "08_bosch_baselines")  # first, or a core idles last
-STUDIES = studies.runs(SETTINGS)
-BENCHMARKS = [
-    str(file)
-    for name in ("networks", "ablations")
-    for file in (paths.reference_dir().parent / "benchmarks").glob(f"{name}.json")
-]
-
-def executed(name):
-    return str(RESULTS / "notebooks" / f"{name}.ipynb")
-
-
-def studied(model=""):
-    return [
-        str(RESULTS / "notebooks" / "studies" / f"{run}.ipynb")
-        for run in STUDIES
-        if run.startswith(model)
-    ]
-
-
-def code(name):
-    return [str(path) for path in sources(paths.NOTEBOOKS / f"{name}.ipynb")]
-
-
-def given(name):
-    """What runs notebook 07 again once IRMAS_WEIGHTS names a folder with the weights."""
-    return weights.given() if name == variants.NOTEBOOK else None
-
-
-# name: (sections of the settings that it reads, executed notebooks whose results it reads)
-NOTEBOOKS = {
-    "01_data_analysis": (DATA, []),
-    "02_data_preparation": ((*DATA, "fft"), []),
-    "03_lstm_model": ((*TRAINING, "lstm"), []),
-    "04_fft_model": ((*TRAINING, "fft"), []),
-    "05_lstm_hyperparameters": ((*TRAINING, "lstm", "study.seeds", "study.lstm"), studied("lstm")),
-    "06_fft_hyperparameters": ((*TRAINING, "fft", "study.seeds", "study.fft"), studied("fft")),
-    "07_other_networks": (NETWORKS, []),
-    "08_bosch_baselines": ((*TRAINING, "bosch"), []),
-    "09_comparison": (
-        TRAINING,
-        [executed(name) for name in ("03_lstm_model", "04_fft_model", "07_other_networks")]
-        + [executed("08_bosch_baselines")],
-    ),
-    "10_discussion": (
-        (*TRAINING, "lstm", "fft", "study", "networks.variants"),
-        [executed(name) for name in ("03_lstm_model", "04_fft_model", "05_lstm_hyperparameters")]
-        + [executed("07_other_networks"), executed("08_bosch_baselines"), *studied(), *BENCHMARKS],
-    ),
-    "11_your_own_audio": (DATA, [executed("07_other_networks")]),
-}
+JOBS = jobs.jobs(SETTINGS)
+EXECUTED = {name: str(job.output(RESULTS)) for name, job in JOBS.items()}
+WHOLE = [EXECUTED[name] for name, job in JOBS.items() if job.run is None]
 
 
 # The notebooks are named here too: Snakemake does not miss a file that only stands between others.
 rule paper:
     input:
-        [executed(name) for name in NOTEBOOKS],
+        WHOLE,
         str(RESULTS / "manifest.json"),
         str(RESULTS / "site" / "index.html"),
 
@@ -83,68 +26,45 @@ rule corpus:
     output:
         str(RESULTS / "corpus.json"),
     params:
-        settings=SETTINGS.section(*DATA),
-        version=corpus.version(SETTINGS),
+        made_from=jobs.data(SETTINGS),
     shell:
-        "{sys.executable} -m irmas_utils.data.corpus {config[profile]} {output}"
+        "{sys.executable:q} -m irmas_utils corpus {config[profile]:q} {output:q}"
 
 
-for name, (sections, needs) in NOTEBOOKS.items():
+for name, job in JOBS.items():
 
     rule:
         name:
             name
         input:
             str(RESULTS / "corpus.json"),
-            needs,
-            code(name),
-            notebook=str(paths.NOTEBOOKS / f"{name}.ipynb"),
+            [EXECUTED[needed] for needed in job.needs],
         output:
-            executed(name),
-        priority: name in LONG
+            EXECUTED[name],
+        priority: job.notebook in jobs.LONG
         params:
-            settings=SETTINGS.section(*sections),
-            weights=given(name),
+            made_from=jobs.made_from(job, SETTINGS),
+            notebook=str(paths.NOTEBOOKS / f"{job.notebook}.ipynb"),
+            options=jobs.options(job),
         shell:
-            "{sys.executable} -m irmas_utils.project.execute {input.notebook} {output}"
-            " -p profile {config[profile]}"
-
-
-for run, (name, parameters) in STUDIES.items():
-
-    rule:
-        name:
-            f"study {run}"
-        input:
-            str(RESULTS / "corpus.json"),
-            code(name),
-            notebook=str(paths.NOTEBOOKS / f"{name}.ipynb"),
-        output:
-            str(RESULTS / "notebooks" / "studies" / f"{run}.ipynb"),
-        priority: name == variants.NOTEBOOK
-        params:
-            settings=SETTINGS.section(*(NETWORKS if name == variants.NOTEBOOK else TRAINING)),
-            weights=given(name),
-            run=run,
-            options=" ".join(f"-p {k} {shlex.quote(json.dumps(v))}" for k, v in parameters.items()),
-        shell:
-            "{sys.executable} -m irmas_utils.project.execute {input.notebook} {output}"
-            " -p profile {config[profile]} -p run {params.run} {params.options}"
+            "{sys.executable:q} -m irmas_utils execute {params.notebook:q} {output:q}"
+            " -p profile {config[profile]:q} {params.options}"
 
 
 rule site:
     input:
-        [executed(name) for name in NOTEBOOKS],
-        str(PACKAGE / "paper" / "site.py"),
+        WHOLE,
     output:
         str(RESULTS / "site" / "index.html"),
+    params:
+        made_from=jobs.site(),
     shell:
-        "{sys.executable} -m irmas_utils.paper.site {config[profile]}"
+        "{sys.executable:q} -m irmas_utils site {config[profile]:q}"
 
 
 rule manifest:
     input:
-        [executed(name) for name in NOTEBOOKS],
+        WHOLE,
     output:
         str(RESULTS / "manifest.json"),
     run:

@@ -12,9 +12,9 @@ import librosa
 import numpy as np
 import report
 
-from irmas_utils import INSTRUMENTS
 from irmas_utils.audio import io as audio
 from irmas_utils.data import published
+from irmas_utils.project.vocabulary import INSTRUMENTS
 from irmas_utils.systems.bosch import descriptors, separation, streams, svm
 
 RATE = 44100
@@ -32,7 +32,7 @@ def learn(n_clips: int) -> None:
     """Train a machine on noisy class means, three clips a recording."""
     rng = np.random.default_rng(0)
     classes = np.arange(n_clips) // 3 % len(INSTRUMENTS)
-    means = rng.normal(size=(len(INSTRUMENTS), len(descriptors.names())))
+    means = rng.normal(size=(len(INSTRUMENTS), descriptors.N_DESCRIPTORS))
     values = 0.15 * means[classes] + rng.normal(size=(n_clips, means.shape[1]))
     svm.fit(values, np.array(INSTRUMENTS)[classes], np.arange(n_clips) // 3)
 
@@ -41,11 +41,11 @@ def main() -> None:
     """Run the benchmark."""
     options = report.arguments(__doc__)
     samples = clip()
-    mono, separator = audio.mono(samples), separation.load("spectral")
+    mono = audio.mono(samples)
     tasks = {
         "descriptors": lambda: descriptors.describe(mono, RATE),
         "librosa's pitch tracker alone": lambda: librosa.yin(mono, fmin=55, fmax=1760, sr=RATE),
-        "separation into four stems": lambda: separator(samples, RATE),
+        "separation into four stems": lambda: separation.separate(samples, RATE, "spectral"),
         "training clip, all its streams": lambda: streams.describe_clip(
             samples, RATE, streams=streams.TRAINING_STREAMS
         ),

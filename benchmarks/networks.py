@@ -30,13 +30,13 @@ from irmas_utils import metrics
 from irmas_utils.audio import batches as pipeline
 from irmas_utils.audio.cache import FeatureCache
 from irmas_utils.audio.features import FFT_SAMPLES, fft_magnitude, label_matrix
+from irmas_utils.data import fetch, integrity
 from irmas_utils.data import index as dataset
-from irmas_utils.data import integrity, weights
 from irmas_utils.models import efficientat, fft, han, training
 from irmas_utils.project import backend, paths
 from irmas_utils.project import files as atomic
 from irmas_utils.systems import mixtures, predict
-from irmas_utils.systems.bosch import experiments as bosch
+from irmas_utils.systems.bosch import experiments
 from irmas_utils.systems.bosch.streams import TRAINING_STREAMS, extract
 from irmas_utils.systems.networks import fine_tuning as recognition
 from irmas_utils.systems.networks.fine_tuning import Plan
@@ -78,7 +78,7 @@ def mn04(data: Fold, seed: int, *, plan: Plan = MN04, augment=MASKS, published=T
     """Fine-tune EfficientAT."""
     backend.set_determinism(seed)
     options = {"level": efficientat.LEVEL, "seed": seed, **augment}
-    start = partial(efficientat.pretrained, weights.fetch()) if published else efficientat.mn04
+    start = partial(efficientat.pretrained, fetch.weights()) if published else efficientat.mn04
     model = start(11, **options)
     recognizer, _ = recognition.train(model, data.fitting, plan, seed=seed)
     return _by_file(recognizer), model.count_params()
@@ -94,7 +94,7 @@ def convolutional(data: Fold, seed: int, *, plan: Plan = HAN, width: float = 1.0
 
 def probe(data: Fold, seed: int):
     """Fit a linear probe on the embedding of EfficientAT."""
-    recognizer = recognition.probe(weights.fetch(), data.fitting, MN04)
+    recognizer = recognition.probe(fetch.weights(), data.fitting, MN04)
     return _by_file(recognizer), recognizer.model.count_params()
 
 
@@ -131,15 +131,18 @@ def machine(data: Fold, seed: int, *, experiment: int):
     """Train one of the five systems of Bosch et al."""
     streams = ("mono",) if experiment == 1 else TRAINING_STREAMS
     labels = label_matrix(data.held_out_mixtures["labels"])
-    models = bosch.fit_models(
+    models = experiments.fit_models(
         extract(data.fitting["path"], streams),
         data.fitting["labels"].str[0],
         data.fitting["recording"],
         seed=seed,
     )
-    held_out = extract(data.held_out_mixtures["path"], streams)
-    system = bosch.build(experiment, models, held_out, labels)
-    return lambda clips: system.predict(extract(clips["path"], streams)), 0
+
+    def hear(clips: pd.DataFrame) -> experiments.Heard:
+        return experiments.hear(models, extract(clips["path"], streams))
+
+    system = experiments.build(experiment, hear(data.held_out_mixtures), labels)
+    return lambda clips: system.predict(hear(clips)), 0
 
 
 def constant(data: Fold, seed: int, *, most_frequent: int):
@@ -327,7 +330,7 @@ def _joined(rows: list[dict], asked: list[str], table: Path, n_clips: int) -> li
 def main() -> None:
     """Run the benchmark."""
     options = _arguments()
-    index = dataset.load_index(options.data, allow_incomplete=True)
+    index = dataset.load_index(options.data)
     index = index[index["split"] == "training"]
     index = integrity.join_duplicates(index, integrity.find_duplicates(index))
     folds = [fold(index, number, options.mixtures) for number in options.folds]

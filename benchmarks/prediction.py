@@ -35,12 +35,12 @@ def compose(path: Path, minutes: float) -> None:
 def measure(minutes: float) -> None:
     """Name the instruments of a file and print seconds, core seconds and peak MiB as JSON."""
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    from irmas_utils import INSTRUMENTS
-    from irmas_utils.data import weights
+    from irmas_utils.data import fetch
     from irmas_utils.models import efficientat
+    from irmas_utils.project.vocabulary import INSTRUMENTS
     from irmas_utils.systems import predict
 
-    if weights.available()[0]:
+    if fetch.available()[0]:
         recognizer = predict.untrained()
     else:
         rate = efficientat.SAMPLE_RATE

@@ -14,6 +14,7 @@ from irmas_utils.audio import batches as pipeline
 from irmas_utils.audio import features
 from irmas_utils.audio.cache import FeatureCache
 from irmas_utils.data import corpus, integrity
+from irmas_utils.data.index import load_index
 from irmas_utils.project.backend import tf
 
 
@@ -34,7 +35,7 @@ def main() -> None:
                      "peak MiB": report.peak_mib()})  # fmt: skip
         return result
 
-    index = timed("index", lambda: corpus.dataset.load_index(root))
+    index = timed("index", lambda: load_index(root))
     timed("duplicates", lambda: integrity.find_duplicates(index))
     load = FeatureCache("fft", features.fft_magnitude, length=features.FFT_SAMPLES).compute
     order = pipeline.epoch_order(len(index), 0, 0)

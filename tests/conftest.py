@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from irmas_utils import INSTRUMENTS
 from irmas_utils.project import paths
+from irmas_utils.project.vocabulary import INSTRUMENTS
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 

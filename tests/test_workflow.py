@@ -26,7 +26,7 @@ STUDIES = list(studies.runs(settings.load("smoke")))
 
 
 def paper(environment, *options):
-    command = [sys.executable, "-m", "irmas_utils.paper.workflow", "--cores", "2", *options]
+    command = [sys.executable, "-m", "irmas_utils", "paper", "--cores", "2", *options]
     return subprocess.run(
         command, cwd=paths.ROOT, env=environment, capture_output=True, text=True, check=False
     )
@@ -97,7 +97,7 @@ def test_everything_is_in_the_manifest(smoke):
 def test_predict_finds_and_uses_the_saved_network(smoke, tmp_path):
     _, _, environment = smoke
     clip = write_clip(tmp_path / "clip.wav", seconds=2.0)
-    command = [sys.executable, "-m", "irmas_utils.systems.predict", "--json", str(clip)]
+    command = [sys.executable, "-m", "irmas_utils", "predict", "--json", str(clip)]
     said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     (entry,) = json.loads(said.stdout)
     assert entry["model"].endswith("trained on sample corpus, not IRMAS")
@@ -192,7 +192,7 @@ def test_what_xla_compiles_is_kept_for_the_run_alone(monkeypatch):
 
 def test_sources_follow_imports():
     found = {path.name for path in workflow.sources(paths.NOTEBOOKS / "03_lstm_model.ipynb")}
-    assert {"lstm.py", "training.py", "dataset.py", "irmas.yaml"} <= found
+    assert {"lstm.py", "training.py", "index.py", "irmas.yaml"} <= found
     assert not {"fft.py", "execute.py", "site.py"} & found
 
 
@@ -203,7 +203,7 @@ def test_real_clips_run_through_the_first_notebooks(real_clips, tmp_path):
     for name in ("01_data_analysis", "02_data_preparation"):
         out = tmp_path / f"{name}.ipynb"
         notebook = str(paths.NOTEBOOKS / f"{name}.ipynb")
-        command = [sys.executable, "-m", "irmas_utils.project.execute", notebook, str(out)]
+        command = [sys.executable, "-m", "irmas_utils", "execute", notebook, str(out)]
         command += ["-p", "profile", str(profile)]
         finished = subprocess.run(
             command, env=environment, capture_output=True, text=True, check=False

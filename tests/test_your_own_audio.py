@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from irmas_utils.data import weights
+from irmas_utils.data import fetch
 from irmas_utils.project import execute, paths
 from irmas_utils.project.errors import NotebookError
 
@@ -17,7 +17,7 @@ NOTEBOOK = paths.NOTEBOOKS / "11_your_own_audio.ipynb"
 @pytest.fixture(autouse=True)
 def no_model(monkeypatch, tmp_path):
     """Give weights with a wrong checksum, so that none are used and none are fetched."""
-    (tmp_path / weights.MN04.name).write_text("no weights")
+    (tmp_path / fetch.MN04.name).write_text("no weights")
     monkeypatch.setenv("IRMAS_WEIGHTS", str(tmp_path))
 
 

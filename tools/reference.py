@@ -16,9 +16,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from irmas_utils.project import files as atomic
 from irmas_utils.project import paths, records
 from irmas_utils.project.errors import DataError
+from irmas_utils.project.files import write_text
 from irmas_utils.systems.networks import variants
 
 PROFILE = "sample"
@@ -52,7 +52,7 @@ def refresh() -> int:
         copy = target / path.relative_to(source)
         copy.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".ipynb":
-            atomic.write_text(copy, _without_paths(path.read_text(encoding="utf-8")))
+            write_text(copy, _without_paths(path.read_text(encoding="utf-8")))
         else:
             shutil.copyfile(path, copy)
     _fill_readme("results", (target / "tables" / "comparison.md").read_text(encoding="utf-8"))
@@ -93,25 +93,15 @@ def _fill_readme(what: str, text: str) -> None:
     readme = README.read_text(encoding="utf-8")
     marks = rf"(<!-- {what}: .*? -->\n).*?(<!-- end of {what} -->)"
     filled = re.sub(marks, lambda m: f"{m[1]}\n{text}\n{m[2]}", readme, flags=re.S)
-    atomic.write_text(README, filled)
+    write_text(README, filled)
 
 
 def differences(fresh: Path, reference: Path, tolerance: float = TOLERANCE) -> list[str]:
-    """Compare the metrics of two runs.
+    """Compare the metrics in two folders: one line each that is missing, new or too far off.
 
-    Parameters
-    ----------
-    fresh, reference : Path
-        Folders with ``metrics/*.json``.
-    tolerance : float
-        Greatest difference that counts as the same: absolute, and beyond 1 relative. For an F1,
-        or a difference of two, twice that.
-
-    Returns
-    -------
-    list of str
-        One line a metric that is missing, new or too far off; empty when the runs agree. What
-        needs published weights may be missing: not every machine has them.
+    What needs published weights may be missing: not every machine has them. `tolerance` is the
+    greatest difference that counts as the same: absolute, and beyond 1 relative; for an F1, or a
+    difference of two, twice that.
     """
     ours, theirs = _all_metrics(fresh), _all_metrics(reference)
     for optional in filter(_needs_weights, ours.keys() ^ theirs.keys()):
@@ -165,22 +155,21 @@ def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run from the command line; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m tools.reference", description=__doc__)
+    parser = argparse.ArgumentParser("python -m tools.reference", description=__doc__)
     parser.add_argument("action", choices=["refresh", "check", "benchmarks"])
-    action = parser.parse_args(arguments).action
-    if action == "refresh":
-        try:
+    action, lines = parser.parse_args(arguments).action, []
+    try:
+        if action == "refresh":
             print(f"{refresh()} files in {paths.reference_dir()}")
-        except DataError as error:
-            print(f"error: {error}", file=sys.stderr)
-            return 1
-        return 0
-    if action == "benchmarks":
-        print(f"{show_benchmarks()} tables in {README}")
-        return 0
-    lines = differences(records.results_dir(PROFILE), paths.reference_dir())
-    print("\n".join(lines) or f"The metrics agree with the reference within {TOLERANCE}.")
-    return 1 if lines else 0
+        elif action == "benchmarks":
+            print(f"{show_benchmarks()} tables in {README}")
+        else:
+            lines = differences(records.results_dir(PROFILE), paths.reference_dir())
+            print(*lines or [f"The metrics agree with the reference within {TOLERANCE}."], sep="\n")
+    except DataError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return int(bool(lines))
 
 
 if __name__ == "__main__":

@@ -17,23 +17,26 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from irmas_utils.audio.io import load_mono
-from irmas_utils.data.integrity import content_digest
+from irmas_utils.audio.io import load_mono, read, resample
 from irmas_utils.project import paths
+from irmas_utils.project.files import digest
 
 _MAGIC = b"IRM1"
 
 
 class FeatureCache:
-    """Wrap a function of a mono clip so that its results are kept on disk.
+    """Wrap a function of a clip so that its results are kept on disk.
 
     Parameters
     ----------
     name : str
         What the feature is called; the folder's name starts with it.
     function : callable
-        ``function(samples, **parameters) -> numpy.ndarray``, with samples ``(n_samples,)``; kept
-        as float32.
+        ``function(samples, **parameters) -> numpy.ndarray``, with samples ``(n_samples,)``, or
+        without `mono` ``function(samples, rate, **parameters)``, with samples
+        ``(n_samples, n_channels)``; what it returns is kept as float32.
+    mono : bool
+        Whether the clip is mixed down first.
     sample_rate : int, optional
         Rate in hertz that clips are resampled to; their own when None.
     version : int
@@ -52,18 +55,24 @@ class FeatureCache:
         name: str,
         function: Callable[..., np.ndarray],
         *,
+        mono: bool = True,
         sample_rate: int | None = None,
         version: int = 1,
         **parameters: Any,
     ) -> None:
-        self.function, self.sample_rate, self.parameters = function, sample_rate, parameters
+        self.function, self.mono, self.sample_rate = function, mono, sample_rate
+        self.parameters = parameters
         key = json.dumps([name, version, sample_rate, parameters], sort_keys=True)
         digest = hashlib.blake2b(key.encode(), digest_size=6).hexdigest()
         self.folder = paths.cache_root() / "features" / f"{name}-{digest}"
 
     def compute(self, path: str | Path) -> np.ndarray:
         """Compute the feature of one clip, past the cache."""
-        return self.function(load_mono(path, self.sample_rate), **self.parameters)
+        if self.mono:
+            return self.function(load_mono(path, self.sample_rate), **self.parameters)
+        samples, own_rate = read(path)
+        rate = self.sample_rate or own_rate
+        return self.function(resample(samples, own_rate, rate), rate, **self.parameters)
 
     def entry(self, path: str | Path) -> Path:
         """Where the feature of one clip is kept, whether or not it is there yet."""
@@ -89,7 +98,7 @@ def _stamp(path: str | Path) -> tuple[int, int]:
 
 @functools.lru_cache(maxsize=100_000)
 def _digest(path: str, stamp: tuple[int, int]) -> str:
-    return content_digest(path)
+    return digest(path)
 
 
 def _read(entry: Path) -> np.ndarray:
@@ -112,7 +121,7 @@ def _exactly(file: BinaryIO, n_bytes: int) -> bytes:
 
 
 def _store(entry: Path, feature: np.ndarray) -> None:
-    # Renamed into place like `atomic.replacing`, but not synced: an entry lost in a power cut
+    # Renamed into place like `files.replacing`, but not synced: an entry lost in a power cut
     # is made again, and syncing thousands of small files costs more than making them.
     entry.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=entry.parent, suffix=".tmp")

@@ -10,8 +10,8 @@ import numpy as np
 import scipy.fft
 from sklearn.preprocessing import MultiLabelBinarizer
 
-from irmas_utils import INSTRUMENTS
 from irmas_utils.audio.io import pad
+from irmas_utils.project.vocabulary import INSTRUMENTS
 
 FFT_SAMPLES = 884_000
 

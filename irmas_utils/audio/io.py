@@ -5,6 +5,9 @@ Paper section 3.2.1. Notebook: 02_data_preparation.ipynb.
 
 import io
 import os
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,15 +21,46 @@ if TYPE_CHECKING:
     import IPython.display
 
 PLAYED_RATE = 22_050
+_BLOCK_SECONDS = 10
+
+
+@contextmanager
+def opened(path: str | Path) -> Iterator[soundfile.SoundFile]:
+    """Open an audio file of any format that libsndfile reads.
+
+    Raises
+    ------
+    AudioError
+        If the file is missing or cannot be read, also where that shows only later in the block.
+    """
+    try:
+        with soundfile.SoundFile(os.fsencode(path)) as file:
+            yield file
+    except (soundfile.LibsndfileError, OSError) as error:
+        there = Path(path).exists()
+        found = f"unreadable audio ({error})" if there else "no such file"
+        raise _unusable(path, found) from error
+
+
+def _unusable(path: str | Path, found: str) -> AudioError:
+    return AudioError(
+        path,
+        found=found,
+        expected="an audio file that libsndfile reads, with at least one sample",
+        remedy="Restore the file from its archive, convert it to WAV or FLAC, or leave it out.",
+    )
+
+
+def _checked(samples: np.ndarray, path: str | Path) -> np.ndarray:
+    if not len(samples):
+        raise _unusable(path, "no samples")
+    if not np.isfinite(samples).all():
+        raise _unusable(path, "samples that are NaN or infinite")
+    return samples
 
 
 def read(path: str | Path) -> tuple[np.ndarray, int]:
     """Read a whole audio file.
-
-    Parameters
-    ----------
-    path : str or Path
-        Any format that libsndfile reads.
 
     Returns
     -------
@@ -40,63 +74,76 @@ def read(path: str | Path) -> tuple[np.ndarray, int]:
     AudioError
         If the file is missing, unreadable or empty, or holds NaN or infinity.
     """
-    try:
-        samples, sample_rate = soundfile.read(os.fsencode(path), dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise _unusable(path, str(error)) from error
-    if not len(samples):
-        raise _unusable(path, "no samples")
-    if not np.isfinite(samples).all():
-        raise _unusable(path, "samples that are NaN or infinite")
-    return samples, sample_rate
+    with opened(path) as file:
+        return _checked(file.read(dtype="float32", always_2d=True), path), file.samplerate
 
 
-def _unusable(path: str | Path, found: str) -> AudioError:
-    return AudioError(
-        path,
-        found=found,
-        expected="an audio file that libsndfile reads, with at least one sample",
-        remedy="Restore the file from its archive, or leave it out.",
-    )
+def header(path: str | Path) -> dict[str, float | int]:
+    """Read ``duration`` [s], ``sample_rate`` [Hz] and ``channels`` from an audio file's header.
+
+    Raises
+    ------
+    AudioError
+        If the file is missing, unreadable, empty, or shorter than its header says.
+    """
+    with opened(path) as file:
+        if truncated := _truncation(Path(path)):
+            raise _unusable(path, truncated)
+        if not file.frames:
+            raise _unusable(path, "no samples")
+        duration = file.frames / file.samplerate
+        return {"duration": duration, "sample_rate": file.samplerate, "channels": file.channels}
+
+
+def _truncation(path: Path) -> str:
+    with path.open("rb") as file:
+        kind, declared = struct.unpack("<4sI", file.read(8))
+    size = path.stat().st_size
+    # Programs that write to a pipe leave the size at its greatest value.
+    short = kind == b"RIFF" and size < declared + 8 < 2**32 - 8
+    return f"truncated audio, {size} of {declared + 8} bytes" if short else ""
 
 
 def beginning(path: str | Path, seconds: float) -> tuple[np.ndarray, int]:
-    """Read the first `seconds` of a file in mono.
-
-    Returns
-    -------
-    samples : numpy.ndarray, float32, (n_samples,)
-    sample_rate : int
-        In hertz.
+    """Read the first `seconds` of a file in mono: float32, (n_samples,), and its rate in hertz.
 
     Raises
     ------
     AudioError
         If the file is missing or unreadable.
     """
-    try:
-        with soundfile.SoundFile(os.fsencode(path)) as file:
-            rate = file.samplerate
-            return mono(file.read(round(seconds * rate), dtype="float32", always_2d=True)), rate
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise _unusable(path, str(error)) from error
+    with opened(path) as file:
+        n_samples = round(seconds * file.samplerate)
+        return mono(file.read(n_samples, dtype="float32", always_2d=True)), file.samplerate
+
+
+def stream(file: soundfile.SoundFile, rate: int) -> Iterator[np.ndarray]:
+    """Yield what `opened` gave in mono at `rate` hertz, some seconds at a time.
+
+    Raises
+    ------
+    AudioError
+        If the file is empty or holds NaN or infinity.
+    """
+    path = os.fsdecode(file.name)
+    resampler = soxr.ResampleStream(file.samplerate, rate, 1, dtype="float32")
+    n_samples = _BLOCK_SECONDS * file.samplerate
+    while len(block := file.read(n_samples, dtype="float32", always_2d=True)):
+        yield resampler.resample_chunk(mono(_checked(block, path)))
+    if not file.tell():
+        raise _unusable(path, "no samples")
+    yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
 
 
 def outline(path: str | Path, points_a_second: int = 100) -> tuple[np.ndarray, float]:
     """Reduce a file of any length to what its waveform looks like, in constant memory.
 
-    Parameters
-    ----------
-    path : str or Path
-    points_a_second : int
-        About so many: the lowest and the highest mono sample of each of half as many stretches.
-
     Returns
     -------
     points : numpy.ndarray, float32, (n_points,)
-        Lowest, highest, lowest, … in the order of time.
+        Lowest, highest, lowest, … mono sample of one stretch after the other.
     rate : float
-        Points a second, exactly.
+        Points a second: about `points_a_second`, exactly.
 
     Raises
     ------
@@ -104,20 +151,12 @@ def outline(path: str | Path, points_a_second: int = 100) -> tuple[np.ndarray, f
         As `read`.
     """
     extremes = []
-    try:
-        with soundfile.SoundFile(os.fsencode(path)) as file:
-            length = 2 * file.samplerate // points_a_second
-            rate = 2 * file.samplerate / length
-            for block in file.blocks(blocksize=length, dtype="float32", always_2d=True):
-                samples = mono(block)
-                extremes += [samples.min(), samples.max()]
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise _unusable(path, str(error)) from error
-    if not extremes:
-        raise _unusable(path, "no samples")
-    if not np.isfinite(extremes).all():
-        raise _unusable(path, "samples that are NaN or infinite")
-    return np.array(extremes, np.float32), rate
+    with opened(path) as file:
+        length = 2 * file.samplerate // points_a_second
+        for block in file.blocks(blocksize=length, dtype="float32", always_2d=True):
+            samples = mono(block)
+            extremes += [samples.min(), samples.max()]
+        return _checked(np.array(extremes, np.float32), path), 2 * file.samplerate / length
 
 
 def mono(samples: np.ndarray) -> np.ndarray:
@@ -190,17 +229,8 @@ def pad(samples: np.ndarray, length: int, rng: np.random.Generator | None = None
 def player(samples: np.ndarray, rate: int) -> "IPython.display.Audio":
     """Make a player for a notebook, at a tenth of what the samples themselves would weigh.
 
-    Parameters
-    ----------
-    samples : numpy.ndarray, (n_samples,)
-        In [-1, 1]; louder ones are clipped.
-    rate : int
-        In hertz; what is heard is at 22,050 Hz and compressed (MP3, which every browser plays).
-
-    Returns
-    -------
-    IPython.display.Audio
-        To be shown with ``display``.
+    What is heard is at 22,050 Hz, clipped outside [-1, 1] and compressed (MP3, which every browser
+    plays).
     """
     from IPython.display import Audio
 
@@ -212,13 +242,11 @@ def player(samples: np.ndarray, rate: int) -> "IPython.display.Audio":
 
 
 def load_mono(path: str | Path, sample_rate: int | None = None) -> np.ndarray:
-    """Read a file, mix it down and resample it: float32, ``(n_samples,)``.
+    """Read a file, mix it down and resample it to `sample_rate` hertz, or not at all when None.
 
-    Parameters
-    ----------
-    path : str or Path
-    sample_rate : int, optional
-        In hertz; the file's own when None.
+    Returns
+    -------
+    numpy.ndarray, float32, (n_samples,)
 
     Raises
     ------
@@ -231,13 +259,10 @@ def load_mono(path: str | Path, sample_rate: int | None = None) -> np.ndarray:
 
 def _read_mono(path: str | Path) -> tuple[np.ndarray, int]:
     """Do what ``mono(read(path))`` does, to the bit, in half the time for 16-bit files."""
-    try:
-        with soundfile.SoundFile(os.fsencode(path)) as file:
-            if file.subtype == "PCM_16" and file.frames:
-                samples = _channel_sum_16_bit(file.read(dtype="int16", always_2d=True))
-                samples *= np.float32(1 / (32768 * file.channels))
-                return samples, file.samplerate
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise _unusable(path, str(error)) from error
+    with opened(path) as file:
+        if file.subtype == "PCM_16" and file.frames:
+            samples = _channel_sum_16_bit(file.read(dtype="int16", always_2d=True))
+            samples *= np.float32(1 / (32768 * file.channels))
+            return samples, file.samplerate
     samples, rate = read(path)
     return mono(samples), rate

@@ -42,11 +42,6 @@ def stream(blocks: Iterable[np.ndarray], length: int, hop: int) -> Iterator[tupl
         yield 0, np.resize(held, length)
 
 
-def cut(samples: np.ndarray, length: int, hop: int) -> np.ndarray:
-    """Cut a whole clip: (n_samples,) to (n_windows, length); as `stream`."""
-    return np.stack([window for _, window in stream([samples], length, hop)])
-
-
 def aggregate(scores: np.ndarray, how: str = "mean_logit") -> np.ndarray:
     """Join the scores of a clip's windows.
 
@@ -56,7 +51,7 @@ def aggregate(scores: np.ndarray, how: str = "mean_logit") -> np.ndarray:
         In [0, 1].
     how : str
         ``mean_logit``: the mean on the logistic scale, where a sure window counts for more.
-        ``s1``: the mean. ``s2``: the sum, divided by its largest over the labels (reference 1).
+        ``s1``: the mean, as Han, Kim and Lee (2017, IEEE/ACM TASLP 25(1)) call it.
 
     Returns
     -------
@@ -67,11 +62,6 @@ def aggregate(scores: np.ndarray, how: str = "mean_logit") -> np.ndarray:
     ------
     SettingsError
         If `how` is none of these.
-
-    References
-    ----------
-    .. [1] Han, Kim, Lee (2017): Deep convolutional neural networks for predominant instrument
-       recognition in polyphonic music. IEEE/ACM TASLP 25(1). arXiv 1605.09507.
     """
     if how not in AGGREGATIONS:
         raise SettingsError(
@@ -88,9 +78,4 @@ def _mean_logit(scores: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-np.mean(np.log(bounded / (1 - bounded)), axis=0)))
 
 
-def _s2(scores: np.ndarray) -> np.ndarray:
-    total = scores.sum(axis=0)
-    return total / max(total.max(), 1e-12)
-
-
-AGGREGATIONS = {"mean_logit": _mean_logit, "s1": lambda scores: scores.mean(axis=0), "s2": _s2}
+AGGREGATIONS = {"mean_logit": _mean_logit, "s1": lambda scores: scores.mean(axis=0)}

@@ -1,21 +1,18 @@
 """The data set that a profile names: the real IRMAS, or the built-in sample corpus."""
 
-import argparse
 import hashlib
 import json
 import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
-from irmas_utils.data import index as dataset
 from irmas_utils.data import integrity, sample
+from irmas_utils.data.index import fingerprint, load_index, split_validation
 from irmas_utils.project import files, paths
-from irmas_utils.project import settings as settings_module
-from irmas_utils.project.errors import DataError, IrmasError, SettingsError
+from irmas_utils.project.errors import DataError, SettingsError
 from irmas_utils.project.settings import Settings
 
 
@@ -27,15 +24,14 @@ def load(settings: Settings) -> pd.DataFrame:
     Raises
     ------
     DataError
-        As `data.index.load_index`.
+        As `data.index.load_index`, or if the set is incomplete and may not be.
     SettingsError
         If ``corpus.source`` is unknown.
     """
-    index = dataset.load_index(
-        folder(settings),
-        skip_bad_clips=settings.corpus.skip_bad_clips,
-        allow_incomplete=settings.corpus.allow_incomplete,
-    )
+    root = folder(settings)
+    index = load_index(root, skip_bad_clips=settings.corpus.skip_bad_clips)
+    if not settings.corpus.allow_incomplete:
+        integrity.require_complete(root, index)
     return index.assign(recording=_recordings(index))
 
 
@@ -98,9 +94,9 @@ def split(index: pd.DataFrame, settings: Settings) -> Splits:
             "data set",
             found=f"no {' and no '.join(empty)} clips",
             expected="both sets: models are fitted on one and scored on the other",
-            remedy="Fetch the missing archives with `python -m irmas_utils.data.download`.",
+            remedy="Fetch the missing archives with `python -m irmas_utils download`.",
         )
-    fitting, validation = dataset.split_validation(
+    fitting, validation = split_validation(
         parts["training"], settings.evaluation.validation_fraction, settings.seed
     )
     return Splits(fitting, validation, parts["testing"])
@@ -151,7 +147,7 @@ def describe(settings: Settings) -> dict[str, Any]:
     return {
         "name": name(settings),
         "folder": str(folder(settings)),
-        "fingerprint": dataset.fingerprint(index),
+        "fingerprint": fingerprint(index),
         "clips": index["split"].value_counts().to_dict(),
         "missing": [] if settings.corpus.source == "sample" else integrity.missing(index),
     }
@@ -163,26 +159,3 @@ def version(settings: Settings) -> list[str]:
         return []
     folders = [paths.data_root(), *sorted(paths.data_root().glob("IRMAS-*/*/"))]
     return [f"{path} {path.stat().st_mtime_ns}" for path in folders if path.is_dir()]
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Make sure that a profile's data set is there, and write what it is to a JSON file."""
-    parser = argparse.ArgumentParser(
-        prog="python -m irmas_utils.data.corpus", description=main.__doc__
-    )
-    parser.add_argument("profile")
-    parser.add_argument("output", type=Path)
-    options = parser.parse_args(arguments)
-    try:
-        description = describe(settings_module.load(options.profile))
-    except IrmasError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    files.write_json(options.output, description)
-    clips = ", ".join(f"{count} {split}" for split, count in description["clips"].items())
-    print(f"data: {description['name']}; clips: {clips}", flush=True)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

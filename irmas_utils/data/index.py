@@ -2,7 +2,7 @@
 
 Columns: ``split`` (training or testing), ``path``, ``name`` (file name without suffix),
 ``recording`` (clips with the same value come from one recording and must stay together in a
-split), ``labels`` (tuple of codes, in the order of `INSTRUMENTS`), ``genre``,
+split), ``labels`` (tuple of codes, in the vocabulary's order), ``genre``,
 ``drums``, ``duration`` [s], ``sample_rate`` [Hz], ``channels``, ``part`` (of the testing set).
 
 Only file headers are read. Notebook: 01_data_analysis.ipynb.
@@ -10,36 +10,31 @@ Only file headers are read. Notebook: 01_data_analysis.ipynb.
 
 import hashlib
 import os
-import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import soundfile
 from sklearn.model_selection import StratifiedGroupKFold
 
-from irmas_utils import INSTRUMENTS
-from irmas_utils.data import integrity, names
-from irmas_utils.data.integrity import Problem
-from irmas_utils.project.errors import DataError
+from irmas_utils.audio import io as audio
+from irmas_utils.data import names
+from irmas_utils.project.errors import AudioError, DataError
+from irmas_utils.project.vocabulary import IRMAS
 
 TRAINING_FOLDER = "IRMAS-TrainingData"
 TESTING_FOLDERS = {f"Part{n}": f"IRMAS-TestingData-Part{n}" for n in (1, 2, 3)}
-COLUMNS = (
-    "split",
-    "path",
-    "name",
-    "recording",
-    "labels",
-    "genre",
-    "drums",
-    "duration",
-    "sample_rate",
-    "channels",
-    "part",
-)
+COLUMNS = ("split", "path", "name", "recording", "labels", "genre", "drums", "duration",
+           "sample_rate", "channels", "part")  # fmt: skip
+
+
+class Problem(NamedTuple):
+    """One bad clip: the file, what was found in it, what was expected."""
+
+    path: Path
+    found: str
+    expected: str
 
 
 class Scan(NamedTuple):
@@ -49,19 +44,14 @@ class Scan(NamedTuple):
     problems: list[Problem]
 
 
-def load_index(
-    root: str | Path, *, skip_bad_clips: bool = False, allow_incomplete: bool = True
-) -> pd.DataFrame:
-    """Read a folder in the IRMAS layout.
+def load_index(root: str | Path, *, skip_bad_clips: bool = False) -> pd.DataFrame:
+    """Read a folder in the IRMAS layout, or a part of one: `integrity.missing` names the gaps.
 
     Parameters
     ----------
     root : str or Path
-        Folder with ``IRMAS-TrainingData`` and/or ``IRMAS-TestingData-Part1`` to ``-Part3``.
     skip_bad_clips : bool
         Leave out clips whose file, name or labels are bad, instead of stopping.
-    allow_incomplete : bool
-        Accept a folder that is only a part of IRMAS. `integrity.missing` says what is missing.
 
     Returns
     -------
@@ -71,21 +61,22 @@ def load_index(
     Raises
     ------
     DataError
-        If there is nothing in the IRMAS layout, if clips are bad (all are listed at once), or
-        if the set is incomplete and may not be.
+        If there is nothing in the IRMAS layout, or if clips are bad: all are listed at once.
     """
     index, problems = scan(root)
     if problems and not skip_bad_clips:
-        raise integrity.bad_clips(root, problems)
-    if not allow_incomplete and (gaps := integrity.missing(index)):
-        raise DataError(
-            root,
-            found="an incomplete IRMAS: " + "; ".join(gaps),
-            expected="all 6705 training and 2874 testing clips",
-            remedy="Fetch the rest with `python -m irmas_utils.data.download`, or set "
-            "corpus.allow_incomplete to true.",
-        )
+        raise _bad_clips(root, problems)
     return index
+
+
+def _bad_clips(root: str | Path, problems: list[Problem]) -> DataError:
+    lines = "".join(f"\n  {p.path}: {p.found}; expected {p.expected}" for p in problems)
+    return DataError(
+        root,
+        found=f"{len(problems)} bad clip{'s' if len(problems) > 1 else ''}:{lines}\n",
+        expected="clips that can all be read",
+        remedy="Restore these files, or set corpus.skip_bad_clips to true to go on without them.",
+    )
 
 
 def scan(root: str | Path) -> Scan:
@@ -117,7 +108,7 @@ def _require_layout(root: Path) -> None:
         found="no such folder" if not root.is_dir() else "no folder of the IRMAS data set",
         expected=" or ".join(folders),
         remedy="Set IRMAS_DATA to the folder that holds them, fetch the data with "
-        "`python -m irmas_utils.data.download`, or use the sample profile, which needs no data.",
+        "`python -m irmas_utils download`, or use the sample profile, which needs no data.",
     )
 
 
@@ -132,15 +123,8 @@ def _training_rows(root: Path) -> Iterator[dict[str, Any] | Problem]:
         except ValueError as error:
             yield Problem(path, str(error), "NNN__[instrument][drums][genre]NNNN__N.wav by class")
             continue
-        yield _row(
-            path,
-            split="training",
-            name=name,
-            recording=parsed.recording,
-            labels=(parsed.instrument,),
-            genre=parsed.genre,
-            drums=parsed.drums,
-        )
+        about = {"recording": parsed.recording, "genre": parsed.genre, "drums": parsed.drums}
+        yield _row(path, split="training", name=name, labels=(parsed.instrument,), **about)
 
 
 def _testing_rows(root: Path) -> Iterator[dict[str, Any] | Problem]:
@@ -155,7 +139,7 @@ def _testing_rows(root: Path) -> Iterator[dict[str, Any] | Problem]:
             try:
                 labels = names.parse_labels(label_file.read_bytes())
             except (ValueError, OSError) as error:
-                yield Problem(label_file, str(error), "one of " + " ".join(INSTRUMENTS) + " a line")
+                yield Problem(label_file, str(error), f"one of {' '.join(IRMAS.codes)} a line")
                 continue
             song = names.song_of(name)
             yield _row(path, split="testing", name=name, recording=song, labels=labels, part=part)
@@ -172,39 +156,9 @@ def _files(folder: Path, suffix: str) -> list[Path]:
 
 def _row(path: Path, **fields: Any) -> dict[str, Any] | Problem:
     try:
-        header = read_header(path)
-    except ValueError as error:
-        return Problem(path, str(error), "a readable audio file")
-    return dict.fromkeys(COLUMNS) | {"path": str(path)} | fields | header
-
-
-def read_header(path: Path) -> dict[str, float | int]:
-    """Read duration [s], sample rate [Hz] and channel count from an audio file's header.
-
-    Raises
-    ------
-    ValueError
-        If the file is unreadable, empty, or shorter than its header says.
-    """
-    try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            head = file.read(8)
-        info = soundfile.info(os.fsencode(path))
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise ValueError(f"unreadable audio ({error})") from error
-    if head[:4] == b"RIFF":
-        declared = struct.unpack("<I", head[4:])[0] + 8
-        # Programs that write to a pipe leave the size at its greatest value.
-        if size < declared < 2**32 - 8:
-            raise ValueError(f"truncated audio, {size} of {declared} bytes")
-    if info.frames == 0:
-        raise ValueError("no samples")
-    return {
-        "duration": info.frames / info.samplerate,
-        "sample_rate": info.samplerate,
-        "channels": info.channels,
-    }
+        return dict.fromkeys(COLUMNS) | {"path": str(path)} | fields | audio.header(path)
+    except AudioError as error:
+        return Problem(path, error.found, "a readable audio file")
 
 
 def fingerprint(index: pd.DataFrame) -> str:

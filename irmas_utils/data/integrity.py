@@ -3,36 +3,16 @@
 Notebook: 01_data_analysis.ipynb.
 """
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NamedTuple
 
 import pandas as pd
 
-from irmas_utils import INSTRUMENTS
 from irmas_utils.data import published
+from irmas_utils.data.index import Problem
 from irmas_utils.project.errors import DataError
-
-
-class Problem(NamedTuple):
-    """One bad clip: the file, what was found in it, what was expected."""
-
-    path: Path
-    found: str
-    expected: str
-
-
-def bad_clips(root: str | Path, problems: list[Problem]) -> DataError:
-    """Return the error that lists every bad clip at once."""
-    lines = "".join(f"\n  {p.path}: {p.found}; expected {p.expected}" for p in problems)
-    return DataError(
-        root,
-        found=f"{len(problems)} bad clip{'s' if len(problems) > 1 else ''}:{lines}\n",
-        expected="clips that can all be read",
-        remedy="Restore these files, or set corpus.skip_bad_clips to true to go on without them.",
-    )
+from irmas_utils.project.files import digest
 
 
 def report(problems: list[Problem]) -> pd.DataFrame:
@@ -51,11 +31,23 @@ def missing(index: pd.DataFrame) -> list[str]:
     expected = published.load("irmas")
     training = index[index["split"] == "training"]["labels"].str[0].value_counts()
     parts = index["part"].value_counts()
-    gaps = [("training " + code, training.get(code, 0), expected["training"]["clips"][code])
-            for code in INSTRUMENTS]  # fmt: skip
+    gaps = [("training " + code, training.get(code, 0), clips)
+            for code, clips in expected["training"]["clips"].items()]  # fmt: skip
     gaps += [("testing " + part, parts.get(part, 0), clips)
              for part, clips in expected["testing"]["parts"].items()]  # fmt: skip
     return [f"{what}: {got} of {all_} clips" for what, got, all_ in gaps if got < all_]
+
+
+def require_complete(root: str | Path, index: pd.DataFrame) -> None:
+    """Raise DataError unless `index`, read from `root`, is the full IRMAS set."""
+    if gaps := missing(index):
+        raise DataError(
+            root,
+            found="an incomplete IRMAS: " + "; ".join(gaps),
+            expected="all 6705 training and 2874 testing clips",
+            remedy="Fetch the rest with `python -m irmas_utils download`, or set "
+            "corpus.allow_incomplete to true.",
+        )
 
 
 def find_duplicates(index: pd.DataFrame) -> pd.DataFrame:
@@ -71,7 +63,7 @@ def find_duplicates(index: pd.DataFrame) -> pd.DataFrame:
         ``name``, ``split``, ``labels``, and ``conflict`` (whether labels in the group differ).
     """
     groups = [list(index["path"])]
-    for key in (_size, _middle, content_digest):
+    for key in (_size, _middle, digest):
         groups = [twins for group in groups for twins in _partition(group, key)]
     number = {path: n for n, group in enumerate(groups) for path in group}
     twins = index[index["path"].isin(number.keys())]
@@ -115,9 +107,3 @@ def _middle(path: str) -> bytes:
     with Path(path).open("rb") as file:
         file.seek(_size(path) // 2)
         return file.read(4096)
-
-
-def content_digest(path: str | Path) -> str:
-    """Return the BLAKE2b hash of a file's content as 32 hexadecimal digits."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()

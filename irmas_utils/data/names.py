@@ -14,7 +14,7 @@ import re
 import unicodedata
 from typing import NamedTuple
 
-from irmas_utils import INSTRUMENTS
+from irmas_utils.project.vocabulary import INSTRUMENTS
 
 GENRES = ("cla", "cou_fol", "jaz_blu", "lat_sou", "pop_roc")
 DRUMS = ("dru", "nod", "---")
@@ -63,16 +63,8 @@ def song_of(name: str) -> str:
 def parse_labels(content: bytes) -> tuple[str, ...]:
     """Parse a testing clip's label file.
 
-    Parameters
-    ----------
-    content : bytes
-        One code a line; blank lines, tabs, carriage returns, a byte-order mark and a missing
-        last newline are all accepted.
-
-    Returns
-    -------
-    tuple of str
-        The codes, each once, in the order of `INSTRUMENTS`.
+    It has one code a line; blank lines, tabs, carriage returns, a byte-order mark and a missing
+    last newline are all accepted. The codes come back each once, in the order of `INSTRUMENTS`.
 
     Raises
     ------

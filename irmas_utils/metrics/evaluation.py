@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from irmas_utils import INSTRUMENTS, metrics
+from irmas_utils import metrics
 from irmas_utils.audio.features import label_matrix
 from irmas_utils.data.corpus import Splits
 from irmas_utils.metrics.tables import scores_of
 from irmas_utils.project.settings import Settings
+from irmas_utils.project.vocabulary import INSTRUMENTS
 
 
 def score(

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from irmas_utils import INSTRUMENTS
+from irmas_utils.project.vocabulary import INSTRUMENTS
 
 AVERAGES = ("micro", "macro", "weighted")
 QUANTITIES = ("precision", "recall", "f1")

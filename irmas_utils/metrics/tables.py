@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from irmas_utils import INSTRUMENT_NAMES
+from irmas_utils.project.vocabulary import INSTRUMENT_NAMES
 
 TITLES = {
     "micro_f1": "micro F1",

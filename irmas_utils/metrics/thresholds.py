@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from irmas_utils import INSTRUMENTS
 from irmas_utils.metrics import scores
+from irmas_utils.project.vocabulary import INSTRUMENTS
 
 THRESHOLD = 0.5
 """The paper's threshold (section 3.3.4)."""

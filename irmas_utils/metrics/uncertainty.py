@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from irmas_utils import INSTRUMENTS
 from irmas_utils.metrics import scores
+from irmas_utils.project.vocabulary import INSTRUMENTS
 
 LEVEL = 0.95
 _BLOCK = 500  # resamples drawn at a time, so that memory stays small for any number of groups

@@ -16,12 +16,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from irmas_utils import INSTRUMENTS
 from irmas_utils.models import torch_weights
 from irmas_utils.models.front_ends import KaldiLogMel, Level, RandomFilter, SpecAugment
 from irmas_utils.models.layers import FusedBatchNormalization
 from irmas_utils.project.backend import keras
 from irmas_utils.project.errors import ModelError
+from irmas_utils.project.vocabulary import INSTRUMENTS
 
 SAMPLE_RATE = KaldiLogMel.sample_rate
 LEVEL = 0.1  # RMS that inputs are brought to for fine-tuning; loud, like commercial recordings
@@ -121,7 +121,7 @@ def pretrained(path: str | Path, n_labels: int = N_AUDIOSET, **options) -> keras
     Parameters
     ----------
     path : str or Path
-        The original file, ``mn04_as_mAP_432.pt`` (see `data.weights`).
+        The original file, ``mn04_as_mAP_432.pt`` (see `data.fetch`).
     n_labels : int
         527 for the whole published network; 11 for the outputs of our instruments alone, in
         their order, which is where fine-tuning starts.

@@ -3,7 +3,8 @@
 Notebook: 04_fft_model.ipynb
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -49,19 +50,33 @@ class Network:
     Parameters
     ----------
     settings : Fft
+    name : str
+        Of its runs.
     load : callable, optional
         ``load(path) -> (n_features,)`` in place of the magnitudes of the mono mix-down.
+    reads : mapping, optional
+        What `load` depends on, as JSON.
+    code : tuple of str
+        The modules that it is made of.
     """
 
-    name, code, jit_compile = "fft", (__name__,), True
+    jit_compile = True
 
-    def __init__(self, settings: Fft, load: Loader | None = None) -> None:
-        self.settings, self.n_features = settings, settings.samples // 2
+    def __init__(
+        self,
+        settings: Fft,
+        name: str = "fft",
+        load: Loader | None = None,
+        reads: Mapping[str, Any] | None = None,
+        code: tuple[str, ...] = (),
+    ) -> None:
+        self.settings, self.name, self.reads = settings, name, dict(reads or {})
+        self.n_features, self.code = settings.samples // 2, (__name__, *code)
         self.load = load or FeatureCache("fft", fft_magnitude, length=settings.samples)
 
-    def describe(self) -> dict:
+    def describe(self) -> dict[str, Any]:
         """Return what the network and its input depend on, as JSON."""
-        return self.settings.model_dump(exclude={"seeds"})
+        return self.settings.model_dump(exclude={"seeds"}) | {"reads": self.reads}
 
     def build(self) -> keras.Model:
         """Build it untrained."""

@@ -8,8 +8,8 @@ where it is exact at any magnitude (`models.losses`).
 
 from collections.abc import Sequence
 
-from irmas_utils import INSTRUMENTS
 from irmas_utils.project.backend import keras, tf
+from irmas_utils.project.vocabulary import INSTRUMENTS
 
 LEAKY_SLOPE = 0.01
 """Slope of leaky ReLU below zero: the paper's "usually around 0.01" (section 3.3.4).

@@ -8,6 +8,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import pandas as pd
 from IPython.display import Markdown, display
+from matplotlib.figure import Figure
 
 from irmas_utils import metrics, plots
 from irmas_utils.data.corpus import Splits
@@ -35,11 +36,21 @@ class Report:
     parts : Splits
     record : Record
         Figures are drawn for the paper's own run alone: what studies show is in 05 and 06.
+    run : str, optional
+        Name that the results are kept under, if not the record's.
     """
 
-    def __init__(self, network: Network, trained: Trained, parts: Splits, record: Record) -> None:
+    def __init__(
+        self,
+        network: Network,
+        trained: Trained,
+        parts: Splits,
+        record: Record,
+        run: str | None = None,
+    ) -> None:
         self.trained, self.parts, self.record = trained, parts, record
-        self.network, self.figures = network, {}
+        self.network, self.run = network, run or record.run
+        self.figures: dict[str, Figure] = {}
         self.draws = record.run == network.name
         self.by_seed = {
             seed: evaluation.score(parts.testing, scores, record.settings)
@@ -82,7 +93,7 @@ class Report:
 
     def save(self, **facts: Any) -> None:
         """Record everything under the record's run; `facts` go into its metrics."""
-        record, run = self.record, self.record.run
+        record, run = self.record, self.run
         for name, figure in self.figures.items():
             record.save_figure(figure, f"{run}_{name}")
         record.save_table(self.trained.history, f"{run}_history")

@@ -1,17 +1,14 @@
-"""The executed notebooks as web pages: ``python -m irmas_utils.paper.site sample``."""
+"""The executed notebooks as web pages: ``python -m irmas_utils site sample``."""
 
-import argparse
 import html
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import nbformat
 from nbconvert import HTMLExporter
 
 from irmas_utils.data import corpus
-from irmas_utils.project import files as atomic
-from irmas_utils.project import records, settings
+from irmas_utils.project import files, records
+from irmas_utils.project.settings import Settings
 
 PAPER = (
     "Recognizing predominant musical instruments in music using deep learning techniques "
@@ -32,26 +29,15 @@ NAVIGATION = (
 )
 
 
-def build(profile: str) -> Path:
-    """Convert every executed notebook of a profile and write the front page.
-
-    Parameters
-    ----------
-    profile : str
-        Its results must be there.
-
-    Returns
-    -------
-    Path
-        ``results/<profile>/site/index.html``.
-    """
-    folder = records.results_dir(profile)
+def build(settings: Settings) -> Path:
+    """Convert every executed notebook of a profile and write the front page, which is returned."""
+    folder = records.results_dir(settings.profile)
     notebooks = sorted((folder / "notebooks").glob("[0-9]*[!d].ipynb"))
     names = [path.stem for path in notebooks]
     for path in notebooks:
-        atomic.write_text(folder / "site" / f"{path.stem}.html", _page(path, names))
+        files.write_text(folder / "site" / f"{path.stem}.html", _page(path, names))
     index = folder / "site" / "index.html"
-    atomic.write_text(index, _front_page(profile, notebooks))
+    files.write_text(index, _front_page(settings, notebooks))
     return index
 
 
@@ -64,14 +50,14 @@ def _page(notebook: Path, names: list[str]) -> str:
     return head + body + tag + closing + NAVIGATION.format(links=links) + content
 
 
-def _front_page(profile: str, notebooks: list[Path]) -> str:
+def _front_page(settings: Settings, notebooks: list[Path]) -> str:
     items = "".join(_item(path) for path in notebooks)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>irmas-notebooks</title><style>{STYLE}</style></head><body>"
-        f"<h1>{html.escape(PAPER)}, re-run</h1>{_note(profile)}"
-        f"<h2>Results</h2>{_results(profile)}<h2>Notebooks</h2><ol>{items}</ol></body></html>\n"
+        f"<h1>{html.escape(PAPER)}, re-run</h1>{_note(settings)}"
+        f"<h2>Results</h2>{_results(settings.profile)}<h2>Notebooks</h2><ol>{items}</ol></body></html>\n"
     )
 
 
@@ -85,11 +71,11 @@ def _item(notebook: Path) -> str:
     )
 
 
-def _note(profile: str) -> str:
-    if settings.load(profile).corpus.source == "irmas":
+def _note(settings: Settings) -> str:
+    if settings.corpus.source == "irmas":
         return ""
     return (
-        f'<p class="note">Data: {corpus.name(settings.load(profile))}. These scores show that '
+        f'<p class="note">Data: {corpus.name(settings)}. These scores show that '
         "the code works; they say nothing about IRMAS.</p>"
     )
 
@@ -98,15 +84,3 @@ def _results(profile: str) -> str:
     table = records.load_table(profile, "comparison")
     image = '<img src="../figures/comparison.png" alt="Micro F1 of every system">'
     return table.to_html(index=False, float_format="%.3f", na_rep="", border=0) + image
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run from the command line; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m irmas_utils.paper.site", description=__doc__)
-    parser.add_argument("profile")
-    print(f"site: {build(parser.parse_args(arguments).profile)}", flush=True)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

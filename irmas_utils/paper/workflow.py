@@ -1,13 +1,14 @@
-"""Run the paper: ``python -m irmas_utils.paper.workflow --profile sample``.
+"""Run the paper: ``irmas paper --profile sample``.
 
-Snakemake decides what to run from the graph in the Snakefile; this module tells it which source
-files a notebook depends on, keeps two runs from writing the same results at once, and says in the
-end what happened.
+Snakemake decides what to run from the graph in the Snakefile, whose jobs stand in `paper.jobs`.
+This module keeps two runs from writing the same results at once, notices results that are not
+what was made, and says in the end what happened.
 """
 
-import argparse
 import contextlib
 import functools
+import hashlib
+import json
 import os
 import re
 import subprocess
@@ -15,11 +16,12 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
+from irmas_utils.paper import jobs
 from irmas_utils.project import files, paths, records, settings
-from irmas_utils.project.errors import IrmasError
-
-PACKAGE = paths.PACKAGE
+from irmas_utils.project.errors import NotebookError
+from irmas_utils.project.settings import Settings
 
 
 @contextlib.contextmanager
@@ -53,22 +55,69 @@ def run(profile: str, targets: Sequence[str], cores: int, options: Sequence[str]
     ------
     SettingsError
         If the profile is missing or malformed.
+    NotebookError
+        If there is no such notebook.
     """
-    folder = records.results_dir(settings.load(profile).profile)
-    wanted = [str(folder / "notebooks" / f"{name}.ipynb") for name in targets]
-    command = [sys.executable, "-m", "snakemake", *wanted, "--cores", str(cores), *options]
-    # Our own lock outlives a killed run correctly; Snakemake's has to be removed by hand.
-    command += ["--nolock", "--rerun-incomplete", "--config", f"profile={profile}"]
+    cfg = settings.load(profile)
+    folder = records.results_dir(cfg.profile)
+    wanted = [str(_job(cfg, name).output(folder)) for name in targets]
+    whole = not wanted and not options
     waiting = f"Waiting for another run in {folder} to end …"
     with files.locked(folder / ".lock", waiting), compiled_once() as environment:
-        before = _state(folder)
+        state = _State(folder)
+        altered = state.forget_altered()
+        made_from = _digest(cfg)
+        if whole and not altered and state.made_from == made_from:
+            print(f"Nothing to run: up to date. Results: {folder}")
+            return 0
+        command = [sys.executable, "-m", "snakemake", *wanted, "--cores", str(cores), *options]
+        # Our own lock outlives a killed run correctly; Snakemake's has to be removed by hand.
+        command += ["--nolock", "--rerun-incomplete", "--config", f"profile={profile}"]
         status = _snakemake(command, environment, folder / "snakemake.log", verbose=bool(options))
-        if status == 0:
-            changed = _state(folder) != before
-            print(f"{'Finished' if changed else 'Nothing to run: up to date'}. Results: {folder}")
-        else:
+        if status:
             print(f"Stopped. What was finished is kept in {folder}", file=sys.stderr)
+        elif not {"--dry-run", "--dryrun", "-n"} & {*options}:
+            state.remember(made_from if whole else None)
+            print(f"Finished. Results: {folder}")
     return status
+
+
+def redraw(profile: str, figure: str) -> int:
+    """Execute the notebook that draws a figure again; what it trained is read back.
+
+    Raises
+    ------
+    NotebookError
+        If no notebook of a finished run draws such a figure; the message says which there are.
+    """
+    folder = records.results_dir(settings.load(profile).profile)
+    drawn = {
+        Path(file).stem: notebook
+        for file, (notebook, run, _) in jobs.outputs(folder).items()
+        if file.startswith("figures/") and run in (None, "lstm", "fft")
+    }
+    if figure not in drawn:
+        raise NotebookError(
+            figure,
+            found="no such figure",
+            expected=f"one of {', '.join(sorted(drawn))}" if drawn else "a finished run",
+            remedy="Check the name." if drawn else f"Run `make paper PROFILE={profile}` first.",
+        )
+    return run(profile, [drawn[figure]], 1, ["--force", "--quiet", "all"])
+
+
+def _job(cfg: Settings, name: str) -> jobs.Job:
+    """Find a job by its name, or a notebook by its number."""
+    known = jobs.jobs(cfg)
+    numbered = [key for key, job in known.items() if job.run is None and key[:2] == name.zfill(2)]
+    if name not in known and not numbered:
+        raise NotebookError(
+            name,
+            found="no such notebook",
+            expected=f"one of {', '.join(key for key, job in known.items() if job.run is None)}",
+            remedy="Check the spelling, or give its number.",
+        )
+    return known[name if name in known else numbered[0]]
 
 
 def _snakemake(command: list[str], environment: dict[str, str], log: Path, verbose: bool) -> int:
@@ -89,25 +138,64 @@ def _snakemake(command: list[str], environment: dict[str, str], log: Path, verbo
     return status
 
 
-def _state(folder: Path) -> dict[Path, int]:
-    return {path: path.stat().st_mtime_ns for path in folder.rglob("*.ipynb")}
+def _digest(cfg: Settings) -> str:
+    """Return a hash of all that the whole paper of a profile is made from."""
+    parts = {name: jobs.made_from(job, cfg) for name, job in jobs.jobs(cfg).items()}
+    parts |= {"data": jobs.data(cfg), "site": jobs.site()}
+    return hashlib.blake2b(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run from the command line; returns the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m irmas_utils.paper.workflow", description=__doc__
-    )
-    parser.add_argument("--profile", default="sample")
-    parser.add_argument("--notebook", action="append", default=[], metavar="NAME")
-    parser.add_argument("--cores", type=int, default=os.cpu_count() or 1)
-    options, rest = parser.parse_known_args(arguments)
-    try:
-        return run(options.profile, options.notebook, options.cores, rest)
-    except IrmasError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+class _State:
+    """What the results of a profile were when they had been made: size, time and content.
 
+    A result that is not what was made, edited or deleted, is made again: the executed notebook
+    that it belongs to is removed, so that Snakemake misses it. Sizes and times are compared
+    first, and contents where these differ.
+    """
 
-if __name__ == "__main__":
-    sys.exit(main())
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.file = folder, folder / "state.json"
+        try:
+            kept = json.loads(self.file.read_text(encoding="utf-8"))
+            self.made_from, self.files = kept["made_from"], dict(kept["files"])
+        except (OSError, ValueError, KeyError, TypeError):
+            self.made_from, self.files = None, {}
+
+    def remember(self, made_from: str | None) -> None:
+        """Keep what the results are now."""
+        found = {}
+        for path in sorted(self.folder.glob("*/**/*")):
+            if path.is_file() and not path.name.startswith(".") and ".failed" not in path.name:
+                name, status = path.relative_to(self.folder).as_posix(), path.stat()
+                stamp = [status.st_size, status.st_mtime_ns]
+                before = self.files.get(name, [])
+                found[name] = [*stamp, before[2] if before[:2] == stamp else files.digest(path)]
+        files.write_json(self.file, {"made_from": made_from, "files": found})
+
+    def forget_altered(self) -> list[str]:
+        """Name the results that are not what was made, and remove what would hide that."""
+        made_by = jobs.outputs(self.folder)
+        altered = [name for name, kept in self.files.items() if self._differs(name, kept, made_by)]
+        for name in altered:
+            print(f"{name} is not what was made; it is made again.")
+            self._executed(name, made_by).unlink(missing_ok=True)
+        return altered
+
+    def _differs(self, name: str, kept: list[Any], made_by: dict[str, Any]) -> bool:
+        path = self.folder / name
+        if not path.is_file():
+            return True
+        status = path.stat()
+        if [status.st_size, status.st_mtime_ns] == kept[:2]:
+            return False
+        digest = files.digest(path)
+        # A notebook that was run by hand has entered what it wrote in its manifest.
+        return digest not in (kept[2], made_by.get(name, (None, None, None))[2])
+
+    def _executed(self, name: str, made_by: dict[str, Any]) -> Path:
+        if name.startswith("site/"):
+            return self.folder / "site" / "index.html"
+        for file, (notebook, run, _) in made_by.items():
+            if name in (file, f"manifests/{records.manifest_name(notebook, run)}"):
+                return jobs.Job(notebook, run, {}, ()).output(self.folder)
+        return self.folder / name

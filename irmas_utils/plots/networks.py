@@ -9,7 +9,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from irmas_utils import INSTRUMENTS
 from irmas_utils.plots.style import (
     COLOURS,
     axes_or_new,
@@ -17,6 +16,7 @@ from irmas_utils.plots.style import (
     score_each_instrument,
 )
 from irmas_utils.plots.training import training_curves
+from irmas_utils.project.vocabulary import INSTRUMENTS
 
 MARKERS = "osD^vPX"
 

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
-from irmas_utils import INSTRUMENTS, metrics
+from irmas_utils import metrics
 from irmas_utils.plots.style import (
     COLOURS,
     SLANT,
@@ -18,6 +18,7 @@ from irmas_utils.plots.style import (
     rows_of_scores,
     score_each_instrument,
 )
+from irmas_utils.project.vocabulary import INSTRUMENTS
 
 MARKERS = {"ours": "o", "trivial": "s", "published": "D"}
 QUANTITIES = {"precision": "--", "recall": "-.", "f1": "-"}

@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
-from irmas_utils import INSTRUMENT_NAMES, INSTRUMENTS
 from irmas_utils.project.settings import Settings
+from irmas_utils.project.vocabulary import INSTRUMENT_NAMES, INSTRUMENTS
 
 NAMES = tuple(INSTRUMENT_NAMES[code] for code in INSTRUMENTS)
 

@@ -1,6 +1,6 @@
 """Run one notebook with papermill, guarded against what papermill lets pass.
 
-``python -m irmas_utils.project.execute notebooks/04_fft_model.ipynb out.ipynb -p profile full``
+``python -m irmas_utils execute notebooks/04_fft_model.ipynb out.ipynb -p profile full``
 
 papermill only warns about a parameter that the notebook does not have, lets the defaults win when
 the ``parameters`` tag is lost, and needs a kernel of the recorded name. Here an unknown parameter
@@ -8,14 +8,11 @@ is an error, exactly one tagged cell is required, the kernel is python3, and the
 whole or not at all: when a notebook fails, what was executed of it is kept under another name.
 """
 
-import argparse
 import ast
 import json
 import os
 import sys
 import tempfile
-import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,26 +26,18 @@ import yaml  # noqa: E402
 from papermill.exceptions import PapermillException  # noqa: E402
 from traitlets.config import Config  # noqa: E402
 
-from irmas_utils.project import files as atomic  # noqa: E402
-from irmas_utils.project.errors import IrmasError, NotebookError  # noqa: E402
-
-KERNEL = "python3"
+from irmas_utils.project import files  # noqa: E402
+from irmas_utils.project.errors import NotebookError  # noqa: E402
 
 
 def execute(notebook: str | Path, output: str | Path, parameters: dict[str, Any]) -> Path:
-    """Execute a notebook and write the result.
+    """Execute a notebook, write the result to `output` and return that path.
 
     Parameters
     ----------
     notebook, output : str or Path
-        Source, and where the executed notebook goes.
     parameters : dict
         JSON values for names that the notebook's ``parameters`` cell assigns.
-
-    Returns
-    -------
-    Path
-        `output`.
 
     Raises
     ------
@@ -66,7 +55,7 @@ def execute(notebook: str | Path, output: str | Path, parameters: dict[str, Any]
             remedy="Check the spelling.",
         )
     failed = output.with_name(f"{output.stem}.failed{output.suffix}")
-    with atomic.replacing(output) as temporary:
+    with files.replacing(output) as temporary:
         try:
             _run(notebook, temporary, parameters)
         except (PapermillException, RuntimeError) as error:  # the latter where a kernel dies
@@ -77,32 +66,6 @@ def execute(notebook: str | Path, output: str | Path, parameters: dict[str, Any]
     return output
 
 
-def _run(notebook: Path, output: Path, parameters: dict[str, Any]) -> None:
-    # Trainings print a line an epoch instead of drawing a bar that nobody watches.
-    os.environ["IRMAS_BATCH"] = "1"
-    # Not where TMPDIR says: a socket's path has a hundred characters at most.
-    with tempfile.TemporaryDirectory(prefix="irmas-", dir="/tmp") as folder:
-        papermill.execute_notebook(
-            notebook,
-            output,
-            parameters,
-            kernel_name=KERNEL,
-            language="python",
-            progress_bar=False,
-            # A kernel warns at each start that local sockets are not encrypted.
-            extra_arguments=["--IPKernelApp.log_level=40"],
-            cwd=notebook.resolve().parent,
-            config=_own_sockets(folder),
-        )
-
-
-def _own_sockets(folder: str) -> Config:
-    """Let the kernel listen in `folder`: two that start together may choose the same TCP port."""
-    return Config(
-        {"KernelManager": {"transport": "ipc", "connection_file": f"{folder}/kernel.json"}}
-    )
-
-
 def _failure(notebook: Path, failed: Path, error: Exception) -> NotebookError:
     return NotebookError(
         notebook,
@@ -110,6 +73,27 @@ def _failure(notebook: Path, failed: Path, error: Exception) -> NotebookError:
         expected="every cell to run",
         remedy=f"The cells up to the failure, with their outputs, are in {failed}.",
     )
+
+
+def _run(notebook: Path, output: Path, parameters: dict[str, Any]) -> None:
+    # Trainings print a line an epoch instead of drawing a bar that nobody watches.
+    os.environ["IRMAS_BATCH"] = "1"
+    # Not where TMPDIR says: a socket's path has a hundred characters at most.
+    with tempfile.TemporaryDirectory(prefix="irmas-", dir="/tmp") as folder:
+        sockets = f"{folder}/kernel.json"
+        papermill.execute_notebook(
+            notebook,
+            output,
+            parameters,
+            kernel_name="python3",
+            language="python",
+            progress_bar=False,
+            # A kernel warns at each start that local sockets are not encrypted.
+            extra_arguments=["--IPKernelApp.log_level=40"],
+            cwd=notebook.resolve().parent,
+            # Two that start together may choose the same TCP port.
+            config=Config({"KernelManager": {"transport": "ipc", "connection_file": sockets}}),
+        )
 
 
 def parameters_of(notebook: str | Path) -> dict[str, Any]:
@@ -173,28 +157,3 @@ def parse_value(text: str) -> Any:
         except (ValueError, yaml.YAMLError):
             continue
     return text
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run from the command line; returns the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m irmas_utils.project.execute", description=__doc__
-    )
-    parser.add_argument("notebook")
-    parser.add_argument("output")
-    parser.add_argument("-p", nargs=2, action="append", default=[], metavar=("KEY", "VALUE"))
-    options = parser.parse_args(arguments)
-    parameters = {key: parse_value(value) for key, value in options.p}
-    start = time.monotonic()
-    try:
-        execute(options.notebook, options.output, parameters)
-    except IrmasError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    name = Path(options.output).stem
-    print(f"{name}: executed in {time.monotonic() - start:.0f} s", flush=True)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -69,8 +69,20 @@ def write_json(target: str | Path, value: Any) -> None:
     write_text(target, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def sha256(path: str | Path) -> str:
+    """Return the SHA-256 of a file's content, in hexadecimal digits."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest(path: str | Path) -> str:
+    """Return the BLAKE2b hash of a file's content as 32 hexadecimal digits: faster than SHA-256."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
 @contextmanager
-def locked(path: str | Path, waiting: str) -> Iterator[None]:
+def locked(path: str | Path, waiting: str = "") -> Iterator[None]:
     """Hold the lock file `path`; print `waiting` while another process holds it.
 
     Child processes inherit the lock, so it lasts until the last of them has ended, also when this
@@ -83,15 +95,10 @@ def locked(path: str | Path, waiting: str) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print(waiting, flush=True)
+            if waiting:
+                print(waiting, flush=True)
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
-
-
-def digest(path: str | Path) -> str:
-    """Return the BLAKE2b hash of a file's content as 32 hexadecimal digits."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 def known_digest(path: str | Path) -> str:

@@ -19,7 +19,6 @@ PACKAGE = Path(__file__).resolve().parent.parent
 ROOT = PACKAGE.parent
 PROFILES = ROOT / "profiles"
 NOTEBOOKS = ROOT / "notebooks"
-PUBLISHED = PACKAGE / "data" / "published"
 
 
 def _from_environment(variable: str, default: Path) -> Path:

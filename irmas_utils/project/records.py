@@ -19,11 +19,10 @@ import matplotlib.figure
 import numpy as np
 import pandas as pd
 
-from irmas_utils import INSTRUMENTS
-from irmas_utils.project import files as atomic
-from irmas_utils.project import paths
+from irmas_utils.project import files, paths
 from irmas_utils.project.errors import DataError
 from irmas_utils.project.settings import Settings
+from irmas_utils.project.vocabulary import INSTRUMENTS
 
 PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn", "matplotlib", "pandas")
 
@@ -76,24 +75,24 @@ class Record:
     def save_figure(self, figure: matplotlib.figure.Figure, name: str) -> None:
         """Write a figure as PNG (for screens) and PDF (for print)."""
         for suffix, options in {"png": {"dpi": 150}, "pdf": {}}.items():
-            with atomic.replacing(self.folder / "figures" / f"{name}.{suffix}") as temporary:
+            with files.replacing(self.folder / "figures" / f"{name}.{suffix}") as temporary:
                 # Without a date the same figure is the same file, byte for byte.
                 dateless = {"CreationDate": None} if suffix == "pdf" else {"Software": None}
                 figure.savefig(temporary, bbox_inches="tight", metadata=dateless, **options)
-            self._enter(f"figures/{name}.{suffix}")
+            self.enter(f"figures/{name}.{suffix}")
 
     def save_table(self, table: pd.DataFrame, name: str) -> None:
         """Write a table as CSV (all digits) and Markdown (three decimals)."""
-        atomic.write_text(self.folder / "tables" / f"{name}.csv", table.to_csv(index=False))
+        files.write_text(self.folder / "tables" / f"{name}.csv", table.to_csv(index=False))
         markdown = table.to_markdown(index=False, floatfmt=".3f") + "\n"
-        atomic.write_text(self.folder / "tables" / f"{name}.md", markdown)
-        self._enter(f"tables/{name}.csv")
-        self._enter(f"tables/{name}.md")
+        files.write_text(self.folder / "tables" / f"{name}.md", markdown)
+        self.enter(f"tables/{name}.csv")
+        self.enter(f"tables/{name}.md")
 
     def save_metrics(self, metrics: dict[str, Any], name: str) -> None:
         """Write metrics as JSON; NaN is refused (ValueError)."""
-        atomic.write_json(self.folder / "metrics" / f"{name}.json", metrics)
-        self._enter(f"metrics/{name}.json")
+        files.write_json(self.folder / "metrics" / f"{name}.json", metrics)
+        self.enter(f"metrics/{name}.json")
 
     def save_predictions(
         self, clips: pd.DataFrame, scores: np.ndarray, decisions: np.ndarray, name: str
@@ -114,14 +113,15 @@ class Record:
         table = table.reset_index(drop=True)
         table[[f"score_{code}" for code in INSTRUMENTS]] = scores.astype(np.float32)
         table[[f"decision_{code}" for code in INSTRUMENTS]] = decisions.astype(int)
-        atomic.write_text(
+        files.write_text(
             self.folder / "predictions" / f"{name}.csv",
             # Nine digits bring a float32 back exactly.
             table.to_csv(index=False, float_format="%.9g"),
         )
-        self._enter(f"predictions/{name}.csv")
+        self.enter(f"predictions/{name}.csv")
 
-    def _enter(self, file: str) -> None:
+    def enter(self, file: str) -> None:
+        """Add a file that lies in the results to the manifest; the ``save_`` methods do."""
         self.entries[file] = {
             "notebook": self.notebook,
             "run": self.run,
@@ -130,11 +130,16 @@ class Record:
             "data": self.data,
             "source": source_hash(),
             "versions": _versions(),
-            "sha256": _sha256(self.folder / file),
+            "digest": files.digest(self.folder / file),
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        name = f"{self.notebook}-{self.run}" if self.run else self.notebook
-        atomic.write_json(self.folder / "manifests" / f"{name}.json", self.entries)
+        part = self.folder / "manifests" / manifest_name(self.notebook, self.run)
+        files.write_json(part, self.entries)
+
+
+def manifest_name(notebook: str, run: str | None) -> str:
+    """Return the file name of the manifest that one execution of a notebook writes."""
+    return f"{notebook}-{run}.json" if run else f"{notebook}.json"
 
 
 def results_dir(profile: str) -> Path:
@@ -205,7 +210,7 @@ def merge_manifests(profile: str) -> dict[str, Any]:
     for part in sorted((folder / "manifests").glob("*.json")):
         merged |= json.loads(part.read_text(encoding="utf-8"))
     merged = dict(sorted(merged.items()))
-    atomic.write_json(folder / "manifest.json", merged)
+    files.write_json(folder / "manifest.json", merged)
     return merged
 
 
@@ -222,8 +227,3 @@ def source_hash() -> str:
 @functools.cache
 def _versions() -> dict[str, str]:
     return {name: importlib.metadata.version(name) for name in PACKAGES}
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

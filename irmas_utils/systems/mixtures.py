@@ -18,12 +18,12 @@ import numpy as np
 import pandas as pd
 import soundfile
 
-from irmas_utils import INSTRUMENTS
 from irmas_utils.audio import io as audio
 from irmas_utils.data import published
 from irmas_utils.data.index import fingerprint
-from irmas_utils.project import files as atomic
 from irmas_utils.project import paths
+from irmas_utils.project.files import replacing
+from irmas_utils.project.vocabulary import INSTRUMENTS
 
 SEGMENTS = (2, 6)  # a segment is one excerpt long, so 6 to 18 s of IRMAS
 GAIN_RANGE_DB = 6.0
@@ -94,11 +94,7 @@ def _draw(
 def render(mixture: Mixture, files: list[str]) -> tuple[np.ndarray, int]:
     """Mix the excerpts of `mixture`.
 
-    Parameters
-    ----------
-    mixture : Mixture
-    files : list of str
-        Path of every row of the table that `plan` was given.
+    `files` holds the path of every row of the table that `plan` was given.
 
     Returns
     -------
@@ -157,7 +153,7 @@ def make(table: pd.DataFrame, n_mixtures: int, seed: int) -> pd.DataFrame:
         path = _path(mixture, fingerprint(table))
         if not path.is_file():
             samples, rate = render(mixture, files)
-            with atomic.replacing(path) as temporary:
+            with replacing(path) as temporary:
                 soundfile.write(temporary, samples, rate, subtype="PCM_16")
         recording = recordings[mixture.sources[0][0]]
         rows.append((str(path), path.stem, mixture.labels, recording))

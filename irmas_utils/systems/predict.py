@@ -1,4 +1,4 @@
-"""Name the instruments in audio files: ``python -m irmas_utils.systems.predict FILE… [--json]``.
+"""Name the instruments in audio files: ``python -m irmas_utils predict FILE… [--json]``.
 
 Any format that libsndfile reads, any length, rate and number of channels. A file is read block
 by block, so an hour takes no more memory than a minute. The model is the one named, or one that
@@ -6,31 +6,26 @@ this project trained (``results/<profile>/models/``), or else EfficientAT as its
 it, which has never seen IRMAS. Notebook: 11_your_own_audio.ipynb.
 """
 
-import argparse
 import json
-import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import soundfile
-import soxr
 
-from irmas_utils import INSTRUMENT_NAMES, INSTRUMENTS
 from irmas_utils.audio import io as audio
 from irmas_utils.audio import windows
-from irmas_utils.data import weights
+from irmas_utils.data import fetch
 from irmas_utils.models import efficientat
 from irmas_utils.project import paths
-from irmas_utils.project.errors import AudioError, IrmasError, ModelError
-from irmas_utils.systems import saved
-from irmas_utils.systems.saved import Recognizer
+from irmas_utils.project.errors import AudioError, ModelError
+from irmas_utils.project.vocabulary import IRMAS
+from irmas_utils.systems.recognizer import Recognizer, describe
 
-_BLOCK_SECONDS = 10
 UNTRAINED = "EfficientAT mn04_as, untrained on IRMAS"
 UNTRAINED_THRESHOLD = 0.014
 """Global threshold of the untrained network, chosen on mixtures of IRMAS's training excerpts."""
@@ -43,30 +38,34 @@ class Prediction:
     Attributes
     ----------
     path : Path
+    recognizer : Recognizer
+        The model.
     sample_rate, channels : int
         Of the file.
     duration : float
         In seconds.
-    scores : numpy.ndarray, (11,)
-        Of the whole file.
-    named : numpy.ndarray of bool, (11,)
-        Where the score is above the instrument's threshold.
-    window : float
-        Length of a window in seconds.
     starts : numpy.ndarray, (n_windows,)
         In seconds.
-    window_scores : numpy.ndarray, (n_windows, 11)
+    window_scores : numpy.ndarray, (n_windows, n_labels)
     """
 
     path: Path
+    recognizer: Recognizer
     sample_rate: int
     channels: int
     duration: float
-    scores: np.ndarray
-    named: np.ndarray
-    window: float
     starts: np.ndarray
     window_scores: np.ndarray
+
+    @cached_property
+    def scores(self) -> np.ndarray:
+        """Of the whole file: (n_labels,)."""
+        return windows.aggregate(self.window_scores, self.recognizer.aggregation)
+
+    @property
+    def named(self) -> np.ndarray:
+        """Whether each label's score is above its threshold: bool, (n_labels,)."""
+        return self.scores > np.array(self.recognizer.thresholds)
 
     @property
     def edges(self) -> np.ndarray:
@@ -74,7 +73,8 @@ class Prediction:
 
         Windows overlap; a moment belongs to the window whose middle is nearest.
         """
-        between = (self.starts[1:] + self.starts[:-1] + self.window) / 2
+        window = self.recognizer.window / self.recognizer.sample_rate
+        between = (self.starts[1:] + self.starts[:-1] + window) / 2
         return np.concatenate([[0.0], between, [self.duration]])
 
 
@@ -86,42 +86,11 @@ def predict(path: str | Path, recognizer: Recognizer) -> Prediction:
     AudioError
         If the file is missing, unreadable or empty, or holds NaN or infinity.
     """
-    try:
-        with soundfile.SoundFile(os.fsencode(path)) as file:
-            blocks = _blocks(file, recognizer.sample_rate, path)
-            starts, window_scores = recognizer.score_windows(blocks)
-            rate, channels, duration = file.samplerate, file.channels, file.tell() / file.samplerate
-    except (soundfile.LibsndfileError, OSError) as error:
-        raise _unusable(path, str(error)) from error
-    if not len(starts):
-        raise _unusable(path, "no samples")
-    scores = windows.aggregate(window_scores, recognizer.aggregation)
-    named = scores > np.array(recognizer.thresholds)
-    window = recognizer.window / recognizer.sample_rate
-    return Prediction(
-        Path(path), rate, channels, duration, scores, named, window, starts, window_scores
-    )
-
-
-def _blocks(file: soundfile.SoundFile, rate: int, path: str | Path) -> Iterator[np.ndarray]:
-    """Yield the file in mono at `rate`, a few seconds at a time."""
-    resampler = soxr.ResampleStream(file.samplerate, rate, 1, dtype="float32")
-    more = True
-    while more:
-        block = file.read(_BLOCK_SECONDS * file.samplerate, dtype="float32", always_2d=True)
-        if not np.isfinite(block).all():
-            raise _unusable(path, "samples that are NaN or infinite")
-        more = len(block) > 0
-        yield resampler.resample_chunk(audio.mono(block), last=not more)
-
-
-def _unusable(path: str | Path, found: str) -> AudioError:
-    return AudioError(
-        path,
-        found=found,
-        expected="an audio file that libsndfile reads, with at least one sample",
-        remedy="Convert it to WAV or FLAC, or leave it out.",
-    )
+    with audio.opened(path) as file:
+        blocks = audio.stream(file, recognizer.sample_rate)
+        starts, window_scores = recognizer.score_windows(blocks)
+        about = file.samplerate, file.channels, file.tell() / file.samplerate
+    return Prediction(Path(path), recognizer, *about, starts, window_scores)
 
 
 def default_recognizer() -> Recognizer:
@@ -136,12 +105,12 @@ def default_recognizer() -> Recognizer:
         If there is neither, or the model found is damaged.
     """
     found = sorted(paths.results_root().glob("*/models/*.keras"), key=_preference)
-    return saved.load(found[-1]) if found else untrained()
+    return Recognizer.load(found[-1]) if found else untrained()
 
 
 def _preference(path: Path) -> tuple[bool, float]:
     try:
-        data = saved.describe(path)["provenance"].get("data")
+        data = describe(path)["provenance"].get("data")
     except ModelError:  # to be told of only if there is nothing else
         return False, 0.0
     return data == "IRMAS", path.stat().st_mtime
@@ -149,27 +118,26 @@ def _preference(path: Path) -> tuple[bool, float]:
 
 def untrained() -> Recognizer:
     """Return EfficientAT with the outputs of our instruments, as published. Raises ModelError."""
-    path, reason = weights.available()
+    path, reason = fetch.available()
     if path is None:
         raise ModelError(
             "default model",
             found=f"no trained model in {paths.results_root()}, nor published weights ({reason})",
             expected="one of the two",
-            remedy="Train one with `make notebook NAME=07_other_networks`, or name one with "
-            "--model.",
+            remedy="Train one (`make notebook NAME=07_other_networks`), or name one (--model).",
         )
     rate = efficientat.SAMPLE_RATE
     return Recognizer(
-        efficientat.pretrained(path, len(INSTRUMENTS)),
+        efficientat.pretrained(path, len(IRMAS.codes)),
         sample_rate=rate,
         window=3 * rate,
         hop=3 * rate // 2,
-        thresholds=(UNTRAINED_THRESHOLD,) * len(INSTRUMENTS),
-        provenance={"name": UNTRAINED, "data": "AudioSet", "licence": weights.MN04.licence},
+        thresholds=(UNTRAINED_THRESHOLD,) * len(IRMAS.codes),
+        provenance={"name": UNTRAINED, "data": "AudioSet", "licence": fetch.MN04.licence},
     )
 
 
-def label_table(prediction: Prediction, recognizer: Recognizer) -> pd.DataFrame:
+def label_table(prediction: Prediction) -> pd.DataFrame:
     """Return a row an instrument, the most probable first: what is said of the whole file.
 
     Returns
@@ -179,9 +147,9 @@ def label_table(prediction: Prediction, recognizer: Recognizer) -> pd.DataFrame:
     """
     table = pd.DataFrame(
         {
-            "instrument": [INSTRUMENT_NAMES[code] for code in INSTRUMENTS],
+            "instrument": [IRMAS.name(label) for label in prediction.recognizer.labels],
             "probability": prediction.scores,
-            "threshold": recognizer.thresholds,
+            "threshold": prediction.recognizer.thresholds,
             "named": prediction.named,
         }
     )
@@ -189,23 +157,24 @@ def label_table(prediction: Prediction, recognizer: Recognizer) -> pd.DataFrame:
 
 
 def as_dict(prediction: Prediction) -> dict[str, Any]:
-    """Return a prediction as plain JSON values; scores by instrument code."""
+    """Return a prediction as plain JSON values; scores by label."""
+    labels = prediction.recognizer.labels
+
+    def by_label(scores: np.ndarray) -> dict[str, float]:
+        return {label: round(float(s), 4) for label, s in zip(labels, scores, strict=True)}
+
     return {
         "file": str(prediction.path),
         "duration": prediction.duration,
         "sample_rate": prediction.sample_rate,
         "channels": prediction.channels,
-        "instruments": [c for c, on in zip(INSTRUMENTS, prediction.named, strict=True) if on],
-        "scores": _by_code(prediction.scores),
+        "instruments": np.array(labels)[prediction.named].tolist(),
+        "scores": by_label(prediction.scores),
         "windows": [
-            {"start": float(start), "scores": _by_code(scores)}
+            {"start": float(start), "scores": by_label(scores)}
             for start, scores in zip(prediction.starts, prediction.window_scores, strict=True)
         ],
     }
-
-
-def _by_code(scores: np.ndarray) -> dict[str, float]:
-    return {code: round(float(s), 4) for code, s in zip(INSTRUMENTS, scores, strict=True)}
 
 
 def as_table(prediction: Prediction) -> str:
@@ -215,7 +184,7 @@ def as_table(prediction: Prediction) -> str:
     lines = [f"{prediction.path}  ({title})"]
     for k in np.argsort(-prediction.scores, kind="stable"):
         mark = "*" if prediction.named[k] else " "
-        name = INSTRUMENT_NAMES[INSTRUMENTS[k]]
+        name = IRMAS.name(prediction.recognizer.labels[k])
         strip = _strip(prediction.window_scores[:, k])
         lines.append(f"  {mark} {name:<16} {prediction.scores[k]:5.3f}  {strip}")
     return "\n".join(lines)
@@ -228,44 +197,25 @@ def _strip(values: np.ndarray, width: int = 60) -> str:
     return "".join("▁▂▃▄▅▆▇█"[height] for height in heights)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run from the command line; returns the exit status, 1 if any file failed."""
-    parser = argparse.ArgumentParser(
-        prog="python -m irmas_utils.systems.predict", description=__doc__
-    )
-    parser.add_argument("files", nargs="+", metavar="FILE", type=Path)
-    parser.add_argument(
-        "--json", action="store_true", help="print JSON, a list with an entry a file"
-    )
-    parser.add_argument("--model", type=Path, help="a saved model (.keras, with its .json)")
-    options = parser.parse_args(arguments)
-    try:
-        recognizer = saved.load(options.model) if options.model else default_recognizer()
-    except IrmasError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+def tell(files: Iterable[Path], recognizer: Recognizer, as_json: bool = False) -> int:
+    """Print what is in each file, as text or as one JSON list; returns how many could not be read.
+
+    Of a file that cannot be read the reason goes to the standard error, and the others follow.
+    """
     name = recognizer.provenance.get("name", "unnamed model")
-    if not options.json:
+    if not as_json:
         print(f"model: {name}. * marks the instruments named.\n")
     entries, failed = [], 0
-    for path in options.files:
+    for path in files:
         try:
             prediction = predict(path, recognizer)
             entries.append(as_dict(prediction) | {"model": name})
-            if not options.json:
+            if not as_json:
                 print(as_table(prediction) + "\n", flush=True)
-        except IrmasError as error:
+        except AudioError as error:
             failed += 1
             entries.append({"file": str(path), "error": str(error), "model": name})
             print(f"error: {error}", file=sys.stderr, flush=True)
-    if options.json:
+    if as_json:
         print(json.dumps(entries, indent=2, ensure_ascii=False))
-    return int(failed > 0)
-
-
-if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except BrokenPipeError:  # the reader, `head` for example, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+    return failed

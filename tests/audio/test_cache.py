@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from conftest import write_clip
 
+from irmas_utils.audio import io as audio
 from irmas_utils.audio.cache import FeatureCache
 from irmas_utils.project.errors import AudioError
 
@@ -50,10 +51,6 @@ def test_a_changed_file_recomputes_and_a_moved_one_does_not(clip, tmp_path):
     assert not np.array_equal(cache(moved), before)
 
 
-def first_samples(samples, shape):
-    return samples[: np.prod(shape)].reshape(shape)
-
-
 def test_every_shape_comes_back(clip):
     for shape in [(12,), (3, 4), (2, 2, 3), (0, 4)]:
         cache = FeatureCache(
@@ -81,11 +78,33 @@ def test_an_entry_cut_short_is_made_again(clip, keep):
     assert np.array_equal(cache(clip), before)
 
 
-def test_a_failure_leaves_nothing_behind(clip, tmp_path):
+def test_all_channels_come_at_the_rate_asked_for(clip):
+    expected, _ = audio.read(clip)
+    for rate, resampled in ((44100, expected), (22050, audio.resample(expected, 44100, 22050))):
+        cache = FeatureCache("whole", lambda x, rate: x * rate, mono=False, sample_rate=rate)
+        np.testing.assert_array_equal(cache(clip), resampled * np.float32(rate))
+    own = FeatureCache("whole", lambda x, rate: x * rate, mono=False)
+    np.testing.assert_array_equal(own(clip), expected * np.float32(44100))
+
+
+def test_a_failed_feature_is_not_kept(clip):
     def broken(samples):
         raise AudioError("x", found="a", expected="b", remedy="c")
 
     cache = FeatureCache("broken", broken)
     with pytest.raises(AudioError):
         cache(clip)
-    assert not list(cache.folder.rglob("*")) if cache.folder.exists() else True
+    assert not cache.entry(clip).exists()
+
+
+def test_a_failed_write_leaves_nothing_behind(clip, monkeypatch):
+    def full(source, target):
+        raise OSError("No space left on device")
+
+    cache = FeatureCache("head", Counting())
+    with monkeypatch.context() as patch:
+        patch.setattr("os.replace", full)
+        with pytest.raises(OSError, match="No space"):
+            cache(clip)
+    assert [path for path in cache.folder.rglob("*") if path.is_file()] == []
+    assert len(cache(clip)) == 10

@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from irmas_utils import INSTRUMENTS
 from irmas_utils.audio import features
 from irmas_utils.project.errors import AudioError
+from irmas_utils.project.vocabulary import INSTRUMENTS
 
 
 def test_labels_become_ones_in_the_fixed_order():

@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 from conftest import write_clip
 
-from irmas_utils import INSTRUMENTS
 from irmas_utils.audio import io as audio
 from irmas_utils.data import index as dataset
 from irmas_utils.data import integrity
+from irmas_utils.project import files
 from irmas_utils.project.errors import DataError
+from irmas_utils.project.vocabulary import INSTRUMENTS
 
 
 def a_training_clip(root):
@@ -37,7 +38,7 @@ def test_a_part_loads_and_says_what_is_missing(tiny_irmas, keep):
     gaps = integrity.missing(index)
     assert any(gap.startswith("testing Part3: 0 of 766") for gap in gaps)
     with pytest.raises(DataError, match="incomplete IRMAS.*Part3: 0 of 766"):
-        dataset.load_index(tiny_irmas, allow_incomplete=False)
+        integrity.require_complete(tiny_irmas, index)
 
 
 def test_missing_folder_is_one_clear_error(tmp_path):
@@ -124,7 +125,7 @@ def test_names_in_latin1_on_disk(tiny_irmas):
         file.write(b"\xef\xbb\xbfvoi\r\n")
     row = dataset.load_index(tiny_irmas).query("part == 'Part2'").iloc[0]
     assert (row["name"], row["recording"], row["labels"]) == ("Canción-1", "Canción", ("voi",))
-    assert integrity.content_digest(row["path"])
+    assert files.digest(row["path"])
     assert audio.load_mono(row["path"]).shape == (4410,)
 
 

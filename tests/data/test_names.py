@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from irmas_utils import INSTRUMENTS
 from irmas_utils.data import names
+from irmas_utils.project.vocabulary import INSTRUMENTS
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn import metrics as sklearn_metrics
 
-from irmas_utils import INSTRUMENTS, metrics
+from irmas_utils import metrics
+from irmas_utils.project.vocabulary import INSTRUMENTS
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "metrics.json"
 TRAINING_COUNTS = [388, 505, 451, 637, 760, 682, 721, 626, 577, 580, 778]

@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from irmas_utils import INSTRUMENTS
 from irmas_utils.data import index as dataset
 from irmas_utils.metrics import tables as experiment
 from irmas_utils.project import settings
 from irmas_utils.project.errors import DataError
+from irmas_utils.project.vocabulary import INSTRUMENTS
 
 CFG = settings.load("smoke", evaluation={"validation_fraction": 0.5})
 

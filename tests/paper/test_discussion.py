@@ -2,11 +2,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from irmas_utils import INSTRUMENTS, metrics
+from irmas_utils import metrics
 from irmas_utils.paper import discussion, studies
 from irmas_utils.paper.discussion import Idea
 from irmas_utils.project import records, settings
 from irmas_utils.project.errors import DataError
+from irmas_utils.project.vocabulary import INSTRUMENTS
 
 CFG = settings.load("smoke", networks={"variants": ["han-wide", "mn04-balanced"]})
 RNG = np.random.default_rng(0)

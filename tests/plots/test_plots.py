@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
 
-from irmas_utils import INSTRUMENTS, metrics, plots
+from irmas_utils import metrics, plots
 from irmas_utils.paper import claims
 from irmas_utils.plots import signals, style
 from irmas_utils.project import settings
+from irmas_utils.project.vocabulary import INSTRUMENTS
 
 RATE = 44100
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from irmas_utils.__main__ import main
 from irmas_utils.project import execute
 from irmas_utils.project.errors import NotebookError
 
@@ -31,7 +32,7 @@ def test_unknown_parameters_are_an_error(tmp_path, capsys):
     source = notebook(tmp_path / "nb.ipynb", "a = 1")
     with pytest.raises(NotebookError, match="unknown parameter aa.*expected a"):
         execute.execute(source, tmp_path / "out.ipynb", {"aa": 4})
-    assert execute.main([str(source), str(tmp_path / "out.ipynb"), "-p", "aa", "4"]) == 1
+    assert main(["execute", str(source), str(tmp_path / "out.ipynb"), "-p", "aa", "4"]) == 1
     assert capsys.readouterr().err.startswith("error: ")
     assert not (tmp_path / "out.ipynb").exists()
 

@@ -40,7 +40,7 @@ def test_the_same_figure_is_the_same_file(record):
         figure = matplotlib.figure.Figure()
         figure.subplots().plot([1, 2])
         record.save_figure(figure, "curve")
-        hashes.add(tuple(record.entries[f"figures/curve.{s}"]["sha256"] for s in ("png", "pdf")))
+        hashes.add(tuple(record.entries[f"figures/curve.{s}"]["digest"] for s in ("png", "pdf")))
     assert len(hashes) == 1
 
 

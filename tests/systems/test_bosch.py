@@ -4,17 +4,17 @@ import pytest
 import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import f1_score
 
-from irmas_utils import INSTRUMENTS
+from irmas_utils import metrics
 from irmas_utils.audio import features
 from irmas_utils.audio import io as audio
 from irmas_utils.data import index as dataset
-from irmas_utils.project.errors import SettingsError, TrainingError
+from irmas_utils.project.errors import TrainingError
+from irmas_utils.project.vocabulary import INSTRUMENTS
 from irmas_utils.systems import mixtures
-from irmas_utils.systems.bosch import descriptors, streams, svm
-from irmas_utils.systems.bosch import experiments as bosch
-from irmas_utils.systems.bosch.streams import StreamFeatures
+from irmas_utils.systems.bosch import descriptors, experiments, streams, svm
+from irmas_utils.systems.bosch.experiments import EXPERIMENTS, Heard
+from irmas_utils.systems.bosch.streams import STEMS, StreamFeatures
 
 RATE = 16000
 CODES = ("cel", "flu", "voi")
@@ -88,7 +88,7 @@ def parts(index, cache):
 
 def trained(parts, **options):
     classes = parts["fit"]["labels"].str[0].to_numpy(str)
-    return bosch.fit_models(
+    return experiments.fit_models(
         parts["training"], classes, parts["fit"]["recording"].to_numpy(), **options
     )
 
@@ -96,6 +96,12 @@ def trained(parts, **options):
 @pytest.fixture(scope="module")
 def models(parts):
     return trained(parts)
+
+
+@pytest.fixture(scope="module")
+def heard(parts, models):
+    """What the models say of the mixtures and of the testing clips."""
+    return {name: experiments.hear(models, parts[name]) for name in ("validation", "testing")}
 
 
 pytestmark = [
@@ -121,7 +127,7 @@ class TestStreams:
         found = streams.split(samples, RATE, streams.ALL_STREAMS)
         assert tuple(found) == streams.ALL_STREAMS
         assert {len(signal) for signal in found.values()} == {len(samples)}
-        stems = sum(found[stem] for stem in streams.STEMS)
+        stems = sum(found[stem] for stem in STEMS)
         np.testing.assert_allclose(stems, audio.mono(samples), atol=1e-5)
         lead = found["melody"] + found["other"]
         np.testing.assert_allclose(found["lead"], lead, atol=1e-6)
@@ -129,7 +135,7 @@ class TestStreams:
     def test_description_of_a_clip(self):
         samples = excerpt("cel", 0, seconds=5.0)
         described = streams.describe_clip(samples, RATE, streams=["left", "mono", "mid"])
-        assert described.shape == (3, 2, len(descriptors.names()))
+        assert described.shape == (3, 2, descriptors.N_DESCRIPTORS)
         expected = descriptors.describe(samples[-3 * RATE :, 0], RATE)
         np.testing.assert_array_equal(described[0, 1], expected)
         np.testing.assert_array_equal(described[1], described[2])
@@ -150,14 +156,6 @@ class TestStreams:
         monkeypatch.setattr(descriptors, "describe", None)
         again = streams.extract(index[index["split"] == "testing"]["path"])
         np.testing.assert_array_equal(again.streams["mono"], parts["testing"].streams["mono"])
-
-    def test_stems_come_from_the_cache(self, index, monkeypatch):
-        first = streams.stems(index["path"][0])
-        monkeypatch.setattr(streams.separation.SpectralSeparator, "__call__", None)
-        again = streams.stems(index["path"][0])
-        samples, _ = audio.read(index["path"][0])
-        assert tuple(first) == tuple(again) == streams.STEMS
-        np.testing.assert_allclose(sum(again.values()), samples, atol=1e-4)
 
 
 class TestMixtures:
@@ -218,41 +216,68 @@ def random_labels(rng, n):
     return labels
 
 
-class TestAggregation:
-    @settings(deadline=None, max_examples=30)
-    @given(seed=st.integers(0, 10_000), ties=st.booleans())
-    def test_no_threshold_is_better_than_the_chosen_one(self, seed, ties):
-        rng = np.random.default_rng(seed)
-        labels, scores = random_labels(rng, 6), rng.random((6, 11))
-        scores = np.round(scores, 1) if ties else scores
-        threshold, f1 = bosch.choose_threshold(scores, labels)
-        found = f1_score(labels, scores >= threshold, average="micro", zero_division=0)
-        assert found == pytest.approx(f1)
-        for other in np.unique(scores):
-            hits = np.sum(labels[scores >= other])
-            assert 2 * hits / (np.sum(scores >= other) + labels.sum()) <= f1 + 1e-12
+def heard_at_random(rng, labels, n_decimals=None):
+    """One window a clip; coarse probabilities have ties and exact zeros, as a machine's have."""
+    values = {pair: rng.random(labels.shape) for pair in EXPERIMENTS[5].items()}
+    if n_decimals is not None:
+        values = {pair: np.round(value**3, n_decimals) for pair, value in values.items()}
+    return Heard(values, np.arange(len(labels)))
 
+
+class TestThreshold:
+    @settings(deadline=None, max_examples=40)
+    @given(
+        seed=st.integers(0, 10_000),
+        n_decimals=st.sampled_from([None, 1]),
+        how=st.sampled_from(["mean", "max"]),
+    )
+    def test_no_decision_is_better_than_the_chosen_one(self, seed, n_decimals, how):
+        rng = np.random.default_rng(seed)
+        labels = random_labels(rng, 6)
+        heard = heard_at_random(rng, labels, n_decimals)
+        for experiment in (1, 4, 5):
+            heard.probabilities["mono", "mono"] *= rng.random(labels.shape) < 0.7
+            system = experiments.build(experiment, heard, labels, how)
+            scores = system.predict(heard)
+            chosen = metrics.f1(labels, metrics.binarize(scores, system.threshold), "micro")
+            for other in [-1, *np.unique(scores)]:
+                assert (
+                    metrics.f1(labels, metrics.binarize(scores, other), "micro") <= chosen + 1e-12
+                )
+
+    def test_what_scores_exactly_zero_is_named_only_where_naming_all_is_best(self):
+        scores = np.zeros((2, 11))
+        scores[:, 0] = 0.4, 0.0
+        rare = np.zeros((2, 11))
+        rare[0, 0] = 1
+        for labels, named in ((rare, 1), (np.ones((2, 11)), 22)):
+            heard = Heard({("mono", "mono"): scores}, np.arange(2))
+            system = experiments.build(1, heard, labels)
+            assert metrics.binarize(system.predict(heard), system.threshold).sum() == named
+
+
+class TestAggregation:
     def test_the_mean_leaves_silence_out(self):
         first = np.array([[0.2, 0.8], [0.0, 0.0], [0.0, 0.0]])
         second = np.array([[0.4, 0.6], [0.6, 0.4], [0.0, 0.0]])
-        joined = bosch.aggregate([first, second], np.array([0, 0, 1]), 2)
+        joined = experiments.aggregate([first, second], np.array([0, 0, 1]))
         np.testing.assert_allclose(joined, [[0.4, 0.6], [0, 0]])
 
     @given(seed=st.integers(0, 1000), threshold=st.floats(0.05, 0.95))
     def test_the_maximum_is_the_union_of_labels(self, seed, threshold):
         rng = np.random.default_rng(seed)
         heard, clip = rng.random((3, 7, 11)), np.array([0, 0, 0, 1, 1, 2, 2])
-        joined = bosch.aggregate(heard, clip, 3, "max") >= threshold
-        union = [(heard[:, clip == c] >= threshold).any(axis=(0, 1)) for c in range(3)]
+        joined = metrics.binarize(experiments.aggregate(heard, clip, "max"), threshold)
+        union = [(heard[:, clip == c] > threshold).any(axis=(0, 1)) for c in range(3)]
         np.testing.assert_array_equal(joined, union)
 
     def test_a_stream_that_helps_is_added_and_one_that_harms_is_dropped(self):
         rng = np.random.default_rng(0)
         labels = random_labels(rng, 40)
         good = 0.8 * labels + 0.2 * rng.random((40, 11))
-        candidates = {stem: rng.random((40, 11)) for stem in streams.STEMS} | {"lead": good}
-        chosen = bosch.choose_streams(candidates, np.arange(40), labels)
-        assert chosen == ["lead"]
+        heard = heard_at_random(rng, labels)
+        heard.probabilities["lead", "lead"] = good
+        assert experiments.choose_streams(heard, labels) == {"lead": "lead"}
 
 
 class TestMachine:
@@ -310,23 +335,20 @@ class TestMachine:
 
 
 class TestExperiments:
-    def test_who_hears_what(self):
-        models = {stream: f"model of {stream}" for stream in streams.TRAINING_STREAMS}
-        assert bosch.assign(1, models) == {"mono": "model of mono"}
-        assert set(bosch.assign(2, models)) == set(streams.SIDES)
-        assert set(bosch.assign(2, models).values()) == {"model of mono"}
-        assert bosch.assign(3, models) == dict.fromkeys(streams.STEMS, "model of mono")
-        assert bosch.assign(4, models) == {s: f"model of {s}" for s in streams.STEMS}
-        assert set(bosch.assign(5, models)) == set(streams.TRAINING_STREAMS)
-        with pytest.raises(SettingsError, match="one of 1 to 5"):
-            bosch.assign(6, models)
+    def test_each_model_hears_what_an_experiment_gives_it(self, models, parts):
+        one = experiments.hear({"mono": models["mono"]}, only(parts["testing"], "mono"))
+        assert one.probabilities.keys() == {("mono", "mono")}
+        every = experiments.hear(models, parts["testing"])
+        assert len(every.probabilities) == 1 + len(streams.SIDES) + 2 * len(STEMS) + 3
+        heard = svm.probabilities(models["mono"], parts["testing"].streams["left"])
+        np.testing.assert_array_equal(every.probabilities["left", "mono"], heard)
 
-    @pytest.mark.parametrize("experiment", bosch.EXPERIMENTS)
+    @pytest.mark.parametrize("experiment", EXPERIMENTS)
     @pytest.mark.parametrize("how", ["mean", "max"])
-    def test_each_system_predicts(self, experiment, how, parts, models, index):
+    def test_each_system_predicts(self, experiment, how, parts, heard, index):
         labels = features.label_matrix(parts["mixed"]["labels"])
-        system = bosch.build(experiment, models, parts["validation"], labels, how)
-        scores = system.predict(parts["testing"])
+        system = experiments.build(experiment, heard["validation"], labels, how)
+        scores = system.predict(heard["testing"])
         assert scores.shape == (3, 11)
         assert np.isfinite(scores).all()
         assert (scores >= 0).all()
@@ -334,12 +356,15 @@ class TestExperiments:
         assert 0 < system.threshold < 1
         if experiment == 1:
             truth = features.label_matrix(index[index["split"] == "testing"]["labels"])
-            assert bosch.choose_threshold(scores, truth)[1] > 0.8
+            assert metrics.threshold_curve(truth, scores)["f1"].max() > 0.8
 
-    def test_stereo_differs_from_mono(self, parts, models):
+    def test_stereo_differs_from_mono(self, parts, heard):
         labels = features.label_matrix(parts["mixed"]["labels"])
-        one, two = (bosch.build(e, models, parts["validation"], labels) for e in (1, 2))
-        assert np.abs(one.predict(parts["testing"]) - two.predict(parts["testing"])).max() > 0.01
+        one, two = (
+            experiments.build(e, heard["validation"], labels).predict(heard["testing"])
+            for e in (1, 2)
+        )
+        assert np.abs(one - two).max() > 0.01
 
     def test_mono_files_and_silence_are_defined(self, models, tmp_path):
         mono = excerpt("voi", 3, 4.0)[:, :1]
@@ -347,10 +372,8 @@ class TestExperiments:
         for name, samples in clips.items():
             soundfile.write(tmp_path / f"{name}.wav", samples, RATE)
         found = streams.extract([tmp_path / f"{name}.wav" for name in clips])
-        scores = {
-            e: bosch.System(e, bosch.assign(e, models), "mean", 0.2).predict(found)
-            for e in bosch.EXPERIMENTS
-        }
+        heard = experiments.hear(models, found)
+        scores = {e: heard.scores(EXPERIMENTS[e], "mean") for e in EXPERIMENTS}
         for score in scores.values():
             assert np.isfinite(score).all()
             assert score[:2].any()
@@ -376,9 +399,10 @@ def test_all_five_run_on_real_clips(real_clips):
     found = streams.extract(index["path"])
     training = StreamFeatures({s: found.streams[s] for s in streams.TRAINING_STREAMS}, found.clip)
     classes = index["labels"].str[0].to_numpy(str)
-    models = bosch.fit_models(training, classes, index["recording"].to_numpy())
-    for experiment in bosch.EXPERIMENTS:
-        system = bosch.build(experiment, models, found, features.label_matrix(index["labels"]))
-        scores = system.predict(found)
+    models = experiments.fit_models(training, classes, index["recording"].to_numpy())
+    heard = experiments.hear(models, found)
+    for experiment in EXPERIMENTS:
+        system = experiments.build(experiment, heard, features.label_matrix(index["labels"]))
+        scores = system.predict(heard)
         assert np.isfinite(scores).all()
         assert scores.any(axis=1).all()

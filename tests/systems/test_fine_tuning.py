@@ -6,14 +6,14 @@ import pytest
 import soundfile
 from conftest import SHARED
 
-from irmas_utils import INSTRUMENTS
 from irmas_utils.models.layers import scores
 from irmas_utils.project.backend import keras, set_determinism
 from irmas_utils.project.errors import TrainingError
-from irmas_utils.systems import saved
+from irmas_utils.project.vocabulary import INSTRUMENTS
 from irmas_utils.systems.networks import fine_tuning as recognition
 from irmas_utils.systems.networks import mixing
 from irmas_utils.systems.networks.fine_tuning import Plan
+from irmas_utils.systems.recognizer import Recognizer
 
 WEIGHTS = SHARED / "weights" / "mn04_as_mAP_432.pt"
 RATE = 8000
@@ -121,5 +121,5 @@ def test_probe_learns_and_can_be_saved(clips, tmp_path):
     probe = recognition.probe(WEIGHTS, clips, plan, strength=10.0)
     found = probe.score_files(clips["path"])
     assert np.mean(found.argmax(axis=1) == np.arange(11).repeat(2)) > 0.9
-    loaded = saved.load(saved.save(tmp_path / "probe", probe))
+    loaded = Recognizer.load(probe.save(tmp_path / "probe"))
     np.testing.assert_array_equal(loaded.score_files(clips["path"]), found)

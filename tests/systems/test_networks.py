@@ -5,14 +5,14 @@ import pandas as pd
 import pytest
 import soundfile
 
-from irmas_utils import INSTRUMENTS
 from irmas_utils.audio.features import label_matrix
-from irmas_utils.metrics.tables import Splits
+from irmas_utils.data.corpus import Splits
 from irmas_utils.models import han
 from irmas_utils.project import records, settings
 from irmas_utils.project.backend import keras, set_determinism
 from irmas_utils.project.errors import SettingsError
-from irmas_utils.systems import predict, saved
+from irmas_utils.project.vocabulary import INSTRUMENTS
+from irmas_utils.systems import predict
 from irmas_utils.systems.networks import (
     assessment,
     variants,
@@ -27,6 +27,7 @@ from irmas_utils.systems.networks import (
     results as network_results,
 )
 from irmas_utils.systems.networks.assessment import Scores
+from irmas_utils.systems.recognizer import Recognizer, describe
 
 CFG = settings.load("smoke", networks={"seeds": [0, 1]}, evaluation={"bootstrap_samples": 10})
 
@@ -118,7 +119,7 @@ def test_assessment_and_records(trained, clips):
     assert set(loaded.thresholds) == {systems["han"].judged.threshold}
     np.testing.assert_allclose(loaded.score_files(clips["path"]), scores, atol=1e-6)
     assert "Han et al. CNN" in path.with_suffix(".md").read_text()
-    assert saved.describe(path)["provenance"]["data"] == "sample corpus, not IRMAS"
+    assert describe(path)["provenance"]["data"] == "sample corpus, not IRMAS"
 
 
 def test_thresholds_come_from_the_mixtures_alone(clips):
@@ -164,7 +165,7 @@ def test_a_joined_network_can_be_saved(tmp_path):
         return recognition.recognizer(han.build(1 / 16, filters=(32, 64), mask_bands=4), plan)
 
     joined = recognition.joined([member(0), member(1)])
-    loaded = saved.load(saved.save(tmp_path / "joined", joined))
+    loaded = Recognizer.load(joined.save(tmp_path / "joined"))
     x = np.random.default_rng(0).normal(size=50_000).astype(np.float32)
     np.testing.assert_array_equal(loaded.score(x), joined.score(x))
     assert isinstance(joined.model, keras.Model)

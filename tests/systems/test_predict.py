@@ -9,13 +9,14 @@ import pytest
 import soundfile
 from conftest import SHARED
 
-from irmas_utils import INSTRUMENTS
+from irmas_utils.__main__ import main
 from irmas_utils.models import han
 from irmas_utils.project import paths
 from irmas_utils.project.backend import keras
 from irmas_utils.project.errors import AudioError, ModelError
-from irmas_utils.systems import predict, saved
-from irmas_utils.systems.saved import Recognizer
+from irmas_utils.project.vocabulary import INSTRUMENTS
+from irmas_utils.systems import predict
+from irmas_utils.systems.recognizer import Recognizer
 
 WEIGHTS = SHARED / "weights"
 
@@ -103,9 +104,9 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
 
 
 def test_command_prints_a_table_and_goes_on_after_errors(recognizer, tmp_path, capsys):
-    model = saved.save(tmp_path / "model", recognizer)
+    model = recognizer.save(tmp_path / "model")
     good = str(_write(tmp_path / "good.wav"))
-    assert predict.main([str(tmp_path / "gone.wav"), good, "--model", str(model)]) == 1
+    assert main(["predict", str(tmp_path / "gone.wav"), good, "--model", str(model)]) == 1
     out, err = capsys.readouterr()
     assert "small network" in out
     assert "good.wav  (0:02, 44100 Hz, 2 channels)" in out
@@ -116,9 +117,9 @@ def test_command_prints_a_table_and_goes_on_after_errors(recognizer, tmp_path, c
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(recognizer, tmp_path):
-    model = saved.save(tmp_path / "model", recognizer)
+    model = recognizer.save(tmp_path / "model")
     files = [str(_write(tmp_path / "good.wav"))] * 3
-    command = [sys.executable, "-m", "irmas_utils.systems.predict", *files, "--model", str(model)]
+    command = [sys.executable, "-m", "irmas_utils", "predict", *files, "--model", str(model)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     process.stdout.readline()
     process.stdout.close()
@@ -127,10 +128,10 @@ def test_a_reader_that_has_seen_enough_is_no_error(recognizer, tmp_path):
 
 
 def test_command_prints_json(recognizer, tmp_path, capsys):
-    model = saved.save(tmp_path / "model", recognizer)
+    model = recognizer.save(tmp_path / "model")
     good = str(_write(tmp_path / "good.wav"))
     files = [good, str(tmp_path / "gone.wav")]
-    assert predict.main([*files, "--json", "--model", str(model)]) == 1
+    assert main(["predict", *files, "--json", "--model", str(model)]) == 1
     entries = json.loads(capsys.readouterr().out)
     assert [entry["file"] for entry in entries] == files
     assert list(entries[0]["scores"]) == list(INSTRUMENTS)
@@ -146,13 +147,12 @@ def test_command_prints_json(recognizer, tmp_path, capsys):
     named = [c for c, score in entries[0]["scores"].items() if score > 0.5]
     assert entries[0]["instruments"] == named
     assert "gone.wav" in entries[1]["error"]
-    assert predict.main([good, "--model", str(model)]) == 0
+    assert main(["predict", good, "--model", str(model)]) == 0
 
 
 def test_a_missing_model_is_one_line(tmp_path, capsys):
-    assert (
-        predict.main([str(_write(tmp_path / "a.wav")), "--model", str(tmp_path / "m.keras")]) == 1
-    )
+    model = str(tmp_path / "m.keras")
+    assert main(["predict", str(_write(tmp_path / "a.wav")), "--model", model]) == 1
     out, err = capsys.readouterr()
     assert out == ""
     assert err.count("\n") == 1
@@ -161,7 +161,7 @@ def test_a_missing_model_is_one_line(tmp_path, capsys):
 def _place(recognizer, profile, data, age):
     provenance = {"name": f"{profile} {age}", "data": data}
     model = Recognizer(recognizer.model, 32000, 16000, 8000, (0.5,) * 11, provenance=provenance)
-    path = saved.save(paths.results_root() / profile / "models" / f"m{age}", model)
+    path = model.save(paths.results_root() / profile / "models" / f"m{age}")
     os.utime(path, (10_000 - age, 10_000 - age))
     return path
 
@@ -185,7 +185,7 @@ def test_a_damaged_default_is_told_of_if_there_is_no_other(recognizer):
 
 
 def test_without_any_model_or_weights(monkeypatch):
-    monkeypatch.setattr(predict.weights, "available", lambda: (None, "no network"))
+    monkeypatch.setattr(predict.fetch, "available", lambda: (None, "no network"))
     with pytest.raises(ModelError, match=r"no network.*make notebook"):
         predict.default_recognizer()
 
@@ -193,7 +193,7 @@ def test_without_any_model_or_weights(monkeypatch):
 @pytest.mark.skipif(not WEIGHTS.is_dir(), reason="no weights at hand")
 def test_untrained_network_is_the_last_resort(monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("IRMAS_WEIGHTS", str(WEIGHTS))
-    assert predict.main([str(_write(tmp_path / "a.wav"))]) == 0
+    assert main(["predict", str(_write(tmp_path / "a.wav"))]) == 0
     assert "untrained on IRMAS" in capsys.readouterr().out
 
 
@@ -218,7 +218,7 @@ def test_every_moment_belongs_to_the_nearest_window(recognizer, tmp_path):
 
 def test_label_table_is_sorted(recognizer, tmp_path):
     found = predict.predict(_write(tmp_path / "a.wav"), recognizer)
-    table = predict.label_table(found, recognizer)
+    table = predict.label_table(found)
     assert table["probability"].is_monotonic_decreasing
     assert sorted(table["probability"]) == sorted(found.scores)
     assert (table["named"] == (table["probability"] > table["threshold"])).all()

@@ -31,6 +31,6 @@ its licence. Nothing of it is part of this project. Before use its root keys are
 copy in the cache, because symusic would play most presets at wrong pitches (`soundfont`).
 """
 
-from irmas_utils.data.sample.corpus import MARKER, ensure, is_sample, stems
+from irmas_utils.data.sample.corpus import ensure, stems
 
-__all__ = ["MARKER", "ensure", "is_sample", "stems"]
+__all__ = ["ensure", "stems"]

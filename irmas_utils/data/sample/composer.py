@@ -64,26 +64,13 @@ BASS_STYLES = {
 
 @dataclass(frozen=True)
 class Part:
-    """What one player does.
+    """What one player does."""
 
-    Attributes
-    ----------
-    role : str
-        One of `ROLES`: the stem that the part belongs to.
-    sound : Sound
-    notes : np.ndarray, shape (n_notes, 4)
-        Onset [s], duration [s], pitch [MIDI number], velocity [1 to 127].
-    level : float
-        Root-mean-square level [dB] relative to the leading player.
-    pan : float
-        -1 left to 1 right.
-    """
-
-    role: str
+    role: str  # one of `ROLES`: the stem that the part belongs to
     sound: Sound
-    notes: np.ndarray
-    level: float
-    pan: float
+    notes: np.ndarray  # (n_notes, 4): onset [s], duration [s], pitch [MIDI], velocity [1 to 127]
+    level: float  # root mean square [dB], relative to the leading player
+    pan: float  # -1 left to 1 right
 
 
 @dataclass(frozen=True)
@@ -121,24 +108,14 @@ class Harmony:
 def compose(recording: Recording) -> Piece:
     """Write the music of one recording.
 
-    Parameters
-    ----------
-    recording : Recording
-
-    Returns
-    -------
-    Piece
-        With one labelled player, chosen by lot, in the role "melody" at 0 dB; other labelled
-        players lie between -3 and 0 dB, all others at -7 dB or below.
+    One labelled player, chosen by lot, has the role "melody" at 0 dB; other labelled players lie
+    between -3 and 0 dB, all others at -7 dB or below.
     """
     band, take = np.random.default_rng(recording.band), np.random.default_rng(recording.take)
     harmony = _harmony(recording, band)
-    parts = (
-        *_labelled_parts(recording, harmony, band, take),
-        *_backing_parts(recording, harmony, band, take),
-    )
+    labelled = _labelled_parts(recording, harmony, band, take)
     return Piece(
-        parts=parts,
+        parts=(*labelled, *_backing_parts(recording, harmony, band, take)),
         seconds=recording.seconds,
         reverberation=float(band.uniform(0.2, 1.4)),
         wet=float(band.uniform(-20, -7)),

@@ -1,18 +1,11 @@
 """The sample corpus on disk: rendered once, by several processes, and whole or not there."""
 
-import fcntl
 import hashlib
 import io
 import json
-import multiprocessing
-import os
-import shutil
-import threading
 import unicodedata
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +15,7 @@ from tqdm import tqdm
 
 from irmas_utils.data.sample import composer, plan, render
 from irmas_utils.data.sample import soundfont as _font
-from irmas_utils.project import files as atomic
-from irmas_utils.project import paths
-from irmas_utils.project.errors import DataError
+from irmas_utils.project import files, parallel, paths
 
 # Raise it whenever the same settings would give other bytes.
 COMPOSER_VERSION = 2
@@ -53,15 +44,6 @@ class CorpusSettings:
     composer_version: int = COMPOSER_VERSION
     symusic_version: str = symusic.__version__
 
-    @classmethod
-    def current(
-        cls, training_clips: int, testing_clips: int, seed: int, soundfont: str | None
-    ) -> "CorpusSettings":
-        """Return the settings of a corpus that would be made now."""
-        content = _font.find(soundfont).read_bytes()
-        digest = hashlib.sha256(content).hexdigest()
-        return cls(training_clips, testing_clips, seed, soundfont, digest)
-
     def key(self) -> str:
         """Return a folder name that is another for other settings."""
         content = {k: v for k, v in asdict(self).items() if k != "soundfont"}
@@ -74,7 +56,6 @@ class CorpusSettings:
 
 
 def ensure(
-    root: Path | None = None,
     *,
     training_clips: int = 264,
     testing_clips: int = 66,
@@ -83,16 +64,13 @@ def ensure(
     jobs: int | None = None,
     progress: bool = True,
 ) -> Path:
-    """Return the folder of a sample corpus, rendering it first if it is not there.
+    """Return the data root of a sample corpus, rendering it into the cache if it is not there.
 
-    The corpus appears under its name when it is whole; until then it grows in a folder beside
-    it, from which an interrupted rendering goes on. Calls at the same time wait for each other.
+    It appears under its name when it is whole; until then it grows in a folder beside it, from
+    which an interrupted rendering goes on. Calls at the same time wait for each other.
 
     Parameters
     ----------
-    root : Path, optional
-        Where the corpus is or shall be. By default a folder in the cache whose name depends on
-        all the settings below but `jobs` and `progress`.
     training_clips, testing_clips : int
         11 to 6705 and 11 to 2874, the sizes of IRMAS.
     seed : int
@@ -104,37 +82,25 @@ def ensure(
     progress : bool
         Show a progress bar.
 
-    Returns
-    -------
-    Path
-        The data root: it holds IRMAS-TrainingData and IRMAS-TestingData-Part1 to -Part3.
-
     Raises
     ------
     DataError
-        If a setting is out of range, the soundfont is unusable, or `root` holds anything but
-        this very corpus.
+        If a setting is out of range or the soundfont is unusable.
     """
-    settings = CorpusSettings.current(training_clips, testing_clips, seed, soundfont)
+    digest = files.sha256(_font.find(soundfont))
+    settings = CorpusSettings(training_clips, testing_clips, seed, soundfont, digest)
     todo = settings.recordings()
-    root = Path(root) if root else paths.cache_root() / "sample" / settings.key()
-    if not _is_whole(root, settings):
-        with _only_one(root):
+    root = paths.cache_root() / "sample" / settings.key()
+    if not root.is_dir():
+        with files.locked(root.with_name(f".{root.name}.lock")):
             # Another process may have finished it while this one waited.
-            if not _is_whole(root, settings):
-                _make(root, settings, todo, jobs or _cores(), progress)
+            if not root.is_dir():
+                _make(root, settings, todo, jobs or parallel.cores(), progress)
     return root
 
 
 def stems(root: Path, name: str) -> dict[str, np.ndarray]:
-    """Render the true stems of a clip of a sample corpus.
-
-    Parameters
-    ----------
-    root : Path
-        What `ensure` returned.
-    name : str
-        Name of a testing or training clip, without its suffix.
+    """Render the true stems of the clip called `name` in the corpus `root`, which `ensure` gave.
 
     Returns
     -------
@@ -145,83 +111,15 @@ def stems(root: Path, name: str) -> dict[str, np.ndarray]:
 
     Raises
     ------
-    DataError
-        If `root` is not a sample corpus, or has no such clip.
+    KeyError
+        If there is no such clip.
     """
-    settings = _read_marker(Path(root))
-    _check_reproducible(Path(root), settings)
-    wanted = unicodedata.normalize("NFC", name)
-    for recording in settings.recordings():
-        for clip in recording.clips:
-            if Path(clip.path).stem == wanted:
-                font = _font.retuned(_font.find(settings.soundfont))
-                whole = render.stems(composer.compose(recording), font)
-                return {role: _cut(stem, clip) for role, stem in whole.items()}
-    raise DataError(
-        Path(root) / name,
-        found="no such clip in the sample corpus",
-        expected="the name of a clip, without .wav",
-        remedy="Take it from the index.",
-    )
-
-
-def is_sample(root: Path) -> bool:
-    """Tell whether a data root holds a sample corpus."""
-    return (Path(root) / MARKER).is_file()
-
-
-def _read_marker(root: Path) -> CorpusSettings:
-    try:
-        return CorpusSettings(**json.loads((root / MARKER).read_text("utf-8"))["settings"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(
-            root / MARKER,
-            found=f"no readable marker ({type(error).__name__})",
-            expected="a folder made by irmas_utils.data.sample.ensure",
-            remedy="Name another folder; a damaged sample corpus may be deleted.",
-        ) from error
-
-
-def _check_reproducible(root: Path, found: CorpusSettings) -> None:
-    """Raise unless this version of the composer, with the same soundfont, made the corpus."""
-    sizes = found.training_clips, found.testing_clips, found.seed
-    now = CorpusSettings.current(*sizes, found.soundfont)
-    if now.key() != found.key():
-        raise DataError(
-            root,
-            found=f"the sample corpus {found.key()}",
-            expected=f"one made by this version and soundfont ({now.key()})",
-            remedy="Delete the folder and make the corpus again.",
-        )
-
-
-def _is_whole(root: Path, settings: CorpusSettings) -> bool:
-    """Tell a whole corpus from none; anything else in its place is an error."""
-    if not root.exists() or (root.is_dir() and not any(root.iterdir())):
-        return False
-    found = _read_marker(root)
-    if found.key() != settings.key():
-        raise DataError(
-            root,
-            found=f"the sample corpus {found.key()}",
-            expected=f"the sample corpus {settings.key()}",
-            remedy="Delete the folder, or name another one.",
-        )
-    return True
-
-
-@contextmanager
-def _only_one(root: Path) -> Iterator[None]:
-    """Keep other processes out; the lock goes with the process, however that ends."""
-    root.parent.mkdir(parents=True, exist_ok=True)
-    with root.with_name(f".{root.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def _cores() -> int:
-    affinity = getattr(os, "sched_getaffinity", None)  # not on macOS
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
+    settings = CorpusSettings(**json.loads((root / MARKER).read_text("utf-8"))["settings"])
+    clips = {Path(c.path).stem: (r, c) for r in settings.recordings() for c in r.clips}
+    recording, clip = clips[unicodedata.normalize("NFC", name)]
+    font = _font.retuned(_font.find(settings.soundfont))
+    whole = render.stems(composer.compose(recording), font)
+    return {role: _cut(stem, clip) for role, stem in whole.items()}
 
 
 def _make(
@@ -231,68 +129,36 @@ def _make(
     jobs: int,
     progress: bool,
 ) -> None:
-    partial = root.with_name(f"{root.name}.{settings.key()[-10:]}.partial")
-    for leftover in partial.rglob(".tmp-*"):
+    folder = root.with_name(f"{root.name}.{settings.key()[-10:]}.partial")
+    for leftover in folder.rglob(".tmp-*"):
         leftover.unlink()
-    atomic.write_text(partial / "README.txt", README.format(marker=MARKER))
+    files.write_text(folder / "README.txt", README.format(marker=MARKER))
     font = _font.retuned(_font.find(settings.soundfont))
-    recorded = _record_all(todo, partial, font, jobs)
-    hashes: dict[str, str] = {}
-    for written in tqdm(
-        recorded, "sample corpus", len(todo), unit="recording", disable=not progress
-    ):
-        hashes.update(written)
-    listing = "".join(f"{digest}  {path}\n" for path, digest in sorted(hashes.items()))
+    record = partial(_record, folder=folder, soundfont=font)
+    recorded = parallel.run(record, todo, jobs, chunk=1)
+    bar = tqdm(recorded, "sample corpus", len(todo), unit="recording", disable=not progress)
+    hashes = sorted(written for recording in bar for written in recording.items())
+    listing = "".join(f"{digest}  {path}\n" for path, digest in hashes)
     marker = {
         "what": "the sample corpus of irmas-notebooks, synthetic, not IRMAS",
         "settings": asdict(settings),
         "sha256": hashlib.sha256(listing.encode()).hexdigest(),
     }
-    atomic.write_json(partial / MARKER, marker)
-    shutil.rmtree(root, ignore_errors=True)  # an empty folder at most
-    partial.rename(root)
-
-
-def _record_all(
-    todo: tuple[plan.Recording, ...], folder: Path, soundfont: Path, jobs: int
-) -> Iterator[dict[str, str]]:
-    if jobs == 1:
-        yield from (_record(recording, folder, soundfont) for recording in todo)
-        return
-    context = multiprocessing.get_context("spawn")  # forking a TensorFlow process hangs
-    with ProcessPoolExecutor(jobs, context, initializer=_die_with_parent) as pool:
-        waiting = [pool.submit(_record, recording, folder, soundfont) for recording in todo]
-        try:
-            for done in as_completed(waiting):
-                yield done.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _die_with_parent() -> None:
-    """End this worker when its parent is killed: an orphan would wait for work for ever."""
-
-    def watch() -> None:
-        multiprocessing.parent_process().join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+    files.write_json(folder / MARKER, marker)
+    folder.rename(root)
 
 
 def _record(recording: plan.Recording, folder: Path, soundfont: Path) -> dict[str, str]:
     """Write the clips of one recording, unless they are there; return path to SHA-256."""
-    files = [folder / clip.path for clip in recording.clips]
+    targets = {clip: folder / clip.path for clip in recording.clips}
     if not recording.is_training:
         labels = "".join(f"{code}\t\n" for code in recording.labels)
-        atomic.write_text(files[0].with_suffix(".txt"), labels)
-    if not all(file.is_file() for file in files):
+        files.write_text(targets[recording.clips[0]].with_suffix(".txt"), labels)
+    if not all(target.is_file() for target in targets.values()):
         audio = render.mixture(composer.compose(recording), soundfont)
-        for file, clip in zip(files, recording.clips, strict=True):
-            _write_wav(file, _cut(audio, clip))
-    return {
-        clip.path: hashlib.sha256(file.read_bytes()).hexdigest()
-        for clip, file in zip(recording.clips, files, strict=True)
-    }
+        for clip, target in targets.items():
+            _write_wav(target, _cut(audio, clip))
+    return {clip.path: files.sha256(target) for clip, target in targets.items()}
 
 
 def _cut(audio: np.ndarray, clip: plan.Clip) -> np.ndarray:
@@ -304,5 +170,5 @@ def _write_wav(path: Path, audio: np.ndarray) -> None:
     content = io.BytesIO()
     samples = np.rint(audio * 32767).astype(np.int16)
     soundfile.write(content, samples, plan.SAMPLE_RATE, format="WAV", subtype="PCM_16")
-    with atomic.replacing(path) as temporary:
+    with files.replacing(path) as temporary:
         temporary.write_bytes(content.getvalue())

@@ -3,8 +3,6 @@
 The plan of a corpus depends on its two sizes and its seed alone. Counts follow the real set:
 clips per class in training, labels per clip and clips per label in testing, the drums tag and
 the sizes of the three testing parts, each scaled by the method of the largest remainder.
-
-Source of the real counts: the IRMAS documentation, https://zenodo.org/record/1290750.
 """
 
 from collections.abc import Iterator
@@ -13,25 +11,23 @@ from functools import lru_cache
 
 import numpy as np
 
-from irmas_utils import INSTRUMENTS
+from irmas_utils.data import published
+from irmas_utils.data.names import GENRES
 from irmas_utils.project.errors import DataError
+from irmas_utils.project.vocabulary import INSTRUMENTS
 
 SAMPLE_RATE = 44100
 TRAINING_SECONDS = 3.0
 EXCERPTS = 3
 
-REAL_TRAINING = (388, 505, 451, 637, 760, 682, 721, 626, 577, 580, 778)
-REAL_TESTING = (111, 62, 163, 535, 942, 361, 995, 326, 167, 211, 1044)
-REAL_LABELS_A_CLIP = (1236, 1278, 318, 39, 3)
-REAL_PARTS = (807, 1301, 766)
+_REAL = published.load("irmas")
+REAL_TRAINING = tuple(_REAL["training"]["clips"][code] for code in INSTRUMENTS)
+REAL_TESTING = tuple(_REAL["testing"]["clips"][code] for code in INSTRUMENTS)
+REAL_LABELS_A_CLIP = tuple(_REAL["testing"]["clips_by_number_of_labels"].values())
+REAL_PARTS = tuple(_REAL["testing"]["parts"].values())
 REAL_TAGGED = 0.28
-TESTING_FOLDERS = (
-    "IRMAS-TestingData-Part1/Part1",
-    "IRMAS-TestingData-Part2/IRTestingData-Part2",
-    "IRMAS-TestingData-Part3/Part3",
-)
+TESTING_FOLDERS = tuple(_REAL["layout"]["testing"].values())
 
-GENRES = ("cla", "cou_fol", "jaz_blu", "lat_sou", "pop_roc")
 # How likely a class is met in each genre, in the order of GENRES; an estimate, not a count.
 GENRE_WEIGHTS = {
     "cel": (0.80, 0.10, 0.02, 0.00, 0.08),
@@ -74,25 +70,15 @@ class Clip:
 
 @dataclass(frozen=True)
 class Recording:
-    """A piece of music to compose, and the clips to cut from it.
+    """A piece of music to compose, and the clips to cut from it."""
 
-    Attributes
-    ----------
-    labels : tuple of str
-        The predominant instruments, in IRMAS order.
-    band : tuple of int
-        Seed of what the clips of one song share: key, tempo, sounds, room.
-    take : tuple of int
-        Seed of what is particular to this recording: the notes.
-    """
-
-    labels: tuple[str, ...]
+    labels: tuple[str, ...]  # the predominant instruments, in IRMAS order
     genre: str
     drums: bool
     seconds: float
     clips: tuple[Clip, ...]
-    band: tuple[int, ...]
-    take: tuple[int, ...]
+    band: tuple[int, ...]  # seed of what the clips of one song share: key, tempo, sounds, room
+    take: tuple[int, ...]  # seed of what is particular to this recording: the notes
 
     @property
     def is_training(self) -> bool:
@@ -102,24 +88,7 @@ class Recording:
 
 @lru_cache(maxsize=4)
 def recordings(training_clips: int, testing_clips: int, seed: int) -> tuple[Recording, ...]:
-    """Plan a corpus.
-
-    Parameters
-    ----------
-    training_clips, testing_clips : int
-        11 to 6705 and 11 to 2874.
-    seed : int
-        Non-negative.
-
-    Returns
-    -------
-    tuple of Recording
-
-    Raises
-    ------
-    DataError
-        If a size or the seed is out of range.
-    """
+    """Plan a corpus of 11 to 6705 and 11 to 2874 clips; DataError if it is another size."""
     _check("training_clips", training_clips, sum(REAL_TRAINING))
     _check("testing_clips", testing_clips, sum(REAL_PARTS))
     _check("seed", seed, 2**63 - 1, least=0)

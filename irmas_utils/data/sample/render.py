@@ -19,13 +19,7 @@ _QUALITY = 2
 
 
 def mixture(piece: Piece, soundfont: Path) -> np.ndarray:
-    """Render a piece as it is heard.
-
-    Parameters
-    ----------
-    piece : Piece
-    soundfont : Path
-        What `soundfont.retuned` returned.
+    """Render a piece as it is heard, with what `soundfont.retuned` returned.
 
     Returns
     -------

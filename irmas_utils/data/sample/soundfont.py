@@ -9,7 +9,6 @@ effective root key and tuning in it. The samples are not touched.
 Source of the format: SoundFont Technical Specification 2.04, section 7.
 """
 
-import hashlib
 import importlib.util
 import itertools
 import struct
@@ -18,8 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from irmas_utils.project import files as atomic
-from irmas_utils.project import paths
+from irmas_utils.project import files, paths
 from irmas_utils.project.errors import DataError
 
 _COARSE_TUNE, _FINE_TUNE, _SAMPLE_ID, _ROOT_KEY = 51, 52, 53, 58
@@ -74,15 +72,14 @@ def retuned(path: Path) -> Path:
     DataError
         If the file is damaged.
     """
-    content = path.read_bytes()
-    digest = hashlib.sha256(content).hexdigest()
+    digest = files.sha256(path)
     target = paths.cache_root() / "soundfonts" / f"{digest[:16]}-retuned-1{path.suffix}"
     if not target.exists():
         try:
-            changed = _with_a_header_a_zone(content)
+            changed = _with_a_header_a_zone(path.read_bytes())
         except (ValueError, IndexError, KeyError, struct.error) as error:
             raise _unusable(path, f"a damaged file ({error!r})") from error
-        with atomic.replacing(target) as temporary:
+        with files.replacing(target) as temporary:
             temporary.write_bytes(changed)
     return target
 

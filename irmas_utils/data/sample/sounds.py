@@ -8,34 +8,16 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True)
 class Sound:
-    """A General MIDI program and how it is played.
+    """A General MIDI program and how it is played."""
 
-    Attributes
-    ----------
-    program : int
-        0 to 127; ignored for drums.
-    low, high : int
-        Range [MIDI number].
-    chords : bool
-        Whether it can play chords.
-    decay : float
-        Time constant [s] of a plucked or struck tone; 0 for a sustained one.
-    vibrato : float
-        Depth [cents].
-    drive : float
-        Overdrive, 0 for none.
-    code : str
-        The instrument it would be labelled with, or "" when it is none of the eleven.
-    """
-
-    program: int
-    low: int
+    program: int  # 0 to 127; ignored for drums
+    low: int  # lowest and highest note [MIDI number]
     high: int
-    chords: bool = False
-    decay: float = 0.0
-    vibrato: float = 0.0
-    drive: float = 0.0
-    code: str = ""
+    chords: bool = False  # whether it can play them
+    decay: float = 0.0  # time constant [s] of a plucked or struck tone; 0 for a sustained one
+    vibrato: float = 0.0  # depth [cents]
+    drive: float = 0.0  # overdrive, 0 for none
+    code: str = ""  # the instrument it would be labelled with; "" when it is none of the eleven
 
     @property
     def is_drums(self) -> bool:

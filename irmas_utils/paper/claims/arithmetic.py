@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from irmas_utils import INSTRUMENTS, metrics
+from irmas_utils import metrics
 from irmas_utils.data import published
 from irmas_utils.paper.claims.finding import Checks, Finding, claim, register, stated
 from irmas_utils.paper.claims.formulas import (
@@ -15,6 +15,7 @@ from irmas_utils.paper.claims.formulas import (
     label_counts,
     lstm_parameters,
 )
+from irmas_utils.project.vocabulary import INSTRUMENTS
 
 SAMPLE_RATE = published.load("irmas")["training"]["sample_rate"]
 LSTM_LAYERS = (22, 2048, 32, 1024, 11)  # paper, section 4.1.2

@@ -5,8 +5,9 @@ import itertools
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from irmas_utils import INSTRUMENTS, metrics
+from irmas_utils import metrics
 from irmas_utils.data import published
+from irmas_utils.project.vocabulary import INSTRUMENTS
 
 
 def label_counts(split: str) -> NDArray:

@@ -12,25 +12,34 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from irmas_utils import INSTRUMENT_NAMES, INSTRUMENTS, metrics
+from irmas_utils import metrics
+from irmas_utils.audio import io
 from irmas_utils.audio.features import label_matrix
 from irmas_utils.data import published
-from irmas_utils.metrics import tables as experiment
-from irmas_utils.metrics.tables import Splits, interval
-from irmas_utils.project import parallel
+from irmas_utils.data.corpus import Splits, content
+from irmas_utils.metrics import evaluation, tables
+from irmas_utils.project import parallel, runs, sources
 from irmas_utils.project.records import Record
 from irmas_utils.project.settings import Settings
-from irmas_utils.systems.bosch import experiments as bosch
-from irmas_utils.systems.bosch import separation, streams
-from irmas_utils.systems.bosch.streams import StreamFeatures
+from irmas_utils.project.vocabulary import INSTRUMENT_NAMES, INSTRUMENTS
+from irmas_utils.systems.bosch import experiments, streams
+from irmas_utils.systems.bosch.experiments import EXPERIMENTS, Heard
 
 
-class Described(NamedTuple):
-    """Descriptors of the clips to fit on, of the mixtures and of the testing clips."""
+class Listened(NamedTuple):
+    """What the trained models say of the mixtures and of the testing clips, and what it took.
 
-    fitting: StreamFeatures
-    mixtures: StreamFeatures
-    testing: StreamFeatures
+    Attributes
+    ----------
+    mixtures, testing : Heard
+    facts : dict
+        ``seconds`` that training all models took, ``n_descriptors``, ``n_models``, and
+        ``seconds_a_clip`` of processor time to describe one training excerpt.
+    """
+
+    mixtures: Heard
+    testing: Heard
+    facts: dict[str, Any]
 
 
 class Baseline(NamedTuple):
@@ -44,13 +53,16 @@ class Baseline(NamedTuple):
         See `metrics.evaluate`.
     """
 
-    system: bosch.System
+    system: experiments.System
     scores: np.ndarray
     evaluation: dict[str, Any]
 
 
-def describe(parts: Splits, mixed: pd.DataFrame, settings: Settings) -> Described:
-    """Describe all streams of all clips, on every core, from the cache where they are there.
+def listen(parts: Splits, mixed: pd.DataFrame, settings: Settings) -> Listened:
+    """Train one classifier a stream and let each hear what some experiment gives it.
+
+    Descriptors are taken from the cache where they are there, and all of it from the runs that
+    are stored (`project.runs`) where nothing that it depends on has changed.
 
     Parameters
     ----------
@@ -58,50 +70,81 @@ def describe(parts: Splits, mixed: pd.DataFrame, settings: Settings) -> Describe
     mixed : pandas.DataFrame
         Of `systems.mixtures.make`, from validation recordings.
     settings : Settings
-        Its `bosch.separator` is used.
+        Its ``bosch.separator`` and ``seed`` are used.
 
     Raises
     ------
-    AudioError
-        If a file cannot be read.
-    SettingsError
-        If there is no such separator, or it is not installed.
+    AudioError, SettingsError
+        As `streams.extract`.
+    TrainingError
+        If too few classes can be learnt.
     """
-    wanted = (
-        (parts.fitting, streams.TRAINING_STREAMS),
-        (mixed, streams.ALL_STREAMS),
-        (parts.testing, streams.ALL_STREAMS),
-    )
+    used = {"fitting": parts.fitting, "mixtures": mixed, "testing": parts.testing}
+    made_from = {
+        "separator": settings.bosch.separator,
+        "seed": settings.seed,
+        "clips": {name: content(clips) for name, clips in used.items()},
+        "recordings": list(parts.fitting["recording"]),
+        "code": sources.digest_of(experiments.__name__, streams.__name__),
+    }
+    arrays, facts = runs.once("bosch", made_from, lambda _: _listen(parts, mixed, settings))
+    return Listened(*(_unpacked(arrays, part) for part in ("mixtures", "testing")), facts)
+
+
+def _listen(parts: Splits, mixed: pd.DataFrame, settings: Settings) -> runs.Outcome:
     options = {"separator": settings.bosch.separator, "jobs": parallel.cores()}
-    return Described(*(streams.extract(clips["path"], s, **options) for clips, s in wanted))
-
-
-def fit(described: Described, parts: Splits, settings: Settings) -> dict[str, Any]:
-    """Train one classifier a stream. Raises TrainingError if too few classes can be learnt."""
-    return bosch.fit_models(
-        described.fitting,
+    fitting = streams.extract(parts.fitting["path"], streams.TRAINING_STREAMS, **options)
+    started = time.perf_counter()
+    models = experiments.fit_models(
+        fitting,
         parts.fitting["labels"].str[0].to_numpy(dtype=str),
         parts.fitting["recording"].to_numpy(),
         seed=settings.seed,
         jobs=parallel.cores(),
     )
+    facts = {
+        "seconds": time.perf_counter() - started,
+        "n_descriptors": next(iter(fitting.streams.values())).shape[1],
+        "n_models": len(models),
+        "seconds_a_clip": _seconds_a_clip(parts.fitting["path"].iloc[0], options["separator"]),
+    }
+    arrays = {}
+    for part, clips in (("mixtures", mixed), ("testing", parts.testing)):
+        heard = experiments.hear(models, streams.extract(clips["path"], **options))
+        arrays[f"{part} clip"] = heard.clip
+        arrays |= {f"{part} {s} {m}": found for (s, m), found in heard.probabilities.items()}
+    return runs.Outcome(arrays, facts)
+
+
+def _unpacked(arrays: Mapping[str, np.ndarray], part: str) -> Heard:
+    own = {name.removeprefix(f"{part} "): a for name, a in arrays.items() if name.startswith(part)}
+    clip = own.pop("clip")
+    return Heard({tuple(name.split(" ")): found for name, found in own.items()}, clip)
+
+
+def _seconds_a_clip(path: str, separator: str) -> float:
+    """Processor time to describe one clip's training streams, past the cache [s]."""
+    samples, rate = io.read(path)
+
+    def seconds() -> float:
+        started = time.process_time()
+        streams.describe_clip(samples, rate, streams=streams.TRAINING_STREAMS, separator=separator)
+        return time.process_time() - started
+
+    return min(seconds() for _ in range(2))
 
 
 def run(
-    described: Described,
-    models: Mapping[str, Any],
-    parts: Splits,
-    mixed: pd.DataFrame,
-    settings: Settings,
+    heard: Listened, parts: Splits, mixed: pd.DataFrame, settings: Settings
 ) -> dict[int, Baseline]:
     """Set up the five experiments on the mixtures and score the testing set: by number."""
     labels = label_matrix(mixed["labels"])
     results = {}
-    for number in bosch.EXPERIMENTS:
-        system = bosch.build(number, models, described.mixtures, labels, settings.bosch.aggregation)
-        scores = system.predict(described.testing)
-        evaluation = experiment.score(parts.testing, scores, settings, system.threshold)
-        results[number] = Baseline(system, scores, evaluation)
+    for number in EXPERIMENTS:
+        system = experiments.build(number, heard.mixtures, labels, settings.bosch.aggregation)
+        scores = system.predict(heard.testing)
+        result = evaluation.score(parts.testing, scores, settings, system.threshold)
+        results[number] = Baseline(system, scores, result)
     return results
 
 
@@ -109,31 +152,20 @@ def results_table(baselines: Mapping[int, Baseline]) -> pd.DataFrame:
     """Return a row an experiment: what it hears, the published micro F1, and ours."""
     facts = published.load("bosch2012")["experiments"]
     rows = []
-    for number, baseline in baselines.items():
-        micro, macro = (baseline.evaluation[average]["f1"] for average in ("micro", "macro"))
-        rows.append(
-            {
-                "experiment": number,
-                "name": facts[number]["name"],
-                "streams": ", ".join(baseline.system.models),
-                "published micro F1": facts[number]["micro_f1"],
-                "our micro F1": micro["value"],
-                "95 % interval": interval(micro),
-                "our macro F1": macro["value"],
-                "macro interval": interval(macro),
-                "LRAP": baseline.evaluation["lrap"]["value"],
-                "threshold": baseline.system.threshold,
-            }
-        )
+    for number, (system, _, result) in baselines.items():
+        row = {
+            "experiment": number,
+            "name": facts[number]["name"],
+            "streams": ", ".join(system.streams),
+            "published micro F1": facts[number]["micro_f1"],
+        }
+        row |= tables.score_row(result, ("micro_f1", "macro_f1"))
+        rows.append(row | {"threshold": system.threshold})
     return pd.DataFrame(rows)
 
 
 def stream_f1(
-    described: Described,
-    models: Mapping[str, Any],
-    mixed: pd.DataFrame,
-    testing: pd.DataFrame,
-    how: str = "mean",
+    heard: Listened, mixed: pd.DataFrame, testing: pd.DataFrame, how: str = "mean"
 ) -> pd.DataFrame:
     """Score each stream by itself, with the model that hears it in experiments 2, 4 and 5.
 
@@ -145,58 +177,14 @@ def stream_f1(
         F1 on the testing set: a row a stream, a column an instrument, by name.
     """
     truth, labels = label_matrix(testing["labels"]), label_matrix(mixed["labels"])
-    heard = bosch.assign(5, dict(models)) | bosch.assign(2, dict(models))
+    model_of = EXPERIMENTS[5] | EXPERIMENTS[2]
     rows = {}
-    for stream, model in heard.items():
-        on_mixtures, on_testing = (
-            bosch.aggregate(
-                bosch.stream_probabilities({stream: model}, features).values(),
-                features.clip,
-                features.n_clips,
-                how,
-            )
-            for features in (described.mixtures, described.testing)
-        )
-        threshold, _ = bosch.choose_threshold(on_mixtures, labels)
-        rows[stream] = metrics.f1(truth, metrics.binarize(on_testing, threshold))
-    names = [INSTRUMENT_NAMES[code] for code in INSTRUMENTS]
-    order = [stream for stream in streams.ALL_STREAMS if stream in rows]
-    return pd.DataFrame(rows, index=names).T.loc[order]
-
-
-def separation_quality(
-    true: Mapping[str, Mapping[str, np.ndarray]], rate: int, separator: str
-) -> pd.DataFrame:
-    """Compare separated stems with true ones.
-
-    Parameters
-    ----------
-    true : mapping
-        Name of a clip to its true stems, each (n_samples, 2).
-    rate : int
-        In hertz.
-    separator : str
-        As in `systems.bosch.separation.load`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row a clip and stem: clip, stem, SI-SDR of the separated stem and of the mixture as
-        its estimate, and the improvement of one over the other, all in dB.
-    """
-    separate = separation.load(separator)
-    rows = []
-    for clip, stems in true.items():
-        found = separation.compare(separate(sum(stems.values()), rate), dict(stems))
-        rows += [{"clip": clip, "stem": stem, **scores} for stem, scores in found.items()]
-    return pd.DataFrame(rows, columns=["clip", "stem", "si_sdr", "mixture", "improvement"])
-
-
-def seconds_a_clip(samples: np.ndarray, rate: int, separator: str) -> float:
-    """Processor time to describe one clip's training streams, past the cache [s]."""
-    started = time.process_time()
-    streams.describe_clip(samples, rate, streams=streams.TRAINING_STREAMS, separator=separator)
-    return time.process_time() - started
+    for stream in streams.ALL_STREAMS:
+        alone = {stream: model_of[stream]}
+        system = experiments.with_threshold(alone, heard.mixtures, labels, how)
+        decisions = metrics.binarize(system.predict(heard.testing), system.threshold)
+        rows[stream] = metrics.f1(truth, decisions)
+    return pd.DataFrame(rows, index=[INSTRUMENT_NAMES[code] for code in INSTRUMENTS]).T
 
 
 def write(
@@ -214,17 +202,14 @@ def write(
     seconds : float
         That training all models took.
     """
-    for number, baseline in baselines.items():
-        name, seed = f"bosch-{number}", record.settings.seed
-        decisions = metrics.binarize(baseline.scores, baseline.system.threshold)
-        record.save_predictions(testing, baseline.scores, decisions, name)
+    seed, history = record.settings.seed, pd.DataFrame({"seconds": [seconds]})
+    for number, (system, scores, result) in baselines.items():
+        decisions = metrics.binarize(scores, system.threshold)
+        record.save_predictions(testing, scores, decisions, f"bosch-{number}")
         facts = {
-            "streams": list(baseline.system.models),
-            "threshold": baseline.system.threshold,
+            "streams": list(system.streams),
+            "threshold": system.threshold,
             "settings": record.settings.bosch.model_dump(),
         }
-        history = pd.DataFrame({"seconds": [seconds]})
-        summary = experiment.summary(
-            {seed: baseline.evaluation}, {seed: decisions.astype(float)}, history, **facts
-        )
-        record.save_metrics(summary, name)
+        summary = evaluation.summary({seed: result}, {seed: decisions}, history, **facts)
+        record.save_metrics(summary, f"bosch-{number}")

@@ -27,7 +27,7 @@ import numpy as np
 
 from irmas_utils.project.errors import AudioError
 
-FRAME_SECONDS = 2048 / 44100  # rounded to a power of two in samples
+FRAME_SECONDS = 2048 / 44100  # the nearest power of two in samples is taken
 SILENCE_DBFS = -70.0  # an excerpt below this RMS level is silent
 FRAME_RANGE_DB = 60.0  # quieter frames, relative to the loudest, are left out
 LOWEST_RATE = 16000
@@ -41,39 +41,11 @@ BARK_EDGES = (
 LOWEST_PITCH, PITCH_OCTAVES, PITCHES_PER_OCTAVE, HARMONICS = 55.0, 5, 36, 10
 
 # Every descriptor and how many values a frame has of it, in the order of `describe`.
-WIDTHS = {
-    "mfcc": 13,
-    "mfcc_delta": 13,
-    "centroid": 1,
-    "spread": 1,
-    "skewness": 1,
-    "kurtosis": 1,
-    "crest": 1,
-    "flatness": 1,
-    "flux": 1,
-    "rolloff": 1,
-    "contrast": 7,
-    "bark": 24,
-    "zero_crossings": 1,
-    "level": 1,
-    "pitch": 1,
-    "harmonicity": 1,
-    "tristimulus": 3,
-    "odd_even": 1,
-    "inharmonicity": 1,
-    "pitch_class": 12,
-}
-STATISTICS = ("mean", "variance", "difference_mean", "difference_variance")
-
-
-def names() -> list[str]:
-    """Return one name a value of `describe`, such as ``"mfcc_3 difference_variance"``."""
-    frame = [
-        name if width == 1 else f"{name}_{i + 1}"
-        for name, width in WIDTHS.items()
-        for i in range(width)
-    ]
-    return [f"{name} {statistic}" for statistic in STATISTICS for name in frame]
+WIDTHS = {"mfcc": 13, "mfcc_delta": 13, "centroid": 1, "spread": 1, "skewness": 1, "kurtosis": 1,
+          "crest": 1, "flatness": 1, "flux": 1, "rolloff": 1, "contrast": 7, "bark": 24,
+          "zero_crossings": 1, "level": 1, "pitch": 1, "harmonicity": 1, "tristimulus": 3,
+          "odd_even": 1, "inharmonicity": 1, "pitch_class": 12}  # fmt: skip
+N_DESCRIPTORS = 4 * sum(WIDTHS.values())  # mean and variance, of the values and of differences
 
 
 def describe(samples: np.ndarray, rate: int) -> np.ndarray:
@@ -89,36 +61,28 @@ def describe(samples: np.ndarray, rate: int) -> np.ndarray:
     Returns
     -------
     ndarray of float32, shape (n_descriptors,)
-        In the order of `names`; all zero where the excerpt is silent or empty. The values do
-        not depend on the level of the excerpt.
+        The means of all rows of `frames`, then their variances, then both of their differences;
+        all zero where the excerpt is silent or empty. They do not depend on its level.
 
     Raises
     ------
     AudioError
         If `samples` is not mono or the rate is below 16 kHz.
-
-    See Also
-    --------
-    frames : the descriptors before the statistics.
-
-    Notes
-    -----
-    Notebook: 08_bosch_baselines.ipynb
     """
-    _check(samples, rate)
-    if is_silent(samples):
-        return np.zeros(len(STATISTICS) * sum(WIDTHS.values()), np.float32)
+    if samples.ndim != 1 or rate < LOWEST_RATE:
+        raise AudioError(
+            "describe",
+            found=f"samples of shape {samples.shape} at {rate} Hz",
+            expected=f"mono samples of shape (n,) at {LOWEST_RATE} Hz or more",
+            remedy="Mix down with audio.mono, and resample with audio.resample.",
+        )
+    power = np.square(samples, dtype=np.float64).mean() if len(samples) else 0.0
+    if power < 10 ** (SILENCE_DBFS / 10):
+        return np.zeros(N_DESCRIPTORS, np.float32)
     values = frames(samples, rate).astype(np.float64)
     difference = np.diff(values) if values.shape[1] > 1 else np.zeros_like(values)
     statistics = [f(x, axis=1) for x in (values, difference) for f in (np.mean, np.var)]
     return np.concatenate(statistics).astype(np.float32)
-
-
-def is_silent(samples: np.ndarray) -> bool:
-    """Tell whether `samples` (any shape) are empty or below `SILENCE_DBFS` RMS."""
-    if samples.size == 0:
-        return True
-    return float(np.mean(np.square(samples, dtype=np.float64))) < 10 ** (SILENCE_DBFS / 10)
 
 
 def frames(samples: np.ndarray, rate: int) -> np.ndarray:
@@ -131,7 +95,7 @@ def frames(samples: np.ndarray, rate: int) -> np.ndarray:
     """
     import librosa
 
-    n_fft = frame_length(rate)
+    n_fft = 2 ** round(np.log2(FRAME_SECONDS * rate))
     samples = samples / np.sqrt(np.mean(np.square(samples, dtype=np.float64)))
     samples = np.pad(samples.astype(np.float32), (0, max(0, n_fft - len(samples))))
     spectrum = librosa.stft(samples, n_fft=n_fft, hop_length=n_fft // 2)
@@ -144,27 +108,12 @@ def frames(samples: np.ndarray, rate: int) -> np.ndarray:
     return np.concatenate([np.atleast_2d(found[name]) for name in WIDTHS]).astype(np.float32)
 
 
-def frame_length(rate: int) -> int:
-    """Return the power of two nearest to `FRAME_SECONDS` [samples]."""
-    return 2 ** round(np.log2(FRAME_SECONDS * rate))
-
-
 def _zero_crossings(samples: np.ndarray, n_fft: int) -> np.ndarray:
     """Share of the samples of each centred frame at which the sign changes, (n_frames,)."""
     changed = np.cumsum(np.diff(np.signbit(samples), prepend=np.signbit(samples[:1])))
     centre = np.arange(0, len(samples) + 1, n_fft // 2)
     first, last = (np.clip(centre + k, 0, len(samples) - 1) for k in (-n_fft // 2, n_fft // 2))
     return (changed[last] - changed[first]) / n_fft
-
-
-def _check(samples: np.ndarray, rate: int) -> None:
-    if samples.ndim != 1 or rate < LOWEST_RATE:
-        raise AudioError(
-            "describe",
-            found=f"samples of shape {samples.shape} at {rate} Hz",
-            expected=f"mono samples of shape (n,) at {LOWEST_RATE} Hz or more",
-            remedy="Mix down with audio.mono, and resample with audio.resample.",
-        )
 
 
 def _timbre(power: np.ndarray, rate: int) -> dict[str, np.ndarray]:
@@ -174,16 +123,14 @@ def _timbre(power: np.ndarray, rate: int) -> dict[str, np.ndarray]:
     mel = librosa.power_to_db(_mel_bands(rate, len(power)) @ power)
     mfcc = librosa.feature.mfcc(S=mel, n_mfcc=13)
     total = power.sum(axis=0)
+    below = np.cumsum(power, axis=0) < 0.85 * total
     return _moments(power, rate) | {
         "mfcc": mfcc,
         "mfcc_delta": librosa.feature.delta(mfcc, mode="nearest"),
         "crest": power.max(axis=0) / power.mean(axis=0),
         "flatness": librosa.feature.spectral_flatness(S=power, power=1.0),
         "flux": _flux(power),
-        "rolloff": np.sum(np.cumsum(power, axis=0) < 0.85 * total, axis=0)
-        * rate
-        / 2
-        / (len(power) - 1),
+        "rolloff": below.sum(axis=0) * rate / 2 / (len(power) - 1),
         # From 100 Hz, so that six octaves and the rest fit below 8 kHz.
         "contrast": librosa.feature.spectral_contrast(S=power, sr=rate, fmin=100.0),
         "bark": _decibels(_bark_bands(rate, len(power)) @ power / total),
@@ -227,13 +174,14 @@ def _pitch(power: np.ndarray, rate: int) -> dict[str, np.ndarray]:
     total = amplitude.sum(axis=0)
     weight = amplitude**2 / np.sum(amplitude**2, axis=0)
     order = np.arange(1, HARMONICS + 1)[:, None]
+    thirds = amplitude[0], amplitude[1:4].sum(axis=0), amplitude[4:].sum(axis=0)
+    odd, even = (weight[first::2].sum(axis=0) for first in (2, 1))  # without the fundamental
     chroma = _pitch_classes(rate, len(power)) @ power + TINY
     return {
         "pitch": 12 * np.log2(pitch / LOWEST_PITCH),
         "harmonicity": np.minimum(np.sum(amplitude**2, axis=0) / power.sum(axis=0), 1),
-        "tristimulus": np.stack([amplitude[0], amplitude[1:4].sum(0), amplitude[4:].sum(0)])
-        / total,
-        "odd_even": _decibels(np.sum(weight[2::2], axis=0) / (np.sum(weight[1::2], axis=0) + TINY)),
+        "tristimulus": np.stack(thirds) / total,
+        "odd_even": _decibels(odd / (even + TINY)),
         "inharmonicity": 2 * np.sum(np.abs(deviation) * weight / (order * pitch), axis=0),
         "pitch_class": chroma / chroma.max(axis=0),
     }
@@ -250,19 +198,7 @@ def salience(magnitude: np.ndarray, rate: int) -> np.ndarray:
 
     Harmonic summation with weights .8^(h-1), as in Salamon & Gómez, "Melody extraction from
     polyphonic music signals using pitch contour characteristics", 2012, without their peak
-    picking.
-
-    Parameters
-    ----------
-    magnitude : ndarray, shape (n_bins, n_frames)
-        From 0 Hz to half the rate.
-    rate : int
-        Sampling rate [Hz].
-
-    Returns
-    -------
-    ndarray, shape (n_pitches, n_frames)
-        For the fundamentals of `pitches`.
+    picking. From magnitudes (n_bins, n_frames), 0 Hz to half the rate, to (n_pitches, n_frames).
     """
     return _harmonic_sum(rate, len(magnitude)) @ magnitude
 

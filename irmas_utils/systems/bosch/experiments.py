@@ -21,19 +21,45 @@ predominant instrument recognition in musical audio signals", ISMIR 2012, pages 
 Notebook: 08_bosch_baselines.ipynb
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from irmas_utils.project.errors import SettingsError
+from irmas_utils import metrics
 from irmas_utils.systems.bosch import svm
 from irmas_utils.systems.bosch.streams import COMBINATIONS, SIDES, STEMS, StreamFeatures
 
-EXPERIMENTS = (1, 2, 3, 4, 5)
-# What the fifth may combine. "mono", the sum of all stems, is one of them.
-CANDIDATES = (*STEMS, *COMBINATIONS, "mono")
+# Experiment to the streams that it hears, each with the stream whose model hears it. Of the
+# fifth's these are the candidates; "mono", the sum of all stems, is one of them.
+EXPERIMENTS: dict[int, dict[str, str]] = {
+    1: {"mono": "mono"},
+    2: dict.fromkeys(SIDES, "mono"),
+    3: dict.fromkeys(STEMS, "mono"),
+    4: {stem: stem for stem in STEMS},
+    5: {stream: stream for stream in (*STEMS, *COMBINATIONS, "mono")},
+}
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What the models say of every window of some clips.
+
+    Attributes
+    ----------
+    probabilities : dict of (str, str) to ndarray, shape (n_windows, 11)
+        By stream and by the stream whose model heard it; zero where the stream is silent.
+    clip : ndarray of int, shape (n_windows,)
+        As in `streams.StreamFeatures`.
+    """
+
+    probabilities: dict[tuple[str, str], np.ndarray]
+    clip: np.ndarray
+
+    def scores(self, streams: Mapping[str, str], how: str) -> np.ndarray:
+        """Join some streams: (n_clips, 11). Parameters as the attributes of `System`."""
+        return aggregate([self.probabilities[pair] for pair in streams.items()], self.clip, how)
 
 
 @dataclass(frozen=True)
@@ -42,27 +68,24 @@ class System:
 
     Attributes
     ----------
-    experiment : int
-    models : dict
-        Stream to the classifier that hears it.
+    streams : dict of str to str
+        Each stream that it hears, with the stream whose model hears it.
     how : str
         ``"mean"`` or ``"max"``: how probabilities of streams and windows become one score.
     threshold : float
-        An instrument whose score reaches it is predicted.
+        An instrument whose score is larger is predicted; see `metrics.binarize`.
     """
 
-    experiment: int
-    models: dict[str, Any]
+    streams: dict[str, str]
     how: str
     threshold: float
 
-    def predict(self, features: StreamFeatures) -> np.ndarray:
+    def predict(self, heard: Heard) -> np.ndarray:
         """Return the score of every clip and instrument, float (n_clips, 11) in [0, 1].
 
         A clip that is silent in all streams scores zero.
         """
-        heard = stream_probabilities(self.models, features)
-        return aggregate(heard.values(), features.clip, features.n_clips, self.how)
+        return heard.scores(self.streams, self.how)
 
 
 def fit_models(
@@ -82,17 +105,12 @@ def fit_models(
     classes, recordings : ndarray, shape (n_clips,)
         The instrument code and the recording of every clip.
     seed, jobs : int
-        As in `systems.bosch.svm.fit`.
+        As in `svm.fit`, which see for errors.
 
     Returns
     -------
     dict
         Stream to classifier.
-
-    Raises
-    ------
-    TrainingError
-        If fewer than two classes have enough recordings.
     """
     classes, recordings = (np.asarray(x)[training.clip] for x in (classes, recordings))
     return {
@@ -101,80 +119,47 @@ def fit_models(
     }
 
 
-def assign(experiment: int, models: dict[str, Any]) -> dict[str, Any]:
-    """Say which model hears which stream in an experiment; for the fifth, all candidates.
-
-    Raises
-    ------
-    SettingsError
-        If there is no such experiment.
-    """
-    if experiment not in EXPERIMENTS:
-        raise SettingsError(
-            "experiment",
-            found=repr(experiment),
-            expected="one of 1 to 5",
-            remedy="Choose one of the five systems of Bosch et al.",
-        )
-    if experiment <= 3:
-        heard = {1: ("mono",), 2: SIDES, 3: STEMS}[experiment]
-        return dict.fromkeys(heard, models["mono"])
-    return {stream: models[stream] for stream in {4: STEMS, 5: CANDIDATES}[experiment]}
+def hear(models: Mapping[str, Any], features: StreamFeatures) -> Heard:
+    """Let every model hear the streams that some experiment gives it, each once."""
+    pairs = {pair for streams in EXPERIMENTS.values() for pair in streams.items()}
+    found = {
+        (stream, model): svm.probabilities(models[model], features.streams[stream])
+        for stream, model in pairs
+        if stream in features.streams and model in models
+    }
+    return Heard(found, features.clip)
 
 
-def build(
-    experiment: int,
-    models: dict[str, Any],
-    validation: StreamFeatures,
-    labels: np.ndarray,
-    how: str = "mean",
-) -> System:
+def build(experiment: int, heard: Heard, labels: np.ndarray, how: str = "mean") -> System:
     """Set up an experiment: choose its threshold and, in the fifth, its streams.
 
     Parameters
     ----------
     experiment : int
         1 to 5.
-    models : dict
-        From `fit_models`.
-    validation : StreamFeatures
-        Of `systems.bosch.streams.ALL_STREAMS`, of multi-label mixtures of recordings that the
-        models have not seen.
+    heard : Heard
+        All streams of multi-label mixtures of recordings that the models have not seen.
     labels : ndarray of 0 and 1, shape (n_clips, 11)
         Their labels.
     how : str
         ``"mean"`` or ``"max"``.
-
-    Returns
-    -------
-    System
-
-    Raises
-    ------
-    SettingsError
-        If there is no such experiment.
     """
-    heard = assign(experiment, models)
-    probabilities = stream_probabilities(heard, validation)
+    streams = EXPERIMENTS[experiment]
     if experiment == 5:
-        chosen = choose_streams(probabilities, validation.clip, labels, how)
-        heard = {stream: heard[stream] for stream in chosen}
-        probabilities = {stream: probabilities[stream] for stream in chosen}
-    scores = aggregate(probabilities.values(), validation.clip, len(labels), how)
-    threshold, _ = choose_threshold(scores, labels)
-    return System(experiment, heard, how, threshold)
+        streams = choose_streams(heard, labels, how)
+    return with_threshold(streams, heard, labels, how)
 
 
-def stream_probabilities(models: dict[str, Any], features: StreamFeatures) -> dict[str, np.ndarray]:
-    """Let each model hear its stream: stream to (n_windows, 11), zero where silent."""
-    return {
-        stream: svm.probabilities(model, features.streams[stream])
-        for stream, model in models.items()
-    }
+def with_threshold(
+    streams: dict[str, str], heard: Heard, labels: np.ndarray, how: str = "mean"
+) -> System:
+    """Return the system that hears `streams`, at its threshold of the highest micro F1."""
+    threshold = float(metrics.choose_threshold(labels, heard.scores(streams, how)))
+    return System(streams, how, threshold)
 
 
 def aggregate(
-    probabilities: Iterable[np.ndarray], clip: np.ndarray, n_clips: int, how: str = "mean"
+    probabilities: Iterable[np.ndarray], clip: np.ndarray, how: str = "mean"
 ) -> np.ndarray:
     """Join the windows and streams of each clip.
 
@@ -184,7 +169,6 @@ def aggregate(
         One array a stream.
     clip : ndarray of int, shape (n_windows,)
         Which clip each window belongs to.
-    n_clips : int
     how : str
         ``"mean"`` over all that sounds, or ``"max"``: then the instruments above a threshold
         are the union of those above it in each window of each stream.
@@ -194,7 +178,7 @@ def aggregate(
     ndarray, shape (n_clips, 11)
         Zero for a clip that is silent throughout. Silence does not count in a mean.
     """
-    stacked = list(probabilities)
+    stacked, n_clips = list(probabilities), int(clip.max(initial=-1)) + 1
     clip, values = np.tile(clip, len(stacked)), np.concatenate(stacked)
     joined = np.zeros((n_clips, values.shape[1]))
     if how == "max":
@@ -205,54 +189,25 @@ def aggregate(
     return joined / np.maximum(sounding, 1)[:, None]
 
 
-def choose_threshold(scores: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
-    """Return the threshold with the highest micro F1, and that F1.
-
-    Parameters
-    ----------
-    scores, labels : ndarray, shape (n_clips, 11)
-
-    Returns
-    -------
-    threshold, f1 : float
-        The threshold lies midway between the score that it lets through and the next lower.
-    """
-    order = np.argsort(-scores, axis=None, kind="stable")
-    ranked, hits = scores.ravel()[order], np.cumsum(labels.ravel()[order])
-    f1 = 2 * hits / (np.arange(1, len(ranked) + 1) + hits[-1])
-    f1[:-1][ranked[:-1] == ranked[1:]] = 0  # a threshold cannot part equal scores
-    best = int(f1.argmax())
-    below = ranked[best + 1] if best + 1 < len(ranked) else 0.0
-    return float((ranked[best] + below) / 2), float(f1[best])
-
-
-def choose_streams(
-    probabilities: dict[str, np.ndarray], clip: np.ndarray, labels: np.ndarray, how: str = "mean"
-) -> list[str]:
+def choose_streams(heard: Heard, labels: np.ndarray, how: str = "mean") -> dict[str, str]:
     """Start from the stems, and add or drop the stream that helps most while micro F1 grows.
 
-    Parameters
-    ----------
-    probabilities : dict of str to ndarray, shape (n_windows, 11)
-        Every stem and the other candidates, on validation clips.
-    clip, labels, how
-        As in `aggregate` and `choose_threshold`.
-
     Returns
     -------
-    list of str
-        At least one, in the order of `probabilities`. Ties go to the first candidate.
+    dict of str to str
+        At least one of the fifth experiment's candidates, in their order. Ties go to the first.
     """
+    candidates = EXPERIMENTS[5]
 
-    def score(streams: list[str]) -> float:
-        joined = aggregate([probabilities[s] for s in streams], clip, len(labels), how)
-        return choose_threshold(joined, labels)[1]
+    def score(streams: Iterable[str]) -> float:
+        chosen = {stream: candidates[stream] for stream in streams}
+        return float(metrics.threshold_curve(labels, heard.scores(chosen, how))["f1"].max())
 
-    chosen, best = list(STEMS), score(list(STEMS))
+    chosen, best = list(STEMS), score(STEMS)
     while True:
-        steps = [[s for s in probabilities if (s in chosen) != (s == one)] for one in probabilities]
+        steps = [[s for s in candidates if (s in chosen) != (s == one)] for one in candidates]
         steps = [streams for streams in steps if streams]
         scores = [score(streams) for streams in steps]
         if max(scores) <= best:
-            return chosen
+            return {stream: candidates[stream] for stream in chosen}
         chosen, best = steps[int(np.argmax(scores))], max(scores)

@@ -4,7 +4,7 @@ A stream is a mono signal derived from a clip: its mono mix-down, its left, righ
 a separated stem, or a sum of stems. Each is cut into windows as long as a training excerpt, and
 each window is described by `systems.bosch.descriptors`.
 
-Notebooks: 08_bosch_baselines.ipynb, and 04_fft_model.ipynb where it reads streams.
+Notebook: 08_bosch_baselines.ipynb
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,13 +15,12 @@ import numpy as np
 
 from irmas_utils.audio import io as audio
 from irmas_utils.audio.cache import FeatureCache
-from irmas_utils.audio.features import fft_magnitude
 from irmas_utils.project import parallel
-from irmas_utils.systems.bosch import descriptors, separation
+from irmas_utils.systems.bosch import descriptors
+from irmas_utils.systems.bosch.separation import STEMS, check_channels, separate
 
 WINDOW_SECONDS = 3.0  # the length of a training excerpt
 SIDES = ("left", "right", "mid", "side")
-STEMS = separation.STEMS
 # Sums of stems that the fifth experiment may choose from. The published one adds such streams
 # too; which ones is not available to us.
 COMBINATIONS = {
@@ -42,16 +41,11 @@ class StreamFeatures:
     streams : dict of str to ndarray, shape (n_windows, n_descriptors)
         The windows of all clips one after another; a silent window is all zero.
     clip : ndarray of int, shape (n_windows,)
-        Which clip each window belongs to, from 0, ascending.
+        Which clip each window belongs to, from 0, ascending; every clip has at least one.
     """
 
     streams: dict[str, np.ndarray]
     clip: np.ndarray
-
-    @property
-    def n_clips(self) -> int:
-        """Number of clips; every clip has at least one window."""
-        return int(self.clip[-1]) + 1 if len(self.clip) else 0
 
 
 def windows(n_samples: int, length: int) -> list[slice]:
@@ -66,20 +60,20 @@ def windows(n_samples: int, length: int) -> list[slice]:
 
 
 def split(
-    samples: np.ndarray, rate: int, streams: Iterable[str], separator: str = "spectral"
+    samples: np.ndarray, rate: int, streams: Sequence[str], separator: str = "spectral"
 ) -> dict[str, np.ndarray]:
     """Derive mono streams from a clip.
 
     Parameters
     ----------
     samples : ndarray, shape (n, n_channels)
-        One or two channels.
+        One or two channels; one counts as both.
     rate : int
         Sampling rate [Hz].
-    streams : iterable of str
+    streams : sequence of str
         Names out of `ALL_STREAMS`.
     separator : str
-        As in `separation.load`; not run unless a stream needs it.
+        As in `separation.separate`; not run unless a stream needs it.
 
     Returns
     -------
@@ -88,27 +82,23 @@ def split(
 
     Raises
     ------
-    AudioError
-        If there are more than two channels.
-    SettingsError
-        If there is no such separator, or it is not installed.
+    AudioError, SettingsError
+        As `separation.separate`.
     """
-    streams = tuple(streams)
-    found = {"mono": audio.mono(samples)} | separation.streams(samples)
+    check_channels(samples)
+    left, right = samples[:, 0], samples[:, -1]
+    # Published are M = L + R and S = L - R; descriptors do not depend on the level.
+    found = {"mono": audio.mono(samples), "left": left, "right": right}
+    found |= {"mid": (left + right) / 2, "side": (left - right) / 2}
     if not found.keys() >= set(streams):
-        stems = separation.load(separator)(samples, rate)
+        stems = separate(samples, rate, separator)
         found |= {stem: audio.mono(signal) for stem, signal in stems.items()}
         found |= {name: sum(found[part] for part in parts) for name, parts in COMBINATIONS.items()}
     return {name: found[name] for name in streams}
 
 
 def describe_clip(
-    samples: np.ndarray,
-    rate: int,
-    *,
-    streams: Sequence[str],
-    separator: str = "spectral",
-    seconds: float = WINDOW_SECONDS,
+    samples: np.ndarray, rate: int, *, streams: Sequence[str], separator: str = "spectral"
 ) -> np.ndarray:
     """Describe every window of every stream of a clip.
 
@@ -117,7 +107,7 @@ def describe_clip(
     ndarray of float32, shape (n_streams, n_windows, n_descriptors)
         Parameters, order and errors as in `split`.
     """
-    cuts = windows(len(samples), round(seconds * rate))
+    cuts = windows(len(samples), round(WINDOW_SECONDS * rate))
     described: dict[str, np.ndarray] = {}
     for name, signal in split(samples, rate, streams, separator).items():
         # Mid is mono at another level, which descriptors do not see.
@@ -128,69 +118,6 @@ def describe_clip(
             else np.stack([descriptors.describe(signal[cut], rate) for cut in cuts])
         )
     return np.stack([described[name] for name in streams])
-
-
-def spectra(
-    samples: np.ndarray, rate: int, *, streams: Sequence[str], length: int, separator: str
-) -> np.ndarray:
-    """Transform every stream of a clip by itself, in as many numbers as the mono mix has.
-
-    The paper's outlook (section 7): separate first, "then applying the FFT to each stream". So
-    that a network of the same size reads them, each stream keeps one magnitude, the root mean
-    square, of as many neighbouring bins as there are streams. A training excerpt of 3 s, padded
-    to 20, has spectra so much finer than its own resolution that four bins say what one says.
-
-    Parameters
-    ----------
-    samples, rate, streams, separator
-        As in `split`.
-    length : int
-        Padded length in samples, as in `audio.features.fft_magnitude`.
-
-    Returns
-    -------
-    ndarray of float32, shape (length // 2 // n_streams * n_streams,)
-        The streams one after another. Errors as in `split`; AudioError too if the clip is longer
-        than `length`.
-    """
-    n_kept = length // 2 // len(streams)
-    pooled = []
-    for signal in split(samples, rate, streams, separator).values():
-        bins = fft_magnitude(signal, length)[: n_kept * len(streams)]
-        pooled.append(np.sqrt(np.square(bins).reshape(n_kept, -1).mean(axis=1)))
-    return np.concatenate(pooled)
-
-
-def spectra_cache(streams: Sequence[str], length: int, separator: str = "spectral") -> FeatureCache:
-    """Return `spectra` as a function of a file that keeps its results on disk."""
-    parameters = {"streams": list(streams), "length": length, "separator": separator}
-    return _ClipCache("spectra", spectra, **parameters)
-
-
-class _ClipCache(FeatureCache):
-    """A cache for functions of all channels at the file's own rate."""
-
-    def compute(self, path: str | Path) -> np.ndarray:
-        samples, rate = audio.read(path)
-        return self.function(samples, rate, **self.parameters)
-
-
-def stems(path: str | Path, separator: str = "spectral") -> dict[str, np.ndarray]:
-    """Return the stems of a file, each (n, n_channels), from the cache if they are there.
-
-    Raises
-    ------
-    AudioError
-        If the file cannot be read or has more than two channels.
-    SettingsError
-        If there is no such separator, or it is not installed.
-    """
-    cache = _ClipCache("stems", _stacked_stems, separator=separator)
-    return dict(zip(separation.load(separator).stems, cache(path), strict=True))
-
-
-def _stacked_stems(samples: np.ndarray, rate: int, separator: str) -> np.ndarray:
-    return np.stack(list(separation.load(separator)(samples, rate).values()))
 
 
 def extract(
@@ -205,10 +132,8 @@ def extract(
     Parameters
     ----------
     paths : iterable of str or Path
-    streams : sequence of str
-        Names out of `ALL_STREAMS`; the training set needs only `TRAINING_STREAMS`.
-    separator : str
-        As in `separation.load`.
+    streams, separator
+        As in `split`; the training set needs only `TRAINING_STREAMS`.
     jobs : int
         Number of processes. The result does not depend on it.
 
@@ -219,12 +144,11 @@ def extract(
 
     Raises
     ------
-    AudioError
-        If a file cannot be read or has more than two channels.
-    SettingsError
-        If there is no such separator, or it is not installed.
+    AudioError, SettingsError
+        As `separation.separate`.
     """
-    cache = _ClipCache("streams", describe_clip, streams=list(streams), separator=separator)
+    options = {"streams": list(streams), "separator": separator}
+    cache = FeatureCache("streams", describe_clip, mono=False, **options)
     clips = list(parallel.run(cache, paths, jobs))
     owner = np.repeat(np.arange(len(clips)), [clip.shape[1] for clip in clips])
     stacked = np.concatenate(clips, axis=1) if clips else np.zeros((len(streams), 0, 0))

@@ -22,8 +22,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, QuantileTransformer
 from sklearn.svm import SVC
 
-from irmas_utils import INSTRUMENTS
 from irmas_utils.project.errors import TrainingError
+from irmas_utils.project.vocabulary import INSTRUMENTS
 
 GRID = {"svm__degree": [2, 3], "svm__C": [0.1, 1.0, 10.0]}
 N_FOLDS = 3
@@ -64,16 +64,14 @@ def fit(
         Instrument codes. Classes with fewer recordings than folds (3) cannot be validated and
         are left out; `probabilities` gives them zero.
     recordings : ndarray, shape (n_clips,)
-        Group of each clip: no recording is in two folds.
-    seed : int
-        Which recordings share a fold.
-    jobs : int
-        Number of processes; the model does not depend on it.
+        No recording is in two folds.
+    seed, jobs : int
+        Which recordings share a fold; number of processes, on which the model does not depend.
 
     Returns
     -------
     estimator
-        With ``predict_proba`` and ``classes_``; for `probabilities`.
+        For `probabilities`.
 
     Raises
     ------
@@ -81,8 +79,7 @@ def fit(
         If fewer than two classes have enough recordings.
     """
     kept = features.any(axis=1)
-    features, classes, recordings = features[kept], classes[kept], recordings[kept]
-    kept = np.isin(classes, _learnable(classes, recordings))
+    kept &= np.isin(classes, _learnable(classes[kept], recordings[kept]))
     features, classes, recordings = features[kept], classes[kept], recordings[kept]
     folds = StratifiedGroupKFold(N_FOLDS, shuffle=True, random_state=seed)
     splits = list(folds.split(features, classes, recordings))
@@ -117,18 +114,10 @@ def _learnable(classes: np.ndarray, recordings: np.ndarray) -> list[str]:
 
 
 def probabilities(model: ClassifierMixin, features: np.ndarray) -> np.ndarray:
-    """Return the probability of every instrument.
+    """Return the probability of every instrument: float64, (n, 11).
 
-    Parameters
-    ----------
-    model : estimator
-        From `fit`.
-    features : ndarray, shape (n, n_descriptors)
-
-    Returns
-    -------
-    ndarray of float64, shape (n, 11)
-        Rows sum to one; all zero for silence, whose features are all zero.
+    `model` is from `fit`, and `features` are (n, n_descriptors). Rows sum to one; they are all
+    zero for silence, whose features are all zero.
     """
     found = np.zeros((len(features), len(INSTRUMENTS)))
     sounding = features.any(axis=1)

@@ -20,7 +20,7 @@ from irmas_utils.metrics import tables as experiment
 from irmas_utils.project.settings import Settings
 from irmas_utils.systems.networks import fine_tuning as recognition
 from irmas_utils.systems.networks.registry import Trained
-from irmas_utils.systems.saved import Recognizer
+from irmas_utils.systems.recognizer import Recognizer
 
 
 @dataclass(frozen=True)

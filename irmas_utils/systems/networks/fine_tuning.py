@@ -19,14 +19,15 @@ import pandas as pd
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from irmas_utils import INSTRUMENTS, metrics
+from irmas_utils import metrics
 from irmas_utils.audio import windows
 from irmas_utils.audio.features import label_matrix
 from irmas_utils.models import efficientat, layers, training
 from irmas_utils.project.backend import keras
+from irmas_utils.project.vocabulary import INSTRUMENTS
 from irmas_utils.systems.networks import mixing
 from irmas_utils.systems.networks.mixing import ALONE, Recipe
-from irmas_utils.systems.saved import Recognizer
+from irmas_utils.systems.recognizer import Recognizer
 
 
 @dataclass(frozen=True)

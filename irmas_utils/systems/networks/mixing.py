@@ -22,7 +22,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from irmas_utils.audio import io as audio
 from irmas_utils.audio.cache import FeatureCache
 
 
@@ -38,15 +37,14 @@ class Recipe:
         The excerpts added lie up to this far below the first.
     pan : float
         How far the weight of either channel of a stereo file may be from one half.
-    positive, negative : float
-        Targets of a labelled and of an unlabelled instrument. An unlabelled one may well be
-        heard: annotators heard one in half of the training excerpts, so 0 claims too much.
+    negative : float
+        Target of an unlabelled instrument, which may well be heard: annotators heard one in half
+        of the training excerpts, so 0 claims too much.
     """
 
     sources: tuple[float, ...] = (0.3, 0.5, 0.2)
     below_db: float = 6.0
     pan: float = 0.2
-    positive: float = 1.0
     negative: float = 0.0
 
 
@@ -70,10 +68,11 @@ def excerpts(clips: pd.DataFrame, sample_rate: int) -> Load:
     Returns
     -------
     callable
-        ``load(position)``, float32 (n_samples, 2); a mono file is in both channels. Raises
-        AudioError if the file cannot be read.
+        A `Load` in stereo; a mono file is in both channels. It raises AudioError if the file
+        cannot be read.
     """
-    cache, files = _StereoCache("stereo", _as_16_bit, sample_rate=sample_rate), list(clips["path"])
+    cache = FeatureCache("stereo", _stereo_16_bit, mono=False, sample_rate=sample_rate)
+    files = list(clips["path"])
     return lambda position: cache(files[position]) * np.float32(1 / 32767)
 
 
@@ -94,27 +93,24 @@ def batches(
     Parameters
     ----------
     load : callable
-        ``load(position)``, the samples of excerpt ``position``; a list's ``__getitem__`` does.
+        As `Load` says; a list's ``__getitem__`` does.
     labels : numpy.ndarray, (n_clips, 11)
         0/1, or soft labels in between; the largest is the excerpt's class.
     n_samples : int
         Length of a mixed clip. Longer excerpts are cut and shorter ones repeated, both from a
         random place.
-    batch_size : int
-    recipe : Recipe
     seed, epoch : int
-        All that the batches depend on besides the data.
+        All that the batches depend on besides the data and the `recipe`.
     balance : float
         0: every excerpt is the first of a clip once. Else `n_clips` are drawn with replacement,
         an excerpt of a class of n with a weight of ``n ** -balance``; 1 balances the classes.
     fill : bool
-        Fill the last batch up with the epoch's first excerpts. Batch normalization has no use for
+        Fill the last batch up with the epoch's first excerpts: batch normalization has no use for
         a batch of a few clips, and a training step is compiled once for each size.
 
     Yields
     ------
-    x : numpy.ndarray, float32, (batch, n_samples)
-    y : numpy.ndarray, float32, (batch, 11)
+    x, y : numpy.ndarray, float32, (batch, n_samples) and (batch, 11)
     """
     rng = np.random.default_rng([seed, epoch])
     classes = labels.argmax(axis=1)
@@ -148,7 +144,7 @@ def mix(
     """
     x = components(load, positions, n_samples, recipe, rng).sum(axis=0)
     united = 1 - np.prod(1 - labels[positions], axis=0)
-    y = recipe.negative + (recipe.positive - recipe.negative) * united
+    y = recipe.negative + (1 - recipe.negative) * united
     return x, y.astype(np.float32)
 
 
@@ -214,13 +210,5 @@ def _companions(
     return positions
 
 
-class _StereoCache(FeatureCache):
-    """Like its base, with a function of both channels."""
-
-    def compute(self, path):
-        samples, rate = audio.read(path)
-        return self.function(audio.resample(samples[:, [0, -1]], rate, self.sample_rate))
-
-
-def _as_16_bit(samples: np.ndarray) -> np.ndarray:
-    return np.round(np.clip(samples, -1, 1) * 32767).astype(np.int16)
+def _stereo_16_bit(samples: np.ndarray, rate: int) -> np.ndarray:
+    return np.round(np.clip(samples[:, [0, -1]], -1, 1) * 32767).astype(np.int16)

@@ -14,18 +14,18 @@ from typing import Any
 
 import pandas as pd
 
-from irmas_utils import INSTRUMENTS
 from irmas_utils.metrics import tables as experiment
 from irmas_utils.models import efficientat, han
 from irmas_utils.project import backend
 from irmas_utils.project.backend import keras
 from irmas_utils.project.errors import SettingsError
 from irmas_utils.project.settings import Settings
+from irmas_utils.project.vocabulary import INSTRUMENTS
 from irmas_utils.systems import predict
 from irmas_utils.systems.networks import fine_tuning as recognition
 from irmas_utils.systems.networks.fine_tuning import Plan
 from irmas_utils.systems.networks.mixing import ALONE, Recipe
-from irmas_utils.systems.saved import Recognizer
+from irmas_utils.systems.recognizer import Recognizer
 
 HAN = Plan(han.SAMPLE_RATE, window=1.0, hop=0.5, ema=None, recipe=ALONE, aggregation="s1")
 MN04 = Plan(efficientat.SAMPLE_RATE)

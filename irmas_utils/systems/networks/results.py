@@ -12,17 +12,17 @@ import numpy as np
 import pandas as pd
 
 from irmas_utils import metrics
-from irmas_utils.data import corpus, weights
+from irmas_utils.data import corpus, fetch
 from irmas_utils.metrics import tables as experiment
 from irmas_utils.metrics.tables import Splits, interval
 from irmas_utils.project import files as atomic
 from irmas_utils.project import records
 from irmas_utils.project.records import Record
 from irmas_utils.project.settings import Settings
-from irmas_utils.systems import model_card, saved
 from irmas_utils.systems.networks import variants
 from irmas_utils.systems.networks.assessment import System
 from irmas_utils.systems.networks.registry import Trained
+from irmas_utils.systems.recognizer import card
 
 
 def score_table(
@@ -169,8 +169,8 @@ def save(record: Record, system: System, trained: Trained, name: str, parts: Spl
     thresholds = (system.judged.threshold,) * system.judged.thresholds.size
     provenance = _provenance(record, system, name, parts)
     recognizer = replace(trained.recognizer, thresholds=thresholds, provenance=provenance)
-    path = saved.save(record.folder / "models" / "recognizer", recognizer)
-    atomic.write_text(path.with_suffix(".md"), model_card.write(path))
+    path = recognizer.save(record.folder / "models" / "recognizer")
+    atomic.write_text(path.with_suffix(".md"), card(path))
     return path
 
 
@@ -183,7 +183,7 @@ def _provenance(record: Record, system: System, name: str, parts: Splits) -> dic
         "data": corpus.name(record.settings),
         "notebook": record.notebook,
         "parameters": system.n_parameters,
-        "start": weights.MN04.source if pretrained else "random weights",
+        "start": fetch.MN04.source if pretrained else "random weights",
         "trained": f"{len(clips)} clips of {clips['recording'].nunique()} recordings, "
         f"data {record.data}",
         "seed": ", ".join(map(str, seeds)) + (", logits averaged" if len(seeds) > 1 else ""),
@@ -208,5 +208,5 @@ def _licence(settings: Settings, pretrained: bool) -> str:
         if settings.corpus.source == "irmas"
         else "Trained on the built-in sample corpus: its scores say nothing about IRMAS."
     )
-    start = f" Its initial weights are under the {weights.MN04.licence} licence."
+    start = f" Its initial weights are under the {fetch.MN04.licence} licence."
     return data + start * pretrained

@@ -1,0 +1,155 @@
+"""The command line: ``python -m irmas_utils COMMAND …``, installed as ``irmas COMMAND …``.
+
+Each command imports what it needs when it runs, and what a wrong path needs no import to tell is
+told before: TensorFlow alone takes seconds.
+"""
+
+import os
+import sys
+import time
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from pathlib import Path
+
+from irmas_utils.project import files, settings
+from irmas_utils.project.errors import AudioError, IrmasError, ModelError, NotebookError
+
+
+def _paper_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--profile", default="sample", help="name of a profile, or a YAML file")
+    parser.add_argument("--notebook", action="append", default=[], metavar="NAME",
+                        help="this one alone, with what it needs; may be repeated")  # fmt: skip
+    parser.add_argument("--cores", type=int, default=os.cpu_count() or 1)
+
+
+def _paper(options: Namespace) -> int:
+    """Run the paper, or some notebooks of it; options that are not below go to Snakemake."""
+    settings.load(options.profile)
+    from irmas_utils.paper import workflow
+
+    return workflow.run(options.profile, options.notebook, options.cores, options.others)
+
+
+def _predict_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("files", nargs="+", metavar="FILE", type=Path)
+    parser.add_argument("--json", action="store_true", help="print a list with an entry a file")
+    parser.add_argument("--model", type=Path, help="a saved model (.keras, with its .json)")
+
+
+def _predict(options: Namespace) -> int:
+    """Name the instruments in audio files, with the best model at hand or the one named."""
+    if not any(path.exists() for path in options.files):  # of several, those at hand are read
+        _require(options.files[0], AudioError, "an audio file")
+    if options.model:
+        _require(options.model.with_suffix(".keras"), ModelError, "a .keras file")
+    from irmas_utils.systems import predict
+    from irmas_utils.systems.recognizer import Recognizer
+
+    recognizer = Recognizer.load(options.model) if options.model else predict.default_recognizer()
+    return int(predict.tell(options.files, recognizer, options.json) > 0)
+
+
+def _download_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--to", type=Path, help="target folder (default: $IRMAS_DATA or data/)")
+
+
+def _download(options: Namespace) -> None:
+    """Fetch the real IRMAS data set from Zenodo, 11 GB; what is there already is left alone."""
+    from irmas_utils.data import fetch
+
+    print(f"IRMAS is in {fetch.irmas(options.to)}")
+
+
+def _execute_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("notebook", type=Path)
+    parser.add_argument("output", type=Path)
+    parser.add_argument("-p", nargs=2, action="append", default=[], metavar=("KEY", "VALUE"),
+                        help="a parameter of the notebook, as JSON, YAML or text")  # fmt: skip
+
+
+def _execute(options: Namespace) -> None:
+    """Run one notebook with papermill; a misspelt parameter is an error."""
+    start = time.monotonic()
+    _require(options.notebook, NotebookError, "a Jupyter notebook")
+    from irmas_utils.project import execute
+
+    parameters = {key: execute.parse_value(value) for key, value in options.p}
+    execute.execute(options.notebook, options.output, parameters)
+    seconds = time.monotonic() - start
+    print(f"{options.output.stem}: executed in {seconds:.0f} s", flush=True)
+
+
+def _corpus_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("profile")
+    parser.add_argument("output", type=Path)
+
+
+def _corpus(options: Namespace) -> None:
+    """Make sure that a profile's data set is there, and write what it is to a JSON file."""
+    chosen = settings.load(options.profile)
+    from irmas_utils.data import corpus
+
+    description = corpus.describe(chosen)
+    files.write_json(options.output, description)
+    clips = ", ".join(f"{count} {split}" for split, count in description["clips"].items())
+    print(f"data: {description['name']}; clips: {clips}", flush=True)
+
+
+def _site_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("profile", help="one whose results are there")
+
+
+def _site(options: Namespace) -> None:
+    """Turn a profile's executed notebooks into web pages."""
+    chosen = settings.load(options.profile)
+    from irmas_utils.paper import site
+
+    print(f"site: {site.build(chosen)}", flush=True)
+
+
+def _require(path: Path, kind: type[IrmasError], expected: str) -> None:
+    if not path.exists():
+        raise kind(path, found="no such file", expected=expected, remedy="Check the path.")
+
+
+COMMANDS = {
+    "paper": (_paper_arguments, _paper),
+    "predict": (_predict_arguments, _predict),
+    "download": (_download_arguments, _download),
+    "execute": (_execute_arguments, _execute),
+    "corpus": (_corpus_arguments, _corpus),
+    "site": (_site_arguments, _site),
+}
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser("irmas", description="The paper, re-run, and its recognizer.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (arguments, run) in COMMANDS.items():
+        command = commands.add_parser(
+            name, help=run.__doc__, description=run.__doc__, allow_abbrev=False
+        )
+        arguments(command)
+        command.set_defaults(run=run)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run from the command line; returns the exit status."""
+    parser = _parser()
+    options, options.others = parser.parse_known_args(arguments)
+    if options.others and options.command != "paper":
+        parser.error(f"unrecognized arguments: {' '.join(options.others)}")
+    try:
+        status = options.run(options) or 0
+        sys.stdout.flush()
+        return status
+    except IrmasError as error:
+        print(f"error: {error}", file=sys.stderr)
+    except BrokenPipeError:  # the reader, `head` for example, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

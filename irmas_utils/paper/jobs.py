@@ -1,0 +1,129 @@
+"""Which executions of notebooks the paper is made of, and what each depends on.
+
+A job is one execution. It is done again when a setting that it reads, the code that it reaches or
+a result that it reads has changed, and not otherwise. Code is compared by what it does
+(`project.sources`), not by the times of files.
+"""
+
+import json
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from irmas_utils.data import corpus, fetch
+from irmas_utils.paper import studies
+from irmas_utils.project import files, paths, sources
+from irmas_utils.project.settings import Settings
+from irmas_utils.systems.networks import registry
+
+_DATA = ("profile", "seed", "corpus")
+_TRAINING = (*_DATA, "evaluation")
+_NETWORKS = tuple(f"networks.{key}" for key in ("seeds", "mixtures", "batch_size", "plans"))
+_SECTIONS = {
+    "01_data_analysis": _DATA,
+    "02_data_preparation": (*_DATA, "evaluation", "fft"),
+    "03_lstm_model": (*_TRAINING, "lstm"),
+    "04_fft_model": (*_TRAINING, "fft"),
+    "05_lstm_hyperparameters": (*_TRAINING, "lstm", "study.seeds", "study.lstm"),
+    "06_fft_hyperparameters": (*_TRAINING, "fft", "study.seeds", "study.fft"),
+    "07_other_networks": (*_TRAINING, *_NETWORKS),
+    "08_bosch_baselines": (*_TRAINING, "bosch", "fft", "study.seeds", "study.fft"),
+    "09_comparison": _TRAINING,
+    "10_discussion": (*_TRAINING, "lstm", "fft", "study", "networks.variants"),
+    "11_your_own_audio": _DATA,
+}
+"""The sections of the settings that each notebook reads."""
+
+_MODELS = ("03_lstm_model", "04_fft_model", "07_other_networks", "08_bosch_baselines")
+LONG = ("07_other_networks", "08_bosch_baselines", "04_fft_model")
+"""Notebooks that begin first, or one core idles in the end."""
+
+
+class Job(NamedTuple):
+    """One execution: of which notebook, under which name, with what, after which jobs."""
+
+    notebook: str
+    run: str | None
+    parameters: Mapping[str, Any]
+    needs: tuple[str, ...]
+
+    def output(self, folder: Path) -> Path:
+        """Where the executed notebook lies below a profile's results."""
+        inside = f"studies/{self.run}" if self.run else self.notebook
+        return folder / "notebooks" / f"{inside}.ipynb"
+
+
+def jobs(settings: Settings) -> dict[str, Job]:
+    """Return every job of a profile by its name, those that others need first."""
+    studied = {
+        run: Job(notebook, run, parameters, ())
+        for run, (notebook, parameters) in studies.runs(settings).items()
+    }
+    of_model = {
+        model: tuple(run for run in studied if run.startswith(f"{model}-"))
+        for model in studies.NOTEBOOKS
+    }
+    needs = {
+        "05_lstm_hyperparameters": of_model["lstm"],
+        "06_fft_hyperparameters": of_model["fft"],
+        "09_comparison": _MODELS,
+        "10_discussion": (*_MODELS, "05_lstm_hyperparameters", *studied),
+        "11_your_own_audio": ("07_other_networks",),
+    }
+    return studied | {name: Job(name, None, {}, needs.get(name, ())) for name in _SECTIONS}
+
+
+def made_from(job: Job, settings: Settings) -> dict[str, Any]:
+    """Return what a job's results depend on besides those of other jobs, as JSON.
+
+    A study's job draws nothing, so that it does not depend on the plots.
+    """
+    notebook = paths.NOTEBOOKS / f"{job.notebook}.ipynb"
+    code = sources.of_notebook(notebook)
+    reached = sources.reached(code)
+    if job.run:
+        plots = paths.PACKAGE / "plots"
+        reached = [path for path in reached if plots not in path.parents]
+    found = {
+        "settings": settings.section(*_SECTIONS[job.notebook]),
+        "parameters": dict(job.parameters),
+        "code": sources.digest(code, reached),
+    }
+    if job.notebook == registry.NOTEBOOK:
+        # Once IRMAS_WEIGHTS names a folder with the weights, there is more to train.
+        found["weights"] = fetch.given()
+    if job.notebook == "10_discussion":
+        found["benchmarks"] = [files.digest(path) for path in benchmarks()]
+    return json.loads(json.dumps(found))
+
+
+def benchmarks() -> list[Path]:
+    """Return the committed benchmarks that notebook 10 shows."""
+    folder = paths.reference_dir().parent / "benchmarks"
+    return [path for name in ("networks", "ablations") for path in folder.glob(f"{name}.json")]
+
+
+def data(settings: Settings) -> dict[str, Any]:
+    """Return what the job that makes or checks the data set depends on, as JSON."""
+    return {"settings": settings.section(*_DATA), "version": corpus.version(settings)}
+
+
+def site() -> str:
+    """Return the digest of what the pages are made with."""
+    return sources.digest_of("irmas_utils.paper.site")
+
+
+def options(job: Job) -> str:
+    """Write a job's run and parameters as options of ``irmas execute``, quoted for a shell."""
+    given = ({"run": job.run} if job.run else {}) | dict(job.parameters)
+    return shlex.join(word for key, v in given.items() for word in ("-p", key, json.dumps(v)))
+
+
+def outputs(folder: Path) -> dict[str, tuple[str, str | None, str]]:
+    """Return every recorded file of a profile's results: its notebook, its run, its digest."""
+    found = {}
+    for part in sorted((folder / "manifests").glob("*.json")):
+        for file, entry in json.loads(part.read_text(encoding="utf-8")).items():
+            found[file] = (entry["notebook"], entry["run"], entry["digest"])
+    return found

@@ -1,0 +1,41 @@
+"""The labels of the corpus: their codes, in the order of every matrix's columns, and names.
+
+Another set of labels is another `Vocabulary`; saved models carry their own labels.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """What a corpus can say of a clip: a name for people under each code."""
+
+    names: Mapping[str, str]
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """The codes, in the order of a label matrix's columns."""
+        return tuple(self.names)
+
+    def name(self, code: str) -> str:
+        """Return what people call a code; one of another vocabulary stands for itself."""
+        return self.names.get(code, code)
+
+
+IRMAS = Vocabulary(
+    {
+        "cel": "cello",
+        "cla": "clarinet",
+        "flu": "flute",
+        "gac": "acoustic guitar",
+        "gel": "electric guitar",
+        "org": "organ",
+        "pia": "piano",
+        "sax": "saxophone",
+        "tru": "trumpet",
+        "vio": "violin",
+        "voi": "voice",
+    }
+)
+INSTRUMENTS, INSTRUMENT_NAMES = IRMAS.codes, IRMAS.names

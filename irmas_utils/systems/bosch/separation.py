@@ -1,0 +1,127 @@
+"""Taking a mixture apart into stems, and how well that is done.
+
+A separator is a function ``separate(samples, rate)`` that returns stems, each of the shape of
+`samples`, which sum to `samples` within 1e-4. It is pure: the same input gives the same stems, so
+that what is made of them can be cached.
+
+Bosch et al. (2012) separated with FASST, of which no maintained Python library exists. The
+separator `spectral` takes its place without weights, and `demucs`, an optional extra, with a
+trained network. Figures obtained with either are ours, not a reproduction of theirs.
+
+Notebook: 08_bosch_baselines.ipynb
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from irmas_utils.project.errors import AudioError, SettingsError
+from irmas_utils.systems.bosch import demucs, spectral
+
+STEMS = ("drums", "bass", "melody", "other")
+SEPARATORS = {"spectral": spectral.separate, "demucs": demucs.separate}
+LIMIT_DB = 120.0
+
+
+def separate(samples: np.ndarray, rate: int, separator: str) -> dict[str, np.ndarray]:
+    """Take a mixture apart.
+
+    Parameters
+    ----------
+    samples : ndarray of float32, shape (n, n_channels)
+        One or two channels.
+    rate : int
+        Sampling rate [Hz].
+    separator : {"spectral", "demucs"}
+
+    Returns
+    -------
+    dict of str to ndarray of float32, shape (n, n_channels)
+        The four `STEMS`, which sum to `samples`.
+
+    Raises
+    ------
+    AudioError
+        If there are more than two channels.
+    SettingsError
+        If there is no such separator, or its optional package is not installed.
+    """
+    if separator not in SEPARATORS:
+        raise SettingsError(
+            "separator",
+            found=repr(separator),
+            expected=f"one of {', '.join(SEPARATORS)}",
+            remedy="Correct the name.",
+        )
+    check_channels(samples)
+    return SEPARATORS[separator](samples, rate)
+
+
+def check_channels(samples: np.ndarray) -> None:
+    """Raise AudioError unless `samples` are (n, 1) or (n, 2)."""
+    if samples.ndim != 2 or samples.shape[1] not in (1, 2):
+        raise AudioError(
+            "clip",
+            found=f"samples of shape {samples.shape}",
+            expected="(n_samples, 1) or (n_samples, 2)",
+            remedy="Read the file with audio.read; mix more channels down first.",
+        )
+
+
+def si_sdr(estimate: np.ndarray, reference: np.ndarray) -> float:
+    """Scale-invariant signal-to-distortion ratio.
+
+    J. Le Roux et al., "SDR - half-baked or well done?", ICASSP 2019. Channels count as one long
+    signal, so that panning errors are errors.
+
+    Returns
+    -------
+    float
+        In dB, between -120 and 120; -120 for a silent estimate.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ, or the reference is silent: then the ratio is not defined.
+    """
+    if estimate.shape != reference.shape:
+        raise ValueError(f"estimate {estimate.shape} and reference {reference.shape} differ")
+    estimate, reference = (x.astype(np.float64).ravel() for x in (estimate, reference))
+    energy = reference @ reference
+    if energy == 0:
+        raise ValueError("SI-SDR is not defined for a silent reference")
+    target = (estimate @ reference / energy) * reference
+    wanted, distortion = target @ target, np.sum((estimate - target) ** 2)
+    if wanted == 0:
+        return -LIMIT_DB
+    least = 10 ** (-LIMIT_DB / 10) * wanted
+    return float(max(10 * np.log10(wanted / max(distortion, least)), -LIMIT_DB))
+
+
+def quality(
+    true: Mapping[str, Mapping[str, np.ndarray]], rate: int, separator: str
+) -> pd.DataFrame:
+    """Compare separated stems with true ones.
+
+    Parameters
+    ----------
+    true : mapping
+        Name of a clip to its true stems, each (n_samples, 2); silent ones are left out.
+    rate, separator
+        As in `separate`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a clip and stem: clip, stem, SI-SDR of the separated stem and of the mixture as
+        its estimate, and the improvement of one over the other, all in dB.
+    """
+    rows = []
+    for clip, references in true.items():
+        mixture = sum(references.values())
+        for stem, estimate in separate(mixture, rate, separator).items():
+            if stem in references and np.any(references[stem]):
+                scores = [si_sdr(signal, references[stem]) for signal in (estimate, mixture)]
+                rows.append((clip, stem, *scores, scores[0] - scores[1]))
+    return pd.DataFrame(rows, columns=["clip", "stem", "si_sdr", "mixture", "improvement"])

@@ -1,0 +1,65 @@
+"""The command line: quick where nothing has to be computed, and one line where a person erred."""
+
+import subprocess
+import sys
+
+import pytest
+
+from irmas_utils import __main__ as cli
+
+HEAVY = ("tensorflow", "pandas", "numpy", "papermill", "matplotlib", "requests")
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_command_explains_itself(name, capsys):
+    with pytest.raises(SystemExit) as done:
+        cli.main([name, "--help"])
+    assert done.value.code == 0
+    assert "usage: irmas " + name in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["predict", "gone.wav"],
+        ["predict", __file__, "--model", "gone.keras"],
+        ["execute", "gone.ipynb", "out.ipynb"],
+        ["paper", "--profile", "gone"],
+        ["corpus", "gone", "out.json"],
+        ["site", "gone"],
+    ],
+    ids=" ".join,
+)
+def test_help_and_wrong_paths_import_nothing_heavy(arguments):
+    code = (
+        "import sys; from irmas_utils.__main__ import main\n"
+        f"try: status = main({arguments})\n"
+        "except SystemExit as done: status = done.code\n"
+        f"print(*set(sys.modules) & set({HEAVY}), file=sys.stderr, end='')\n"
+        "sys.exit(status)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    wrong = arguments != ["--help"]
+    assert done.returncode == wrong
+    assert done.stderr.count("\n") == wrong
+    assert not wrong or ("gone" in done.stderr and done.stderr.startswith("error: "))
+    assert done.stderr.endswith("\n") == wrong
+
+
+@pytest.mark.parametrize("arguments", [["site", "smoke", "--fast"], [], ["sit"], ["predict"]])
+def test_what_is_not_understood_is_refused(arguments, capsys):
+    with pytest.raises(SystemExit) as done:
+        cli.main(arguments)
+    assert done.value.code == 2
+    assert "usage: irmas" in capsys.readouterr().err
+
+
+def test_other_options_of_the_paper_go_to_snakemake(monkeypatch):
+    from irmas_utils.paper import workflow
+
+    calls = []
+    monkeypatch.setattr(workflow, "run", lambda *arguments: calls.append(arguments) or 3)
+    options = ["--profile", "smoke", "--executor", "slurm", "--notebook", "a", "--jobs", "20", "-n"]
+    assert cli.main(["paper", *options, "--cores", "2"]) == 3
+    assert calls == [("smoke", ["a"], 2, ["--executor", "slurm", "--jobs", "20", "-n"])]
