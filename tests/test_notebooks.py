@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 
 import nbformat
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from irmas_utils.project import execute, paths
 
 NOTEBOOKS = sorted(paths.NOTEBOOKS.glob("*.ipynb"))
+ONLY_READ = ("01", "05", "06", "09", "10")  # they train nothing and start without TensorFlow
 
 
 @pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
@@ -74,10 +77,28 @@ def test_parameters_are_literals_with_comments(path, cells):
 def test_last_cell_records(cells):
     assert cells[-2].source.startswith("## ")
     assert cells[-2].source.endswith("Record")
-    assert "record.save_" in cells[-1].source
+    assert re.search(r"record\.save_|report\.save\(", cells[-1].source)
 
 
 def test_sections_are_numbered(cells):
     heads = [c.source.splitlines()[0] for c in cells if c.cell_type == "markdown"]
     numbers = [int(m[1]) for head in heads if (m := re.match(r"## (\d+)\. ", head))]
     assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_cells_are_numbered(path, cells):
+    assert [cell.id for cell in cells] == [f"{path.stem[:2]}-{n:02d}" for n in range(len(cells))]
+
+
+def test_notebooks_that_only_read_do_not_load_tensorflow():
+    imports = [
+        nbformat.read(path, as_version=4).cells[1].source
+        for path in NOTEBOOKS
+        if path.stem[:2] in ONLY_READ
+    ]
+    assert len(imports) == len(ONLY_READ)
+    code = "\n".join([*imports, "import sys", "print('tensorflow' in sys.modules)"])
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=paths.ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "False"

@@ -15,6 +15,9 @@ TITLES = {
 }
 """Key of a score in a metrics file to its title in tables."""
 
+KEYS = {title: key for key, title in TITLES.items()}
+"""And back."""
+
 
 def scores_of(evaluation: dict[str, Any]) -> dict[str, dict[str, float | None] | None]:
     """Return the scores that systems are compared by: key to value with its interval."""

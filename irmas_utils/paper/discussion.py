@@ -15,7 +15,8 @@ import pandas as pd
 from irmas_utils import metrics
 from irmas_utils.audio import windows
 from irmas_utils.audio.features import label_matrix
-from irmas_utils.metrics import tables as experiment
+from irmas_utils.metrics import evaluation
+from irmas_utils.metrics.tables import KEYS, score_row
 from irmas_utils.paper import studies
 from irmas_utils.project import paths, records
 from irmas_utils.project.errors import DataError
@@ -24,6 +25,10 @@ from irmas_utils.systems.networks import registry
 
 BENCHMARKS = paths.reference_dir().parent / "benchmarks"
 """Scores on folds of real training recordings; not of the testing set."""
+
+
+NOT_TRAINED = ("zero-shot", "ensemble")
+"""Of notebook 07's networks, those that this project has not trained by themselves."""
 
 
 class Idea(NamedTuple):
@@ -48,7 +53,7 @@ def reasons(settings: Settings) -> list[Idea]:
         Idea(f"{reason}: {parameter} {value}", (run,), ("lstm-base",))
         for reason, parameters in tested.items()
         for parameter in parameters
-        for value in studies.varied(settings, "lstm")[parameter]
+        for value in settings.study.lstm.vary[parameter]
         if (run := studies.run_name(settings, "lstm", parameter, value)) != "lstm-base"
     ]
     found.append(Idea("4. something else: short frames", ("lstm-working",), ("lstm-base",)))
@@ -61,7 +66,8 @@ def outlook(settings: Settings) -> list[Idea]:
 
     Names say where published weights are needed, so that the reference can leave those out.
     """
-    trained = ["lstm", "fft", *registry.recorded(settings, ["han", "probe", "mn04"])]
+    trained = ["lstm", "fft"]
+    trained += [n for n in registry.recorded(settings, registry.titles()) if n not in NOT_TRAINED]
     bosch = [f"bosch-{n}" for n in range(1, 6)]
     best = (kept(settings),)
     ideas = [
@@ -157,8 +163,9 @@ def compare(settings: Settings, ideas: Iterable[Idea], metric: str = "micro_f1")
     Returns
     -------
     pandas.DataFrame
-        A row an idea: idea, system, micro F1, macro F1 and LRAP with 95 % intervals, share (of
-        the clips that get the commonest answer), against, difference with low and high, p.
+        A row an idea: idea, system, the scores of `metrics.tables.score_row` with 95 % intervals,
+        share (of the clips that get the commonest answer), against, difference with low and high,
+        p_value, verdict ("better", "worse" or "no clear difference": by the interval).
     """
     return pd.DataFrame([_row(settings, idea, metric) for idea in ideas])
 
@@ -166,37 +173,32 @@ def compare(settings: Settings, ideas: Iterable[Idea], metric: str = "micro_f1")
 def _row(settings: Settings, idea: Idea, metric: str) -> dict[str, Any]:
     clips, scores = combined(settings, idea.systems)
     _, without = combined(settings, idea.against)
-    result = experiment.score(clips, scores, settings)
-    pair = scores, without
+    decisions, pair = metrics.binarize(scores), (scores, without)
     if metric != "lrap":
-        pair = metrics.binarize(scores), metrics.binarize(without)
+        pair = decisions, metrics.binarize(without)
     labels, groups = label_matrix(clips["labels"]), list(clips["recording"])
     test = metrics.paired_test(labels, *pair, groups, metric, seed=settings.seed)
     row = {"idea": idea.idea, "system": _named(idea.systems)}
-    for name, leaf in (
-        ("micro F1", result["micro"]["f1"]),
-        ("macro F1", result["macro"]["f1"]),
-        ("LRAP", result["lrap"]),
-    ):
-        row |= {name: leaf["value"], f"{name}, 95 % interval": experiment.interval(leaf)}
-    row["share"] = experiment.answers({0: scores})["share"].iloc[0]
+    result = evaluation.score(clips, scores, settings)
+    row |= score_row(result, ("micro_f1", "macro_f1", "lrap"))
+    row["share"] = evaluation.answers({0: decisions})["share"].iloc[0]
     row["against"] = _named(idea.against)
-    return row | {key: test[key] for key in ("difference", "low", "high", "p_value")}
+    row |= {key: test[key] for key in ("difference", "low", "high", "p_value")}
+    return row | {"verdict": _verdict(test["low"], test["high"])}
 
 
 def _named(runs: Sequence[str]) -> str:
     return runs[0] if len(runs) == 1 else f"{len(runs)} systems"
 
 
-def verdict(row: pd.Series) -> str:
-    """Say in a word what a row of `compare` shows."""
-    if row["low"] is not None and row["low"] > 0:
+def _verdict(low: float | None, high: float | None) -> str:
+    if low is not None and low > 0:
         return "better"
-    return "worse" if row["high"] is not None and row["high"] < 0 else "no clear difference"
+    return "worse" if high is not None and high < 0 else "no clear difference"
 
 
 def supported(reasons: pd.DataFrame) -> dict[str, bool]:
-    """Say which reasons the rows of a table support; it needs a column ``verdict``.
+    """Say which reasons the rows of `compare` support.
 
     A change that makes the LSTM better supports the reason it stands for. Of the data it is the
     other way round: another network that does better with no more of it speaks against them.
@@ -207,8 +209,9 @@ def supported(reasons: pd.DataFrame) -> dict[str, bool]:
 
 def summary(table: pd.DataFrame) -> dict[str, Any]:
     """Return a table of `compare` as JSON: idea to scores and difference."""
-    columns = ["micro F1", "macro F1", "LRAP", "difference", "low", "high"]
-    return table.set_index("idea")[columns].astype(float).to_dict("index")
+    columns = ["micro_f1", "macro_f1", "lrap", "difference", "low", "high"]
+    rows = table.rename(columns=KEYS).set_index("idea")
+    return rows[columns].astype(float).to_dict("index")
 
 
 def measured(name: str) -> pd.DataFrame | None:

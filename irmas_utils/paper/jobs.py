@@ -21,8 +21,8 @@ _DATA = ("profile", "seed", "corpus")
 _TRAINING = (*_DATA, "evaluation")
 _NETWORKS = tuple(f"networks.{key}" for key in ("seeds", "mixtures", "batch_size", "plans"))
 _SECTIONS = {
-    "01_data_analysis": _DATA,
-    "02_data_preparation": (*_DATA, "evaluation", "fft"),
+    "01_data_analysis": _TRAINING,
+    "02_data_preparation": (*_TRAINING, "fft"),
     "03_lstm_model": (*_TRAINING, "lstm"),
     "04_fft_model": (*_TRAINING, "fft"),
     "05_lstm_hyperparameters": (*_TRAINING, "lstm", "study.seeds", "study.lstm"),
@@ -31,7 +31,7 @@ _SECTIONS = {
     "08_bosch_baselines": (*_TRAINING, "bosch", "fft", "study.seeds", "study.fft"),
     "09_comparison": _TRAINING,
     "10_discussion": (*_TRAINING, "lstm", "fft", "study", "networks.variants"),
-    "11_your_own_audio": _DATA,
+    "11_your_own_audio": _TRAINING,
 }
 """The sections of the settings that each notebook reads."""
 

@@ -2,18 +2,17 @@
 
 A study varies one parameter of notebook 03 or 04 around that notebook's study setting. Each value
 is one execution of the notebook, with all its seeds, so a value that is added to a profile means
-one more execution. The variants of notebook 07's networks are executed
-likewise. Notebooks: 05_lstm_hyperparameters.ipynb and 06_fft_hyperparameters.ipynb.
+one more execution. The variants of notebook 07's networks are executed likewise.
+Notebooks: 05_lstm_hyperparameters.ipynb and 06_fft_hyperparameters.ipynb.
 """
 
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 
+from irmas_utils.metrics.tables import KEYS, TITLES
 from irmas_utils.project import records
 from irmas_utils.project.settings import Settings, load
-from irmas_utils.project.vocabulary import INSTRUMENTS
 from irmas_utils.systems.networks import registry
 
 NOTEBOOKS = {"lstm": "03_lstm_model", "fft": "04_fft_model"}
@@ -29,82 +28,59 @@ class Run(NamedTuple):
 def runs(settings: Settings) -> dict[str, Run]:
     """Return every run of every study by its name, such as ``fft-batch_size-8``.
 
-    A value that is the study's base value has no run of its own: all of a model's studies share
+    A value that is the study's base value has no run of its own: all of a network's studies share
     the run ``lstm-base`` or ``fft-base``. ``lstm-working`` is the LSTM that reads short frames.
     The variants of notebook 07's networks come last, under names such as ``han-wide``.
     """
     found = {}
-    for model, notebook in NOTEBOOKS.items():
-        for parameter, values in varied(settings, model).items():
+    for network, notebook in NOTEBOOKS.items():
+        study = getattr(settings.study, network)
+        base = {"seeds": settings.study.seeds} | study.base
+        for parameter, values in study.vary.items():
             for value in values:
-                name = run_name(settings, model, parameter, value)
-                found[name] = Run(notebook, _changed(settings, model) | {parameter: value})
-    working = _changed(settings, "lstm") | settings.study.lstm.working
-    found["lstm-working"] = Run(NOTEBOOKS["lstm"], working)
+                name = run_name(settings, network, parameter, value)
+                found[name] = Run(notebook, base | {parameter: value})
+        if network == "lstm":
+            found["lstm-working"] = Run(notebook, base | study.working)
     for name in settings.networks.variants:
         network, change, _ = registry.variant(name)
         found[name] = Run(registry.NOTEBOOK, {"train": [network], "change": change})
     return found
 
 
-def base(settings: Settings, model: str) -> dict[str, Any]:
-    """Return the settings of a model that its studies start from."""
-    return settings.with_base(model)
+def describe(settings: Settings, network: str) -> str:
+    """Say what a network's studies start from, and where that is less than in the full profile."""
+    base, whole = settings.with_base(network), load("full").with_base(network)
+    changes = [f"{k} {v} instead of {whole[k]}" for k, v in base.items() if v != whole[k]]
+    narrowed = f" Narrowed in this profile: {'; '.join(changes)}." if changes else ""
+    setting = ", ".join(f"{key} {value}" for key, value in base.items())
+    return f"Every study starts from: {setting}.{narrowed}"
 
 
-def _changed(settings: Settings, model: str) -> dict[str, Any]:
-    """Return the parameters of a model's notebook that make its studies' base."""
-    return {"seeds": settings.study.seeds} | getattr(settings.study, model).base
-
-
-def varied(settings: Settings, model: str) -> dict[str, list[Any]]:
-    """Return the values that each parameter of a model takes in its study."""
-    return getattr(settings.study, model).vary
-
-
-def narrowed(settings: Settings, model: str) -> str:
-    """Say in what a profile's studies are smaller than the full profile's; nothing if in none."""
-    whole = base(load("full"), model)
-    changes = [
-        f"{key} {value} instead of {whole[key]}"
-        for key, value in base(settings, model).items()
-        if value != whole[key]
-    ]
-    return f"Narrowed in this profile: {'; '.join(changes)}." if changes else ""
-
-
-def run_name(settings: Settings, model: str, parameter: str, value: Any) -> str:
+def run_name(settings: Settings, network: str, parameter: str, value: Any) -> str:
     """Return the name that a run's results are kept under; it can be a file's name anywhere."""
-    if value == base(settings, model)[parameter]:
-        return f"{model}-base"
+    if value == settings.with_base(network)[parameter]:
+        return f"{network}-base"
     text = "x".join(map(str, value)) if isinstance(value, list) else str(value)
-    return f"{model}-{parameter}-{text}"
+    return f"{network}-{parameter}-{text}"
 
 
-def table(settings: Settings, model: str, parameter: str) -> pd.DataFrame:
-    """Read a study's results: a row a value and seed.
+def tables(settings: Settings, network: str) -> dict[str, pd.DataFrame]:
+    """Read the results of each study of a network: parameter to a row a value and seed.
 
-    Returns
-    -------
-    pandas.DataFrame
-        Columns as in `rows`.
-
-    Raises
-    ------
-    DataError
-        If a run of the study has not been executed.
+    Columns are those of `rows`. Raises DataError if a run of a study has not been executed.
     """
-    return pd.concat(
-        [
-            rows(
-                settings,
-                run_name(settings, model, parameter, value),
-                "–".join(map(str, value)) if isinstance(value, list) else value,
-            )
-            for value in varied(settings, model)[parameter]
-        ],
-        ignore_index=True,
-    )
+    vary = getattr(settings.study, network).vary
+    return {parameter: table(settings, network, parameter) for parameter in vary}
+
+
+def table(settings: Settings, network: str, parameter: str) -> pd.DataFrame:
+    """Read one study's results: a row a value and seed. As `tables`."""
+    found = []
+    for value in getattr(settings.study, network).vary[parameter]:
+        shown = "–".join(map(str, value)) if isinstance(value, list) else value
+        found.append(rows(settings, run_name(settings, network, parameter, value), shown))
+    return pd.concat(found, ignore_index=True)
 
 
 def rows(settings: Settings, run: str, value: Any) -> pd.DataFrame:
@@ -115,7 +91,7 @@ def rows(settings: Settings, run: str, value: Any) -> pd.DataFrame:
     pandas.DataFrame
         Columns value, seed, micro F1, macro F1, LRAP, labels a clip, parameters, seconds (an
         epoch), memory MiB (peak), heard seconds (see notebook 03), base (whether this is the
-        study's base setting) and those of `metrics.tables.answers`.
+        study's base setting) and those of `metrics.evaluation.answers`.
 
     Raises
     ------
@@ -123,7 +99,7 @@ def rows(settings: Settings, run: str, value: Any) -> pd.DataFrame:
         If the run has not been executed.
     """
     result = records.load_metrics(settings.profile, run)
-    scores = {name: leaf["values"] for name, leaf in result["over_seeds"].items()}
+    scores = {TITLES[key]: leaf["values"] for key, leaf in result["over_seeds"].items()}
     shared = {
         "value": value,
         "base": run.endswith("-base"),
@@ -137,16 +113,11 @@ def rows(settings: Settings, run: str, value: Any) -> pd.DataFrame:
 
 def means(table: pd.DataFrame) -> dict[str, dict[str, float]]:
     """Return the mean scores of each value of a study over its seeds, ready for JSON."""
-    grouped = table.groupby(table["value"].map(str), sort=False)[["micro F1", "macro F1", "LRAP"]]
-    return grouped.mean().to_dict("index")
+    by_value = table.rename(columns=KEYS).groupby(table["value"].map(str), sort=False)
+    return by_value[["micro_f1", "macro_f1", "lrap"]].mean().to_dict("index")
 
 
-def codes(on: np.ndarray) -> str:
-    """Write a label vector, (11,), as its codes."""
-    return " ".join(code for code, is_on in zip(INSTRUMENTS, on, strict=True) if is_on)
-
-
-def history(settings: Settings, model: str, parameter: str, value: Any) -> pd.DataFrame:
-    """Read the training history of one run of a study, all seeds. Raises as `table`."""
-    name = run_name(settings, model, parameter, value)
+def history(settings: Settings, network: str, parameter: str, value: Any) -> pd.DataFrame:
+    """Read the training history of one run of a study, all seeds. Raises as `tables`."""
+    name = run_name(settings, network, parameter, value)
     return records.load_table(settings.profile, f"{name}_history")

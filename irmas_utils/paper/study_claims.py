@@ -20,7 +20,6 @@ from irmas_utils.project.settings import Settings
 NEARLY = 0.05
 """Relative distance up to which two curves are nearly identical, or a curve has levelled off."""
 
-
 IDS = {
     "lstm": ("lstm-first-epochs", "lstm-no-overfitting", "lstm-batch-size"),
     "fft": (
@@ -31,16 +30,16 @@ IDS = {
         "fft-learning-rate",
     ),
 }
-"""The claims that are judged here, by the model whose studies they need."""
+"""The claims that are judged here, by the network whose studies they need."""
 
 
-def check(settings: Settings, model: str, index: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Judge the paper's claims about the training of a model.
+def check(settings: Settings, network: str, index: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Judge the paper's claims about the training of a network.
 
     Parameters
     ----------
     settings : Settings
-    model : str
+    network : str
         "lstm" or "fft".
     index : pandas.DataFrame, optional
         As `data.corpus.load` returns it. On a part of IRMAS nothing is judged.
@@ -56,52 +55,45 @@ def check(settings: Settings, model: str, index: pd.DataFrame | None = None) -> 
     DataError
         If a study has not been executed.
     """
-    found = lstm(settings) if model == "lstm" else fft(settings)
-    systems = _after_75_epochs(settings) if model == "fft" else {}
+    judged = _lstm(settings) if network == "lstm" else _fft(settings)
+    found = {name: finding for name, finding in judged.items() if finding is not None}
+    systems = _after_75_epochs(settings) if network == "fft" else {}
     is_irmas = settings.corpus.source == "irmas"
     rows = claims.check(index, systems, found, is_irmas=is_irmas)
-    rows = rows[rows["id"].isin(IDS[model])]
+    rows = rows[rows["id"].isin(IDS[network])]
     here = {name: finding.comment for name, finding in found.items()}
     return rows.assign(here=[here.get(name, "not run in this profile") for name in rows["id"]])
 
 
-def lstm(settings: Settings) -> dict[str, Finding]:
-    """Judge what section 5.1.2 says of training: claim's id to finding. Raises as `check`."""
-    history = studies.history(settings, "lstm", "units", studies.base(settings, "lstm")["units"])
-    batches = studies.table(settings, "lstm", "batch_size")
-    return _judged(
-        {
-            "lstm-first-epochs": first_epochs(history),
-            "lstm-no-overfitting": no_overfitting(history),
-            "lstm-batch-size": same_score(batches, 1, 2),
-        }
-    )
+def _lstm(settings: Settings) -> dict[str, Finding | None]:
+    """What section 5.1.2 says of training: a finding a claim, None where values were not run."""
+    units = settings.with_base("lstm")["units"]
+    history = studies.history(settings, "lstm", "units", units)
+    return {
+        "lstm-first-epochs": first_epochs(history),
+        "lstm-no-overfitting": no_overfitting(history),
+        "lstm-batch-size": same_score(studies.table(settings, "lstm", "batch_size"), 1, 2),
+    }
 
 
-def fft(settings: Settings) -> dict[str, Finding]:
-    """Judge what section 5.2.2 says of training: claim's id to finding. Raises as `check`."""
-    varied = studies.varied(settings, "fft")
-    longest = studies.history(settings, "fft", "epochs", max(varied["epochs"]))
+def _fft(settings: Settings) -> dict[str, Finding | None]:
+    """What section 5.2.2 says of training, as `_lstm`."""
+    vary = settings.study.fft.vary
+    longest = studies.history(settings, "fft", "epochs", max(vary["epochs"]))
     rates = {
         rate: studies.history(settings, "fft", "learning_rate", rate)
-        for rate in varied["learning_rate"]
+        for rate in vary["learning_rate"]
     }
-    return _judged(
-        {
-            "fft-plateau": plateau(longest),
-            "fft-diverging-loss": diverging_loss(longest),
-            "fft-batch-size": enough(studies.table(settings, "fft", "batch_size"), 4),
-            "fft-learning-rate": unlearning(rates),
-        }
-    )
-
-
-def _judged(found: dict[str, Finding | None]) -> dict[str, Finding]:
-    return {name: finding for name, finding in found.items() if finding is not None}
+    return {
+        "fft-plateau": plateau(longest),
+        "fft-diverging-loss": diverging_loss(longest),
+        "fft-batch-size": enough(studies.table(settings, "fft", "batch_size"), 4),
+        "fft-learning-rate": unlearning(rates),
+    }
 
 
 def _after_75_epochs(settings: Settings) -> dict[str, Any]:
-    if 75 not in studies.varied(settings, "fft")["epochs"]:
+    if 75 not in settings.study.fft.vary["epochs"]:
         return {}
     run = studies.run_name(settings, "fft", "epochs", 75)
     return {"fft-75-epochs": records.load_metrics(settings.profile, run)["evaluation"]}

@@ -1,8 +1,8 @@
 """Every figure of the notebooks.
 
 Each function takes plain arrays or tables, draws on `ax` (a new one when None) and returns it; a
-few that draw several panels take and return `axes`. None saves. Call `use_style` once before, and
-`mark_corpus` on a finished figure, so that one drawn from the sample corpus says so.
+few that draw several panels take or return `axes`. None saves. `use_style`, called once before,
+makes every figure that is drawn from the sample corpus say so.
 """
 
 from irmas_utils.plots.corpus import cooccurrence, durations, label_occurrence, labels_per_clip
@@ -24,11 +24,10 @@ from irmas_utils.plots.signals import (
     waveform,
 )
 from irmas_utils.plots.streams import f1_by_stream, separation_quality
-from irmas_utils.plots.style import COLOURS, mark_sample, use_style
+from irmas_utils.plots.style import shared_legend, use_style
 from irmas_utils.plots.training import gradient_norm, training_curves
 
 __all__ = [
-    "COLOURS",
     "causes",
     "comparison",
     "cooccurrence",
@@ -40,11 +39,11 @@ __all__ = [
     "label_occurrence",
     "labels_per_clip",
     "log_mel",
-    "mark_sample",
     "padded_waveform",
     "per_label_f1",
     "per_label_scores",
     "separation_quality",
+    "shared_legend",
     "spectrum",
     "stems",
     "study",

@@ -10,7 +10,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from irmas_utils.plots.style import COLOURS, NAMES, axes_or_new, interval_lengths
+from irmas_utils.plots.style import (
+    COLOURS,
+    axes_or_new,
+    interval_lengths,
+    score_each_instrument,
+)
 from irmas_utils.plots.training import training_curves
 from irmas_utils.project.vocabulary import INSTRUMENTS
 
@@ -38,13 +43,8 @@ def per_label_f1(results: Mapping[str, Mapping[str, Any]], ax: Axes | None = Non
     for result in [*results.values()][:1]:
         rates = np.array([result["per_label"][code]["base_rate"] for code in INSTRUMENTS])
         always = 2 * rates / (1 + rates)  # F1 at recall 1 and that precision
-        style = {"color": COLOURS["published"], "linewidth": 1.6, "label": "always named"}
-        ax.hlines(always, positions - 0.42, positions + 0.42, **style)
-    ax.set_xticks(positions, NAMES, rotation=30, ha="right", rotation_mode="anchor")
-    ax.grid(axis="x", visible=False)
-    ax.margins(x=0.02)
+        score_each_instrument(ax, always, "always named", color=COLOURS["published"])
     ax.set(ylim=(0, 1.02), ylabel="F1")
-    ax.legend(ncols=4, loc="lower left", bbox_to_anchor=(0, 1))
     return ax
 
 

@@ -9,10 +9,19 @@ from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
 from irmas_utils import metrics
-from irmas_utils.plots.style import COLOURS, NAMES, axes_or_new, interval_lengths
+from irmas_utils.plots.style import (
+    COLOURS,
+    SLANT,
+    axes_or_new,
+    interval_lengths,
+    legend_above,
+    rows_of_scores,
+    score_each_instrument,
+)
 from irmas_utils.project.vocabulary import INSTRUMENTS
 
 MARKERS = {"ours": "o", "trivial": "s", "published": "D"}
+QUANTITIES = {"precision": "--", "recall": "-.", "f1": "-"}
 
 
 def per_label_scores(result: Mapping[str, Any], ax: Axes | None = None) -> Axes:
@@ -24,30 +33,19 @@ def per_label_scores(result: Mapping[str, Any], ax: Axes | None = None) -> Axes:
     ----------
     result : mapping
         Of `metrics.evaluate`.
-    ax : Axes, optional
     """
     ax = axes_or_new(ax, 10, 3.8)
     labels = [result["per_label"][code] for code in INSTRUMENTS]
-    positions, width = np.arange(len(labels)), 0.26
-    for i, quantity in enumerate(("precision", "recall", "f1")):
+    places, width = np.arange(len(labels)), 0.26
+    for i, quantity in enumerate(QUANTITIES):
         leaves = [label[quantity] for label in labels]
-        ax.bar(
-            positions + (i - 1) * width,
-            [leaf["value"] for leaf in leaves],
-            width,
-            yerr=interval_lengths(leaves),
-            color=COLOURS[quantity],
-            error_kw={"elinewidth": 0.9, "ecolor": "#333333"},
-            label="F1" if quantity == "f1" else quantity,
-        )
+        style = {"color": COLOURS[quantity], "label": quantity.replace("f1", "F1")}
+        style |= {"error_kw": {"elinewidth": 0.9, "ecolor": "#333333"}}
+        values, lengths = [leaf["value"] for leaf in leaves], interval_lengths(leaves)
+        ax.bar(places + (i - 1) * width, values, width, yerr=lengths, **style)
     rates = [label["base_rate"] for label in labels]
-    style = {"color": COLOURS["mark"], "linewidth": 1.6, "label": "base rate"}
-    ax.hlines(rates, positions - 0.42, positions + 0.42, **style)
-    ax.set_xticks(positions, NAMES, rotation=30, ha="right", rotation_mode="anchor")
-    ax.grid(axis="x", visible=False)
-    ax.margins(x=0.02)
+    score_each_instrument(ax, rates, "base rate", color=COLOURS["mark"])
     ax.set(ylim=(0, 1), ylabel="score")
-    ax.legend(ncols=4, loc="lower left", bbox_to_anchor=(0, 1))
     return ax
 
 
@@ -59,7 +57,6 @@ def comparison(systems: pd.DataFrame, ax: Axes | None = None, xlabel: str = "mic
     systems : pandas.DataFrame
         A row a system, drawn from the top: name, kind ("ours", "trivial" or "published"), value,
         low, high (missing where there is no interval).
-    ax : Axes, optional
     xlabel : str
         Name of the score.
     """
@@ -67,19 +64,33 @@ def comparison(systems: pd.DataFrame, ax: Axes | None = None, xlabel: str = "mic
     for kind, marker in MARKERS.items():
         rows = np.flatnonzero(systems["kind"] == kind)
         if len(rows):
-            part = systems.iloc[rows].astype({"value": float, "low": float, "high": float})
-            lengths = np.array([part["value"] - part["low"], part["high"] - part["value"]])
-            style = {"color": COLOURS[kind], "fmt": marker, "markersize": 5.5, "capsize": 2.5}
-            hollow = {"markerfacecolor": "white"} if kind == "published" else {}
-            lengths = np.nan_to_num(lengths).clip(min=0)
-            ax.errorbar(part["value"], rows, xerr=lengths, label=kind, **style, **hollow)
-    for row, value in enumerate(systems["value"]):
-        place = {"xycoords": ("axes fraction", "data"), "va": "center", "fontsize": "small"}
-        ax.annotate(f"{value:.3f}", (1.01, row), **place)
-    ax.set_yticks(range(len(systems)), systems["name"])
-    ax.set_ylim(len(systems) - 0.5, -0.5)
+            part, style = systems.iloc[rows], {"color": COLOURS[kind], "fmt": marker}
+            style |= {"markerfacecolor": "white"} if kind == "published" else {}
+            style |= {"markersize": 5.5, "capsize": 2.5, "label": kind}
+            ax.errorbar(part["value"], rows, xerr=interval_lengths(part), **style)
+    rows_of_scores(ax, systems["name"], systems["value"], ".3f")
     ax.set(xlabel=xlabel, xlim=(0, 1.03 * ax.get_xlim()[1]))
-    ax.legend(ncols=3, loc="lower left", bbox_to_anchor=(0, 1))
+    legend_above(ax)
+    return ax
+
+
+def differences(table: pd.DataFrame, ax: Axes | None = None, xlabel: str = "difference") -> Axes:
+    """How much better a system is with a change than without it, a row a change.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        A row a change, drawn from the top: idea, difference, low, high.
+    xlabel : str
+        Name of the difference.
+    """
+    ax = axes_or_new(ax, 8, 1 + 0.34 * len(table))
+    lengths = interval_lengths(table.rename(columns={"difference": "value"}))
+    style = {"color": COLOURS["line"], "fmt": "o", "markersize": 5.5, "capsize": 2.5}
+    ax.errorbar(table["difference"], range(len(table)), xerr=lengths, **style)
+    ax.axvline(0, color=COLOURS["mark"], lw=1.2, zorder=0)
+    rows_of_scores(ax, table["idea"], table["difference"], "+.3f")
+    ax.set(xlabel=xlabel)
     return ax
 
 
@@ -97,13 +108,9 @@ def study(
 
     Parameters
     ----------
-    values : array (n_runs,)
-        The hyper-parameter in each run, a number or a word; words stand in order of appearance.
-    scores : array (n_runs,)
-        What each run scored.
-    ax : Axes, optional
-    xlabel, ylabel : str
-        Names of the two.
+    values, scores : array (n_runs,)
+        The hyper-parameter in each run, a number or a word, and what the run scored. Words stand
+        in order of appearance.
     log_x : bool
         Logarithmic scale of values.
     paper : optional
@@ -111,25 +118,28 @@ def study(
     """
     ax = axes_or_new(ax, 5.5)
     runs = pd.DataFrame({"value": values, "score": scores})
-    settings = list(dict.fromkeys(runs["value"]))
-    words = any(isinstance(value, str) for value in settings)
-    settings = settings if words else sorted(settings)
-    places = dict(zip(settings, range(len(settings)) if words else settings, strict=True))
-    grouped = runs.groupby("value")["score"]
-    leaves = [metrics.mean_interval(grouped.get_group(value)) for value in settings]
-    x, means = list(places.values()), [leaf["value"] for leaf in leaves]
-    style = {"color": COLOURS["line"], "capsize": 3, "fmt": "o" if words else "o-"}
-    ax.errorbar(x, means, yerr=interval_lengths(leaves), label="mean, 95 % interval", **style)
-    dots = {"color": COLOURS["mark"], "s": 14, "zorder": 3, "linewidths": 0, "label": "each seed"}
-    ax.scatter(runs["value"].map(places), runs["score"], **dots)
+    places = _places(runs["value"])
+    means = runs.groupby("value")["score"].apply(metrics.mean_interval).unstack().loc[[*places]]
+    style = {"color": COLOURS["line"], "capsize": 3, "label": "mean, 95 % interval"}
+    style["fmt"] = "o" if isinstance(next(iter(places)), str) else "o-"
+    ax.errorbar([*places.values()], means["value"], yerr=interval_lengths(means), **style)
+    _each_seed(ax, runs["value"].map(places), runs["score"])
     if paper in places:
-        ax.axvline(places[paper], color=COLOURS["quiet"], ls=":", lw=2, zorder=0, label="paper")
+        _reference(ax, places[paper], "paper")
     if log_x and len(places) > 1:
         ax.set_xscale("log")
     _tick_each(ax, places)
     ax.set(xlabel=xlabel, ylabel=ylabel)
-    ax.legend(fontsize="small", ncols=3, loc="lower left", bbox_to_anchor=(0, 1))
+    legend_above(ax, fontsize="small")
     return ax
+
+
+def _places(values: pd.Series) -> dict[Any, float]:
+    """Where each value of a study stands on its axis: numbers at themselves, words in a row."""
+    found = list(dict.fromkeys(values))
+    if any(isinstance(value, str) for value in found):
+        return {value: place for place, value in enumerate(found)}
+    return {value: value for value in sorted(found)}
 
 
 def causes(
@@ -137,8 +147,8 @@ def causes(
     scores: ArrayLike,
     ax: Axes | None = None,
     *,
+    reference: float,
     xlabel: str = "LRAP",
-    reference: float | None = None,
 ) -> Axes:
     """Score of runs that differ in one thing each, a row a change: each seed, and the mean.
 
@@ -146,85 +156,56 @@ def causes(
     ----------
     names, scores : array (n_runs,)
         What was changed in each run, and what it scored. Rows stand in order of appearance.
-    ax : Axes, optional
+    reference : float
+        Score of the unchanged setting, drawn as a line.
     xlabel : str
         Name of the score.
-    reference : float, optional
-        Score of the unchanged setting, drawn as a line.
     """
     ax = axes_or_new(ax, 9, 5)
     runs = pd.DataFrame({"name": np.asarray(names), "score": np.asarray(scores, dtype=float)})
     means = runs.groupby("name", sort=False)["score"].mean()
-    places = dict(zip(means.index, range(len(means)), strict=True))
-    ax.scatter(means, range(len(means)), color=COLOURS["line"], s=45, label="mean", zorder=2)
-    dots = {"color": COLOURS["mark"], "s": 14, "zorder": 3, "linewidths": 0, "label": "each seed"}
-    ax.scatter(runs["score"], runs["name"].map(places), **dots)
-    if reference is not None:
-        ax.axvline(reference, color=COLOURS["quiet"], ls=":", lw=2, zorder=0, label="unchanged")
-    ax.set_yticks(list(places.values()), list(places))
+    rows = range(len(means))
+    ax.scatter(means, rows, color=COLOURS["line"], s=45, label="mean", zorder=2)
+    _each_seed(ax, runs["score"], runs["name"].map(dict(zip(means.index, rows, strict=True))))
+    _reference(ax, reference, "unchanged")
+    ax.set_yticks(rows, means.index)
     ax.invert_yaxis()
     ax.set(xlabel=xlabel)
-    ax.legend(fontsize="small", ncols=3, loc="lower left", bbox_to_anchor=(0, 1))
+    legend_above(ax, fontsize="small")
     return ax
 
 
-def differences(table: pd.DataFrame, ax: Axes | None = None, xlabel: str = "difference") -> Axes:
-    """How much better a system is with a change than without it, a row a change.
+def _each_seed(ax: Axes, x: ArrayLike, y: ArrayLike) -> None:
+    ax.scatter(x, y, color=COLOURS["mark"], s=14, zorder=3, linewidths=0, label="each seed")
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        A row a change, drawn from the top: idea, difference, low, high.
-    ax : Axes, optional
-    xlabel : str
-        Name of the difference.
-    """
-    ax = axes_or_new(ax, 8, 1 + 0.34 * len(table))
-    values = table[["difference", "low", "high"]].astype(float)
-    lengths = [values["difference"] - values["low"], values["high"] - values["difference"]]
-    style = {"color": COLOURS["line"], "fmt": "o", "markersize": 5.5, "capsize": 2.5}
-    places = range(len(table))
-    lengths = np.nan_to_num(lengths).clip(min=0)
-    ax.errorbar(values["difference"], places, xerr=lengths, **style)
-    ax.axvline(0, color=COLOURS["mark"], lw=1.2, zorder=0)
-    for row, value in enumerate(values["difference"]):
-        place = {"xycoords": ("axes fraction", "data"), "va": "center", "fontsize": "small"}
-        ax.annotate(f"{value:+.3f}", (1.01, row), **place)
-    ax.set_yticks(places, table["idea"])
-    ax.set_ylim(len(table) - 0.5, -0.5)
-    ax.set(xlabel=xlabel)
-    return ax
+
+def _reference(ax: Axes, x: float, label: str) -> None:
+    ax.axvline(x, color=COLOURS["quiet"], ls=":", lw=2, zorder=0, label=label)
 
 
 def _tick_each(ax: Axes, places: Mapping[Any, float]) -> None:
     """Put one tick at each value of a study, whatever the scale."""
     names = [value if isinstance(value, str) else f"{value:g}" for value in places]
-    slant = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"}
     ax.minorticks_off()
-    ax.set_xticks(list(places.values()), names, **(slant if max(map(len, names)) > 8 else {}))
+    ax.set_xticks(list(places.values()), names, **(SLANT if max(map(len, names)) > 8 else {}))
     ax.margins(x=0.08)
 
 
-def threshold_curve(
-    curve: Mapping[str, ArrayLike], chosen: float | None = None, ax: Axes | None = None
-) -> Axes:
+def threshold_curve(curve: Mapping[str, ArrayLike], chosen: float, ax: Axes | None = None) -> Axes:
     """Micro precision, recall and F1 against the threshold.
 
     Parameters
     ----------
     curve : mapping
         Of `metrics.threshold_curve`.
-    chosen : float, optional
+    chosen : float
         The threshold in use, which is marked.
-    ax : Axes, optional
     """
     ax = axes_or_new(ax, 6)
-    for quantity, dashes in {"precision": "--", "recall": "-.", "f1": "-"}.items():
-        label = "F1" if quantity == "f1" else quantity
-        line = {"color": COLOURS[quantity], "label": label}
-        ax.plot(curve["threshold"], curve[quantity], dashes, **line)
-    if chosen is not None:
-        ax.axvline(chosen, color=COLOURS["mark"], lw=1.2, label=f"chosen: {float(chosen):.2f}")
+    for quantity, dashes in QUANTITIES.items():
+        style = {"color": COLOURS[quantity], "label": quantity.replace("f1", "F1")}
+        ax.plot(curve["threshold"], curve[quantity], dashes, **style)
+    ax.axvline(chosen, color=COLOURS["mark"], lw=1.2, label=f"chosen: {float(chosen):.2f}")
     ax.set(xlabel="threshold", ylabel="score", xlim=(0, 1), ylim=(0, 1.02))
-    ax.legend(ncols=4, loc="lower left", bbox_to_anchor=(0, 1))
+    legend_above(ax)
     return ax

@@ -20,16 +20,15 @@ FREQUENCY_TICKS = (125, 250, 500, 1000, 2000, 4000, 8000, 16000)  # Hz
 FLOOR = -100  # dB
 
 
-def waveform(samples: ArrayLike, rate: int, ax: Axes | None = None) -> Axes:
+def waveform(samples: ArrayLike, rate: float, ax: Axes | None = None) -> Axes:
     """Amplitude against time.
 
     Parameters
     ----------
     samples : array (n_samples,)
         Mono audio.
-    rate : int
-        Sample rate in hertz.
-    ax : Axes, optional
+    rate : float
+        Samples a second.
     """
     ax = axes_or_new(ax, 9, 2.4)
     samples = np.asarray(samples)
@@ -61,7 +60,6 @@ def spectrum(magnitude: ArrayLike, rate: int, ax: Axes | None = None) -> Axes:
         From 0 Hz to half the sample rate.
     rate : int
         Sample rate in hertz.
-    ax : Axes, optional
     """
     ax = axes_or_new(ax, 9, 3.2)
     magnitude = np.asarray(magnitude, dtype=float)
@@ -92,7 +90,6 @@ def log_mel(levels: ArrayLike, rate: int, ax: Axes | None = None, *, hop_length:
         In decibels, as `audio.features.log_mel` gives them.
     rate, hop_length : int
         Sample rate in hertz; samples from frame to frame.
-    ax : Axes, optional
     """
     ax = axes_or_new(ax, 9, 3.2)
     image = _draw_mel(np.asarray(levels), rate, hop_length, ax)
@@ -115,15 +112,8 @@ def _draw_mel(levels: NDArray, rate: int, hop_length: int, ax: Axes, **limits: f
     return image
 
 
-def stems(
-    spectrograms: Mapping[str, ArrayLike],
-    rate: int,
-    axes: NDArray | None = None,
-    *,
-    hop_length: int = 512,
-    n_columns: int = 2,
-) -> NDArray:
-    """Log-mel spectrograms of a clip's stems, on one scale of level.
+def stems(spectrograms: Mapping[str, ArrayLike], rate: int, *, hop_length: int = 512) -> NDArray:
+    """Log-mel spectrograms of a clip's stems, two side by side, on one scale of level.
 
     Parameters
     ----------
@@ -131,56 +121,45 @@ def stems(
         By the stem's name, in decibels of one reference.
     rate, hop_length : int
         Sample rate in hertz; samples from frame to frame.
-    axes : array of Axes, optional
-        At least one a stem.
-    n_columns : int
-        Panels side by side in a new figure.
 
     Returns
     -------
     array of Axes (n_stems,)
     """
-    n_rows = -(-len(spectrograms) // n_columns)
-    if axes is None:
-        size = {"figsize": (5 * n_columns, 2.2 * n_rows), "layout": "constrained"}
-        share = {"sharex": True, "sharey": True, "squeeze": False}
-        figure, axes = plt.subplots(n_rows, n_columns, **size, **share)
-        figure.get_layout_engine().set(w_pad=0.1)
-    every, axes = np.ravel(axes), np.ravel(axes)[: len(spectrograms)]
+    n_rows = -(-len(spectrograms) // 2)
+    shape = {"figsize": (10, 2.2 * n_rows), "layout": "constrained"}
+    figure, grid = plt.subplots(n_rows, 2, sharex=True, sharey=True, squeeze=False, **shape)
+    figure.get_layout_engine().set(w_pad=0.1)
+    axes, spare = np.split(grid.ravel(), [len(spectrograms)])
     top = max(float(np.max(levels)) for levels in spectrograms.values())
     for ax, (name, levels) in zip(axes, spectrograms.items(), strict=True):
         image = _draw_mel(np.asarray(levels), rate, hop_length, ax, vmin=top - 80, vmax=top)
         ax.set_title(name)
         ax.label_outer()
-    for ax in every[len(axes) :]:
+    for ax in spare:
         ax.set_visible(False)
-    axes[0].figure.colorbar(image, ax=list(every), label="level [dB]", pad=0.01)
+    figure.colorbar(image, ax=grid, label="level [dB]", pad=0.01)
     return axes
 
 
 def instruments_over_time(
-    times: ArrayLike, scores: ArrayLike, ax: Axes | None = None, *, label: str = "probability"
+    edges: ArrayLike, scores: ArrayLike, ax: Axes | None = None, *, label: str = "probability"
 ) -> Axes:
-    """Heat map of each instrument's probability against time.
+    """Heat map of each instrument's score against time.
 
     Parameters
     ----------
-    times : array (n_windows,) or (n_windows + 1,)
-        Start of each window in seconds, and optionally the end of the last.
+    edges : array (n_windows + 1,)
+        Start of each window in seconds, and the end of the last.
     scores : array (n_windows, 11)
-        Probabilities, or anything else from 0 to 1.
-    ax : Axes, optional
+        From 0 to 1.
     label : str
         What the scores are.
     """
     ax = axes_or_new(ax, 9, 3.6)
-    times, scores = np.asarray(times, dtype=float), np.asarray(scores)
-    if len(times) == len(scores):
-        step = times[-1] - times[-2] if len(times) > 1 else 1.0
-        times = np.append(times, times[-1] + step)
-    edges = np.arange(len(NAMES) + 1) - 0.5
     style = {"cmap": QUANTITY_MAP, "vmin": 0, "vmax": 1, "rasterized": True}
-    image = ax.pcolormesh(times, edges, scores.T, **style)
+    rows = np.arange(len(NAMES) + 1) - 0.5
+    image = ax.pcolormesh(np.asarray(edges, dtype=float), rows, np.transpose(scores), **style)
     ax.set_yticks(range(len(NAMES)), NAMES)
     ax.invert_yaxis()
     ax.grid(visible=False)

@@ -4,33 +4,25 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from irmas_utils.plots.style import COLOURS, QUANTITY_MAP, axes_or_new
+from irmas_utils.plots.style import COLOURS, axes_or_new, heat_map, legend_above
 
 
 def f1_by_stream(scores: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Heat map of F1; the best stream of each instrument is in bold.
+    """Heat map of F1, a row a stream; the best stream of each instrument is in bold.
 
     Parameters
     ----------
     scores : pandas.DataFrame
         A row a stream, a column an instrument.
-    ax : Axes, optional
     """
     ax = axes_or_new(ax, 10, 1.4 + 0.36 * len(scores))
     values = scores.to_numpy(dtype=float)
-    image = ax.imshow(values, vmin=0, vmax=1, cmap=QUANTITY_MAP, aspect="auto")
-    for (row, column), value in np.ndenumerate(values):
-        best = value > 0 and row == values[:, column].argmax()
-        style = {"fontsize": "small", "weight": "bold" if best else "normal"}
-        style |= {"ha": "center", "va": "center", "color": "white" if value > 0.55 else "black"}
-        ax.text(column, row, f"{value:.2f}", **style)
-    ax.set_xticks(
-        range(scores.shape[1]), scores.columns, rotation=30, ha="right", rotation_mode="anchor"
-    )
-    ax.set_yticks(range(len(scores)), scores.index)
+    heat_map(ax, values, np.vectorize("{:.2f}".format)(values), scores.index, scores.columns)
+    best = (values > 0) & (np.arange(len(values))[:, None] == values.argmax(axis=0))
+    for text, is_best in zip(ax.texts, best.ravel(), strict=True):
+        text.set_weight("bold" if is_best else "normal")
     ax.set(ylabel="stream")
-    ax.grid(visible=False)
-    ax.figure.colorbar(image, ax=ax, label="F1", pad=0.01)
+    ax.figure.colorbar(ax.images[0], ax=ax, label="F1", pad=0.01)
     return ax
 
 
@@ -41,7 +33,6 @@ def separation_quality(quality: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ----------
     quality : pandas.DataFrame
         Of `systems.bosch.separation.quality`.
-    ax : Axes, optional
     """
     ax = axes_or_new(ax, 8, 3.4)
     stems = list(quality["stem"].unique())
@@ -55,5 +46,5 @@ def separation_quality(quality: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.set_yticks(range(len(stems)), stems)
     ax.invert_yaxis()
     ax.set(xlabel="SI-SDR [dB]")
-    ax.legend(fontsize="small", ncols=2, loc="lower left", bbox_to_anchor=(0, 1))
+    legend_above(ax, fontsize="small")
     return ax

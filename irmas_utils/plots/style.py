@@ -1,13 +1,15 @@
 """One look for all figures: readable at the width of a notebook, and in print without colour."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from irmas_utils.project.settings import Settings
 from irmas_utils.project.vocabulary import INSTRUMENT_NAMES, INSTRUMENTS
@@ -30,6 +32,7 @@ COLOURS = {
 }
 QUANTITY_MAP = "Blues"  # white to dark: also in print
 LEVEL_MAP = "magma"  # spectrograms
+SLANT = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"}  # of names below an axis
 
 
 def use_style(settings: Settings | None = None) -> None:
@@ -74,13 +77,59 @@ def axes_or_new(ax: Axes | None, width: float = 8, height: float = 3.6) -> Axes:
     return plt.subplots(figsize=(width, height), layout="constrained")[1] if ax is None else ax
 
 
-def pooled(values: ArrayLike, edges: Sequence[int]) -> np.ndarray:
+def legend_above(ax: Axes, **style: Any) -> None:
+    """Put the legend above the axes, in one row."""
+    ax.legend(**{"ncols": 4, "loc": "lower left", "bbox_to_anchor": (0, 1)} | style)
+
+
+def shared_legend(*axes: Axes) -> None:
+    """Put one legend above the figure in place of those of axes that show the same things."""
+    first, place = axes[0], {"loc": "outside upper left", "ncols": 3}
+    first.figure.legend(*first.get_legend_handles_labels(), **place)
+    for ax in axes:
+        ax.get_legend().remove()
+
+
+def score_each_instrument(ax: Axes, levels: ArrayLike, label: str, **style: Any) -> None:
+    """Name the instruments below the axes, with a line across each at its level, (11,)."""
+    places = np.arange(len(NAMES))
+    ax.hlines(levels, places - 0.42, places + 0.42, linewidth=1.6, label=label, **style)
+    ax.set_xticks(places, NAMES, **SLANT)
+    ax.grid(axis="x", visible=False)
+    ax.margins(x=0.02)
+    legend_above(ax)
+
+
+def rows_of_scores(ax: Axes, names: Sequence[str], values: Sequence[float], form: str) -> None:
+    """Name the rows of a forest plot from the top, each score written at its right end."""
+    place = {"xycoords": ("axes fraction", "data"), "va": "center", "fontsize": "small"}
+    for row, value in enumerate(values):
+        ax.annotate(format(value, form), (1.01, row), **place)
+    ax.set_yticks(range(len(names)), names)
+    ax.set_ylim(len(names) - 0.5, -0.5)
+
+
+def heat_map(
+    ax: Axes, shares: NDArray, texts: NDArray, rows: Sequence[str], columns: Sequence[str]
+) -> None:
+    """Colour cells by shares from 0 to 1 and write a text in each; the caller names the axes."""
+    ax.imshow(shares, cmap=QUANTITY_MAP, vmin=0, vmax=1, aspect="auto")
+    for (row, column), text in np.ndenumerate(texts):
+        colour = "white" if shares[row, column] > 0.55 else "black"
+        style = {"ha": "center", "va": "center", "fontsize": "small", "color": colour}
+        ax.text(column, row, text, **style)
+    ax.set_xticks(range(len(columns)), columns, **SLANT)
+    ax.set_yticks(range(len(rows)), rows)
+    ax.grid(visible=False)
+
+
+def pooled(values: ArrayLike, edges: Sequence[int]) -> NDArray:
     """Largest value from each edge to the next (the last: to the end), for quick drawing."""
     return np.maximum.reduceat(np.asarray(values), np.asarray(edges))
 
 
-def interval_lengths(leaves: Sequence[dict[str, float | None]]) -> np.ndarray:
+def interval_lengths(scores: pd.DataFrame | Sequence[Mapping[str, float | None]]) -> NDArray:
     """Lengths below and above the values of scores, (2, n); none where there is no interval."""
-    below = [0 if leaf["low"] is None else leaf["value"] - leaf["low"] for leaf in leaves]
-    above = [0 if leaf["high"] is None else leaf["high"] - leaf["value"] for leaf in leaves]
-    return np.maximum([below, above], 0)  # a bootstrap interval may miss its value
+    table = pd.DataFrame(scores, columns=["value", "low", "high"]).astype(float)
+    lengths = [table["value"] - table["low"], table["high"] - table["value"]]
+    return np.nan_to_num(lengths).clip(min=0)  # a bootstrap interval may miss its value

@@ -1,7 +1,5 @@
 """How training went. Notebooks: 03 to 06."""
 
-from collections.abc import Mapping
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -23,7 +21,7 @@ def training_curves(history: pd.DataFrame, axes: NDArray | None = None) -> NDArr
     Parameters
     ----------
     history : pandas.DataFrame
-        Columns epoch, accuracy, val_accuracy, loss, val_loss; "seed" if there are several.
+        Columns seed, epoch, accuracy, val_accuracy, loss, val_loss.
     axes : array of two Axes, optional
 
     Returns
@@ -46,21 +44,18 @@ def _draw_seeds(history: pd.DataFrame, column: str, part: str, ax: Axes) -> None
     history = history.dropna(subset=[column])  # training without validation clips
     if history.empty:
         return
-    colour, dashes = COLOURS[part], "-" if part == "training" else "--"
-    seeds = history.groupby("seed") if "seed" in history else [(0, history)]
-    several = len(seeds) > 1
-    marker = "o" if history["epoch"].nunique() < 3 else None  # one epoch would be no line
-    for _, run in seeds:
-        label = {} if several else {"label": part}
-        weight = {"alpha": 0.35, "linewidth": 0.8} if several else {}
-        ax.plot(run["epoch"], run[column], dashes, color=colour, marker=marker, **weight, **label)
+    several = history["seed"].nunique() > 1
+    style = {"color": COLOURS[part], "linestyle": "-" if part == "training" else "--"}
+    style["marker"] = "o" if history["epoch"].nunique() < 3 else None  # a point is no line
+    thin = {"alpha": 0.35, "linewidth": 0.8} if several else {"label": part}
+    for _, run in history.groupby("seed"):
+        ax.plot(run["epoch"], run[column], **style, **thin)
     if several:
-        leaves = history.groupby("epoch")[column].apply(metrics.mean_interval)
-        leaves = leaves.unstack()
-        ax.plot(leaves.index, leaves["value"], dashes, color=colour, marker=marker, label=part)
-        bounds = leaves[["low", "high"]].astype(float)
-        band = {"color": colour, "alpha": 0.15, "linewidth": 0}
-        ax.fill_between(leaves.index, bounds["low"], bounds["high"], **band)
+        mean = history.groupby("epoch")[column].apply(metrics.mean_interval).unstack()
+        ax.plot(mean.index, mean["value"], label=part, **style)
+        bounds = mean[["low", "high"]].astype(float)
+        band = {"color": COLOURS[part], "alpha": 0.15, "linewidth": 0}
+        ax.fill_between(mean.index, bounds["low"], bounds["high"], **band)
 
 
 def _fit_to_lines(ax: Axes) -> None:
@@ -72,29 +67,22 @@ def _fit_to_lines(ax: Axes) -> None:
         ax.set_ylim(low - margin, high + margin)
 
 
-def gradient_norm(
-    norms: ArrayLike | Mapping[str, ArrayLike], rate: float, ax: Axes | None = None
-) -> Axes:
+def gradient_norm(norms: ArrayLike, rate: float, ax: Axes | None = None) -> Axes:
     """Gradient of the loss with respect to each input sample against its time, log scale.
 
     Parameters
     ----------
-    norms : array (time,), or mapping of str to array
-        As `models.lstm.input_gradient_norms` gives them; several by name.
+    norms : array (time,)
+        Of `models.lstm.input_gradient_norms`.
     rate : float
         Samples a second.
-    ax : Axes, optional
     """
     ax = axes_or_new(ax, 9, 3.4)
-    curves = norms if isinstance(norms, Mapping) else {None: norms}
-    for name, curve in curves.items():
-        curve = np.asarray(curve, dtype=float)
-        edges = np.arange(0, len(curve), max(1, len(curve) // POINTS))
-        level = pooled(curve, edges)
-        # Zero is "too small for float32"; it has no place on a log scale.
-        ax.plot(edges / rate, np.where(level > 0, level, np.nan), label=name, linewidth=1)
+    norms = np.asarray(norms, dtype=float)
+    edges = np.arange(0, len(norms), max(1, len(norms) // POINTS))
+    level = pooled(norms, edges)
+    # Zero is "too small for float32"; it has no place on a log scale.
+    ax.plot(edges / rate, np.where(level > 0, level, np.nan), linewidth=1)
     ax.set_yscale("log")
     ax.set(xlabel="time of the sample [s]", ylabel="gradient of the loss")
-    if isinstance(norms, Mapping):
-        ax.legend()
     return ax

@@ -73,10 +73,23 @@ def test_a_comparison_tells_better_from_worse(runs):
              Idea("same", ("han",), ("han",))]  # fmt: skip
     for metric in ("micro_f1", "lrap"):
         table = discussion.compare(CFG, ideas, metric)
-        words = [discussion.verdict(row) for _, row in table.iterrows()]
-        assert words == ["better", "worse", "no clear difference"]
+        assert table["verdict"].tolist() == ["better", "worse", "no clear difference"]
     assert table["share"].tolist()[1] == 1
-    assert discussion.summary(table)["same"]["difference"] == 0
+    same = discussion.summary(table)["same"]
+    assert same["difference"] == 0
+    assert same["lrap"] == table["LRAP"].iloc[0]
+
+
+def test_the_ensemble_takes_every_network_that_was_trained_and_has_results(runs):
+    def members():
+        ideas = {idea.idea.split(" of ")[0]: idea for idea in discussion.outlook(CFG)}
+        return ideas["ensemble"].systems
+
+    assert members() == ("lstm", "fft", "han")
+    for run in ("zero-shot", "probe", "mn04", "ensemble", *(f"bosch-{n}" for n in range(1, 6))):
+        write(run, noisy(0.5, 5))
+    bosch = tuple(f"bosch-{n}" for n in range(1, 6))
+    assert members() == ("lstm", "fft", "han", "probe", "mn04", *bosch)
 
 
 def test_ideas_follow_the_results(runs):

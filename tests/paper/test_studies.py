@@ -1,4 +1,3 @@
-import pandas as pd
 import pytest
 
 from irmas_utils.paper import studies
@@ -32,7 +31,7 @@ def test_a_value_that_is_added_is_one_run_more():
 def test_each_run_differs_from_the_base_in_one_parameter():
     extra = {"lstm-base", "fft-base", "lstm-working"}
     for model in studies.NOTEBOOKS:
-        base = studies.base(CFG, model)
+        base = CFG.with_base(model)
         for name, run in studies.runs(CFG).items():
             if name.startswith(model) and name not in extra:
                 assert sum(value != base[key] for key, value in run.parameters.items()) == 1
@@ -40,8 +39,8 @@ def test_each_run_differs_from_the_base_in_one_parameter():
 
 def test_results_become_a_row_a_value_and_seed(monkeypatch):
     def result(profile, run):
-        by_seed = {"micro F1": [0.1, 0.2], "macro F1": [0.1, 0.1], "LRAP": [0.3, 0.5],
-                   "labels a clip": [5, 6]}  # fmt: skip
+        by_seed = {"micro_f1": [0.1, 0.2], "macro_f1": [0.1, 0.1], "lrap": [0.3, 0.5],
+                   "labels_per_clip": [5, 6]}  # fmt: skip
         return {
             "over_seeds": {name: {"values": values} for name, values in by_seed.items()},
             "answers": [
@@ -57,7 +56,10 @@ def test_results_become_a_row_a_value_and_seed(monkeypatch):
     assert len(table) == 2 * len(CFG.study.fft.vary["dense"])
     assert table["value"].iloc[0] == "64–100000–32–50000"
     assert table["base"].tolist() == [True] * 2 + [False] * (len(table) - 2)
-    assert studies.means(table)["64–100000"]["LRAP"] == 0.4
+    assert table["micro F1"].tolist()[:2] == [0.1, 0.2]
+    assert studies.means(table)["64–100000"] == pytest.approx(
+        {"micro_f1": 0.15, "macro_f1": 0.1, "lrap": 0.4}
+    )
 
 
 def test_a_study_that_has_not_run_says_so():
@@ -66,13 +68,12 @@ def test_a_study_that_has_not_run_says_so():
 
 
 def test_what_a_profile_narrows_is_said():
-    assert studies.narrowed(CFG, "fft") == ""
-    said = studies.narrowed(settings.load("full", study={"fft": {"base": {"epochs": 3}}}), "fft")
-    assert (
-        said
-        == f"Narrowed in this profile: epochs 3 instead of {studies.base(CFG, 'fft')['epochs']}."
+    said = studies.describe(CFG, "fft")
+    assert said.startswith("Every study starts from: seeds ")
+    assert said.endswith(".")
+    assert "Narrowed" not in said
+    narrow = settings.load("full", study={"fft": {"base": {"epochs": 3}}})
+    epochs = CFG.with_base("fft")["epochs"]
+    assert studies.describe(narrow, "fft").endswith(
+        f" Narrowed in this profile: epochs 3 instead of {epochs}."
     )
-
-
-def test_codes():
-    assert studies.codes(pd.Series([1] + [0] * 9 + [1]).to_numpy()) == "cel voi"

@@ -11,7 +11,7 @@ from matplotlib.colors import to_rgb
 
 from irmas_utils import metrics, plots
 from irmas_utils.paper import claims
-from irmas_utils.plots import signals
+from irmas_utils.plots import signals, style
 from irmas_utils.project import settings
 from irmas_utils.project.vocabulary import INSTRUMENTS
 
@@ -111,8 +111,7 @@ def fake_study():
 def gradients():
     t = np.arange(132_300)
     noise = np.exp(np.random.default_rng(0).normal(0, 0.5, len(t)))
-    vanishing = np.where(t > 120_000, np.exp((t - 132_300) / 300) * noise, 0)
-    return {"22 units, samples": vanishing, "frames": np.full(len(t), 1e-4) * noise}
+    return np.where(t > 120_000, np.exp((t - 132_300) / 300) * noise, 0)
 
 
 FIGURES = {
@@ -122,11 +121,6 @@ FIGURES = {
     "durations": lambda: plots.durations(np.random.default_rng(0).uniform(5, 20, 2874)),
     "labels_per_clip": lambda: plots.labels_per_clip(fake_labels(2874)[0].sum(axis=1)),
     "cooccurrence": lambda: plots.cooccurrence(metrics.cooccurrence(*[fake_labels(2874)[0]] * 2)),
-    "predicted": lambda: plots.cooccurrence(
-        metrics.cooccurrence(fake_labels()[0], metrics.binarize(fake_labels()[1])),
-        support=fake_labels()[0].sum(axis=0),
-        columns="predicted label",
-    ),
     "waveform": lambda: plots.waveform(fake_clip(), RATE),
     "padded_waveform": lambda: plots.padded_waveform(
         np.pad(fake_clip(), (300_000, 884_000 - 300_000 - 132_300)), RATE
@@ -139,7 +133,7 @@ FIGURES = {
     )[0],
     "stems_odd": lambda: plots.stems({n: fake_mel() for n in ("mid", "side", "left")}, RATE)[0],
     "instruments_over_time": lambda: plots.instruments_over_time(
-        np.arange(0, 60, 1.5), fake_labels(40)[1]
+        np.arange(0, 61, 1.5), fake_labels(40)[1]
     ),
     "training_curves": lambda: plots.training_curves(fake_history())[0],
     "training_one_seed": lambda: plots.training_curves(fake_history(1))[0],
@@ -176,15 +170,14 @@ FIGURES = {
 
 
 def test_every_public_plot_is_drawn_here():
-    helpers = {"COLOURS", "use_style", "mark_sample", "mark_corpus"}
-    assert set(plots.__all__) - helpers <= set(FIGURES)
+    assert set(plots.__all__) - {"use_style", "shared_legend"} <= set(FIGURES)
 
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_nothing_is_cut_off_and_nothing_overlaps(name):
     axes = FIGURES[name]()
     figure = axes.figure
-    plots.mark_sample(figure)
+    style.mark_sample(figure)
     figure.canvas.draw()
     box = figure.get_tightbbox(figure.canvas.get_renderer())
     width, height = figure.get_size_inches()
@@ -233,10 +226,12 @@ def test_durations_histogram_holds_every_clip():
         assert sum(bar.get_height() for bar in ax.patches) == len(seconds)
 
 
-def test_cooccurrence_shares_are_of_the_support():
-    matrix = np.diag(range(11))
-    ax = plots.cooccurrence(matrix, support=2 * np.arange(11))
-    assert np.diag(ax.images[0].get_array()).tolist() == [0] + [0.5] * 10
+def test_cooccurrence_shares_are_of_the_row():
+    matrix = np.diag(2.0 * np.arange(11)).astype(int)
+    matrix[3, 4] = 3
+    shares = plots.cooccurrence(matrix).images[0].get_array()
+    assert np.diag(shares).tolist() == [0] + [1] * 10
+    assert (shares[3, 4], shares[4, 3]) == (0.5, 0)
 
 
 def test_decimated_spectrum_keeps_its_peaks():
@@ -261,7 +256,7 @@ def test_silence_and_short_signals_draw():
     plots.padded_waveform(np.zeros(1000), RATE)
     plots.spectrum(np.zeros(2000), RATE)
     plots.waveform([0.1, -0.1], RATE)
-    plots.instruments_over_time([0.0], np.full((1, 11), 0.5))
+    plots.instruments_over_time([0.0, 1.0], np.full((1, 11), 0.5))
     plots.gradient_norm(np.zeros(10), RATE)
 
 
@@ -307,7 +302,7 @@ def test_differences_have_a_row_an_idea_from_the_top():
 
 def test_colours_differ_in_lightness_where_they_meet():
     def lightness(name):
-        return np.dot(to_rgb(plots.COLOURS[name]), (0.2126, 0.7152, 0.0722))
+        return np.dot(to_rgb(style.COLOURS[name]), (0.2126, 0.7152, 0.0722))
 
     for a, b in [("training", "validation"), ("ours", "trivial"), ("precision", "recall")]:
         assert abs(lightness(a) - lightness(b)) > 0.15
@@ -315,15 +310,29 @@ def test_colours_differ_in_lightness_where_they_meet():
 
 def test_only_the_sample_corpus_is_marked_and_once():
     for profile, notes in {"sample": 1, "full": 0}.items():
-        figure = plt.figure()
-        for _ in range(2):
-            plots.mark_corpus(figure, settings.load(profile))
+        plots.use_style(settings.load(profile))
+        figure = plots.labels_per_clip([1, 2]).figure
         assert [t.get_text() for t in figure.texts] == ["sample corpus, not IRMAS"] * notes
+
+
+def test_panels_share_one_legend():
+    figure, axes = plt.subplots(1, 2, layout="constrained")
+    for ax in axes:
+        plots.study(*fake_study(), ax)
+    plots.shared_legend(*axes)
+    assert [ax.get_legend() for ax in axes] == [None, None]
+    names = {text.get_text() for text in figure.legends[0].get_texts()}
+    assert names == {"mean, 95 % interval", "each seed"}
+
+
+def test_the_best_stream_of_an_instrument_is_bold():
+    ax = plots.f1_by_stream(pd.DataFrame([[0.5, 0], [0.6, 0]], index=["a", "b"]))
+    assert [text.get_weight() == "bold" for text in ax.texts] == [False, False, True, False]
 
 
 def test_over_time_rows_are_instruments():
     scores = np.zeros((4, 11))
     scores[2, 3] = 1
-    mesh = plots.instruments_over_time([0, 1, 2, 3], scores).collections[0]
+    mesh = plots.instruments_over_time([0, 1, 2, 3, 4], scores).collections[0]
     assert np.argwhere(mesh.get_array() == 1).tolist() == [[3, 2]]
     assert len(INSTRUMENTS) == mesh.get_array().shape[0]

@@ -27,30 +27,9 @@ import pandas as pd
 from irmas_utils.data import integrity, published
 from irmas_utils.paper.claims import arithmetic, data
 from irmas_utils.paper.claims.finding import Finding, stated
-from irmas_utils.paper.claims.formulas import (
-    constant_scores,
-    dense_parameters,
-    f1_from,
-    label_counts,
-    lstm_parameters,
-)
+from irmas_utils.paper.claims.formulas import codes, label_counts
 
-__all__ = [
-    "CONFIRMED",
-    "NOT_CHECKABLE",
-    "NOT_ON_PART",
-    "NOT_ON_SAMPLE",
-    "REFUTED",
-    "WITHIN_ROUNDING",
-    "Finding",
-    "check",
-    "constant_scores",
-    "dense_parameters",
-    "f1_from",
-    "label_counts",
-    "lstm_parameters",
-    "stated",
-]
+__all__ = ["Finding", "check", "codes", "label_counts", "stated"]
 
 CONFIRMED = "confirmed"
 WITHIN_ROUNDING = "differs within rounding"

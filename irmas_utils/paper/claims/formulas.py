@@ -16,6 +16,11 @@ def label_counts(split: str) -> NDArray:
     return np.array([counts[code] for code in INSTRUMENTS])
 
 
+def codes(labels: ArrayLike) -> str:
+    """Write a label vector, bool (11,), as its codes."""
+    return " ".join(np.array(INSTRUMENTS)[np.asarray(labels, dtype=bool)])
+
+
 def constant_scores(labels: ArrayLike) -> dict[str, float]:
     """Scores of a constant prediction on the IRMAS test set, from its label counts alone.
 
@@ -38,12 +43,7 @@ def constant_scores(labels: ArrayLike) -> dict[str, float]:
 
 
 def f1_from(precision: float, recall: float, half_unit: float = 0.005) -> tuple[float, ...]:
-    """F1 of a precision and a recall, and its bounds given their rounding.
-
-    Returns
-    -------
-    value, low, high : float
-    """
+    """F1 of a precision and a recall, and its low and high bounds given their rounding."""
     steps = np.array([0, -half_unit, half_unit])
     p, r = precision + steps, recall + steps
     return tuple((2 * p * r / (p + r)).tolist())
