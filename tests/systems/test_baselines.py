@@ -52,7 +52,7 @@ def trained():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(streams, "extract", lambda paths, *_, **__: found[paths.iloc[0][0]])
         patch.setattr(baselines, "_seconds_a_clip", lambda *_: 0.0)
-        arrays, facts = baselines._listen(parts, mixed, cfg)
+        arrays, facts, _ = baselines._listen(parts, mixed, cfg)
     heard = baselines.Listened(
         baselines._unpacked(arrays, "mixtures"), baselines._unpacked(arrays, "testing"), facts
     )

@@ -87,7 +87,7 @@ def listen(parts: Splits, mixed: pd.DataFrame, settings: Settings) -> Listened:
         "recordings": list(parts.fitting["recording"]),
         "code": sources.digest_of(experiments.__name__, streams.__name__),
     }
-    arrays, facts = runs.once("bosch", made_from, lambda _: _listen(parts, mixed, settings))
+    arrays, facts, _ = runs.once("bosch", made_from, lambda _: _listen(parts, mixed, settings))
     return Listened(*(_unpacked(arrays, part) for part in ("mixtures", "testing")), facts)
 
 
@@ -111,15 +111,15 @@ def _listen(parts: Splits, mixed: pd.DataFrame, settings: Settings) -> runs.Outc
     arrays = {}
     for part, clips in (("mixtures", mixed), ("testing", parts.testing)):
         heard = experiments.hear(models, streams.extract(clips["path"], **options))
-        arrays[f"{part} clip"] = heard.clip
-        arrays |= {f"{part} {s} {m}": found for (s, m), found in heard.probabilities.items()}
+        arrays[f"{part}|clip"] = heard.clip
+        arrays |= {f"{part}|{s}|{m}": found for (s, m), found in heard.probabilities.items()}
     return runs.Outcome(arrays, facts)
 
 
 def _unpacked(arrays: Mapping[str, np.ndarray], part: str) -> Heard:
-    own = {name.removeprefix(f"{part} "): a for name, a in arrays.items() if name.startswith(part)}
+    own = {name.removeprefix(f"{part}|"): a for name, a in arrays.items() if name.startswith(part)}
     clip = own.pop("clip")
-    return Heard({tuple(name.split(" ")): found for name, found in own.items()}, clip)
+    return Heard({tuple(name.split("|")): found for name, found in own.items()}, clip)
 
 
 def _seconds_a_clip(path: str, separator: str) -> float:
