@@ -7,12 +7,10 @@ options and code is trained once. Notebook: 07_other_networks.ipynb.
 
 import dataclasses
 import functools
-import importlib
 import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any, NamedTuple, get_type_hints
 
 import pandas as pd
@@ -139,7 +137,7 @@ def train(
 def _maker(
     name: str, options: dict[str, Any], plan: Plan | None, weights: Path | None, data: Data
 ) -> Callable[[int, Path], Outcome]:
-    module = _module(name)
+    module = registry.module(name)
 
     def make(seed: int, folder: Path) -> Outcome:
         print(f"{name}, seed {seed}", flush=True)
@@ -155,7 +153,7 @@ def _maker(
 def build(name: str, seed: int, options: Mapping[str, Any], weights: Path | None) -> keras.Model:
     """Build a network with the options of `configure`, untrained."""
     set_determinism(seed)
-    return _module(name).build(seed, weights, **options)
+    return registry.module(name).build(seed, weights, **options)
 
 
 def configure(
@@ -188,7 +186,7 @@ def configure(
     """
     for network in (name, *settings.networks.plans):
         registry.network(network, "train" if network == name else "networks.plans")
-    module = _module(name)
+    module = registry.module(name)
     trains = hasattr(module, "build")
     known = [_keys(kind) for kind in ([module.build, Plan, Recipe] if trains else [module.fit])]
     stated = settings.networks.plans.get(name, {})
@@ -203,10 +201,6 @@ def configure(
     of_plan, of_recipe = rest
     recipe = dataclasses.replace(module.PLAN.recipe, **of_recipe)
     return options, dataclasses.replace(module.PLAN, recipe=recipe, **of_plan)
-
-
-def _module(name: str) -> ModuleType:
-    return importlib.import_module(registry.network(name).module)
 
 
 def _keys(kind: Callable) -> dict[str, tuple[Any, Any]]:
