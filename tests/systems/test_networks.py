@@ -138,7 +138,7 @@ def test_one_network_a_seed_and_all_in_one(trained, clips):
 def test_a_finished_run_is_read_and_another_is_trained(trained, data, cache, monkeypatch):
     monkeypatch.setenv("IRMAS_CACHE", str(cache))
     made = []
-    monkeypatch.setattr(fine_tuning, "run_epochs", lambda *args: made.append(args) or Outcome({}, {
+    monkeypatch.setattr(fine_tuning, "run", lambda *args: made.append(args) or Outcome({}, {
         "history": {"seconds": [0.0]}}))  # fmt: skip
     again = training.train("han", data, CFG, None)
     pd.testing.assert_frame_equal(again.history, trained.history)  # the seconds, too

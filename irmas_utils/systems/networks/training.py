@@ -103,7 +103,7 @@ def train(
         As `systems.networks.fine_tuning.train` and `configure`.
     """
     options, plan = configure(name, settings, change)
-    entry = registry.network(name)
+    entry, module = registry.network(name), registry.module(name)
     setup = options | (plan.describe() if plan else {})
     made_from = {
         "setup": setup,
@@ -113,12 +113,10 @@ def train(
         "code": sources.digest_of(entry.module, fine_tuning.__name__),
     }
     seeds = settings.networks.seeds[: None if plan else 1]
-    make = _maker(name, options, plan, weights, data)
+    train_seed = functools.partial(fine_tuning.run, module, options, plan, weights, data)
     by_seed = {
         seed: runs.once(
-            f"{name}-seed{seed}",
-            made_from | {"seed": seed},
-            lambda folder, seed=seed: make(seed, folder),
+            f"{name}-seed{seed}", made_from | {"seed": seed}, functools.partial(train_seed, seed)
         )
         for seed in seeds
     }
@@ -128,26 +126,10 @@ def train(
         whole = runs.once(
             f"{name}-joined",
             made_from | {"seeds": seeds},
-            lambda folder: fine_tuning.run_joined(folders, data, folder),
+            functools.partial(fine_tuning.run_joined, folders, data),
         )
     rows = [pd.DataFrame(o.facts["history"]).assign(seed=seed) for seed, o in by_seed.items()]
     return Trained(whole, by_seed, pd.concat(rows, ignore_index=True), setup)
-
-
-def _maker(
-    name: str, options: dict[str, Any], plan: Plan | None, weights: Path | None, data: Data
-) -> Callable[[int, Path], Outcome]:
-    module = registry.module(name)
-
-    def make(seed: int, folder: Path) -> Outcome:
-        print(f"{name}, seed {seed}", flush=True)
-        if plan is None:
-            fit = functools.partial(module.fit, weights=weights, **options)
-            return fine_tuning.run_at_once(fit, data, folder)
-        build = functools.partial(module.build, seed, weights, **options)
-        return fine_tuning.run_epochs(build, plan, data, seed, folder)
-
-    return make
 
 
 def build(name: str, seed: int, options: Mapping[str, Any], weights: Path | None) -> keras.Model:
