@@ -20,8 +20,8 @@ from irmas_utils.audio.cache import FeatureCache
 from irmas_utils.data import corpus
 from irmas_utils.models import fft, lstm, training
 from irmas_utils.project import backend, settings
-from irmas_utils.systems.networks import fine_tuning as recognition
-from irmas_utils.systems.networks import registry as networks
+from irmas_utils.systems.networks import fine_tuning
+from irmas_utils.systems.networks import training as networks
 
 FULL = settings.load("full")
 FITTING_CLIPS = 6705 * (1 - FULL.evaluation.validation_fraction)
@@ -73,18 +73,16 @@ def main() -> None:
 def _mixed_epoch(clips: pd.DataFrame) -> dict:
     options, plan = networks.configure("mn04", FULL, {"published": False})
     model = networks.build("mn04", 0, options, None)
-    plan = dataclasses.replace(plan, epochs=2)  # the first also resamples every clip
-    _, history = recognition.train(model, clips, plan, seed=0, progress=False)
+    short = dataclasses.replace(plan, epochs=2)  # the first also resamples every clip
+    _, history = fine_tuning.train(model, clips, short, seed=0, progress=False)
     name = f"EfficientAT, batch {plan.batch_size}"
-    return _row(name, history, FULL.networks.mn04.epochs, len(clips))
+    return _row(name, history, plan.epochs, len(clips))
 
 
 def _epoch(name, model, stream, rate, full_epochs, n_clips, jit=False) -> dict:
     timed = Timed(stream)
-    history: pd.DataFrame = training.fit(
-        model, lambda epoch: timed, None, loss="paper", learning_rate=rate, epochs=1, seed=0,
-        jit_compile=jit, progress=False,
-    )  # fmt: skip
+    trainer = training.Trainer(model, "paper", rate, jit_compile=jit)
+    history = training.fit(trainer, lambda epoch: timed, None, epochs=1, seed=0, progress=False)
     busy = 1 - timed.waited / history["seconds"].iloc[-1]
     return _row(name, history, full_epochs, n_clips, f"{busy:.0%}")
 

@@ -8,7 +8,7 @@ random, made beforehand: this measures the network alone.
 import numpy as np
 import report
 
-from irmas_utils.models import fft, losses
+from irmas_utils.models import fft
 from irmas_utils.models.layers import LEAKY_SLOPE, hidden, scores
 from irmas_utils.models.training import Trainer
 from irmas_utils.project.backend import keras, tf
@@ -40,7 +40,7 @@ def main() -> None:
         "stock, XLA, bfloat16": stock_model("mixed_bfloat16", True),
     }
     trainers = {
-        name: Trainer(fft.build(n_features, widths), losses.get("paper"), 1e-4, jit)
+        name: Trainer(fft.build(n_features, widths), "paper", 1e-4, jit_compile=jit)
         for name, jit in (("ours, without XLA", False), ("ours", True))
     }
 

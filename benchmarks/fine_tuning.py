@@ -20,13 +20,13 @@ def step_ms(layer: str, jit_compile: bool, steps: int) -> float:
     """Time a step on random clips [ms a clip], the shortest of several."""
     import numpy as np
 
-    from irmas_utils.models import efficientat, losses
+    from irmas_utils.models import efficientat
     from irmas_utils.models.training import Trainer
     from irmas_utils.project.backend import keras, tf
 
     if layer == "stock":
         efficientat.FusedBatchNormalization = keras.layers.BatchNormalization
-    trainer = Trainer(efficientat.mn04(11), losses.get("binary"), 1e-3, jit_compile)
+    trainer = Trainer(efficientat.mn04(11), "binary", 1e-3, jit_compile=jit_compile)
     n_samples = SECONDS * efficientat.SAMPLE_RATE
     x = tf.constant(np.random.default_rng(0).normal(size=(BATCH, n_samples)), tf.float32)
     y = tf.zeros((BATCH, 11))

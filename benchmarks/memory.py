@@ -51,10 +51,9 @@ def train(network: str, batch: int, n_clips: int, quick: bool) -> None:
 
     model = lstm.build() if network == "lstm" else fft.build(features.FFT_SAMPLES // 2)
     with tempfile.TemporaryDirectory() as folder:
-        training.fit(
-            model, batches, None, loss="paper", learning_rate=1e-4, epochs=1, seed=0,
-            checkpoint_dir=folder, jit_compile=network == "fft", progress=False,
-        )  # fmt: skip
+        trainer = training.Trainer(model, "paper", 1e-4, jit_compile=network == "fft")
+        training.fit(trainer, batches, None, epochs=1, seed=0, checkpoint_dir=folder,
+                     progress=False)  # fmt: skip
     peaks.append(report.peak_mib() / 1024)
     print(json.dumps(peaks))
 

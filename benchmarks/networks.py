@@ -17,7 +17,7 @@ import itertools
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -27,25 +27,25 @@ import report
 from sklearn.model_selection import StratifiedGroupKFold
 
 from irmas_utils import metrics
-from irmas_utils.audio import batches as pipeline
+from irmas_utils.audio import windows
+from irmas_utils.audio.batches import epoch_order
 from irmas_utils.audio.cache import FeatureCache
-from irmas_utils.audio.features import FFT_SAMPLES, fft_magnitude, label_matrix
+from irmas_utils.audio.features import fft_magnitude, label_matrix
 from irmas_utils.data import fetch, integrity
 from irmas_utils.data import index as dataset
-from irmas_utils.models import efficientat, fft, han, training
-from irmas_utils.project import backend, paths
-from irmas_utils.project import files as atomic
-from irmas_utils.systems import mixtures, predict
+from irmas_utils.metrics.tables import interval
+from irmas_utils.models import fft
+from irmas_utils.models.training import Trainer, fit
+from irmas_utils.project import backend, files, paths, settings
+from irmas_utils.systems import mixtures
 from irmas_utils.systems.bosch import experiments
 from irmas_utils.systems.bosch.streams import TRAINING_STREAMS, extract
-from irmas_utils.systems.networks import fine_tuning as recognition
-from irmas_utils.systems.networks.fine_tuning import Plan
-from irmas_utils.systems.networks.mixing import ALONE, Recipe
+from irmas_utils.systems.networks import fine_tuning, registry
+from irmas_utils.systems.networks import training as networks
 
 FOLDS = 5
-MN04 = Plan(efficientat.SAMPLE_RATE, epochs=8)
-HAN = Plan(han.SAMPLE_RATE, 1.0, 0.5, epochs=10, ema=None, recipe=ALONE, aggregation="s1")
-MASKS = {"mask_bands": 24, "mask_frames": 60, "filter_db": 6.0}
+FULL = settings.load("full")
+EPOCHS = {"mn04": {"epochs": 8}, "han": {"epochs": 10}}
 
 Score = Callable[[pd.DataFrame], np.ndarray]
 """From rows with a column ``path`` to scores, (n_clips, 11)."""
@@ -74,57 +74,33 @@ def fold(index: pd.DataFrame, number: int, n_mixtures: int) -> Fold:
     return Fold(number, fitting, held_out, mixed[0], clips, mixed[1])
 
 
-def mn04(data: Fold, seed: int, *, plan: Plan = MN04, augment=MASKS, published=True) -> tuple:
-    """Fine-tune EfficientAT."""
+def network(data: Fold, seed: int, *, name: str, **change) -> tuple:
+    """Train a registered network as the full profile does, but for fewer epochs and a change."""
+    path = fetch.weights() if registry.network(name).pretrained else None
+    options, plan = networks.configure(name, FULL, EPOCHS.get(name, {}) | change)
+    if plan:
+        model = networks.build(name, seed, options, path)
+        recognizer, _ = fine_tuning.train(model, data.fitting, plan, seed=seed)
+    else:
+        recognizer = registry.module(name).fit(data.fitting, path, **options)
+    return lambda clips: recognizer.score_files(clips["path"]), recognizer.model.count_params()
+
+
+def dense(data: Fold, seed: int) -> tuple:
+    """Train the paper's FFT network: 3 epochs in batches of 16 and not 4, for time."""
     backend.set_determinism(seed)
-    options = {"level": efficientat.LEVEL, "seed": seed, **augment}
-    start = partial(efficientat.pretrained, fetch.weights()) if published else efficientat.mn04
-    model = start(11, **options)
-    recognizer, _ = recognition.train(model, data.fitting, plan, seed=seed)
-    return _by_file(recognizer), model.count_params()
-
-
-def convolutional(data: Fold, seed: int, *, plan: Plan = HAN, width: float = 1.0, **options):
-    """Train the network of Han et al. from scratch."""
-    backend.set_determinism(seed)
-    model = han.build(width, seed=seed, **options)
-    recognizer, _ = recognition.train(model, data.fitting, plan, seed=seed)
-    return _by_file(recognizer), model.count_params()
-
-
-def probe(data: Fold, seed: int):
-    """Fit a linear probe on the embedding of EfficientAT."""
-    recognizer = recognition.probe(fetch.weights(), data.fitting, MN04)
-    return _by_file(recognizer), recognizer.model.count_params()
-
-
-def untrained(data: Fold, seed: int):
-    """Take EfficientAT's own outputs for our instruments."""
-    recognizer = predict.untrained()
-    return _by_file(recognizer), recognizer.model.count_params()
-
-
-def dense(data: Fold, seed: int, *, epochs: int = 3, batch_size: int = 16):
-    """Train the paper's FFT network; in batches of 16 and not 4, for time."""
-    backend.set_determinism(seed)
-    load = FeatureCache("fft", fft_magnitude, length=FFT_SAMPLES).compute  # 9 GB if kept
-    batches = partial(
-        pipeline.fixed_batches, load=load, n_features=FFT_SAMPLES // 2, batch_size=batch_size
-    )
-    model = fft.build()
-    training.fit(
-        model,
-        lambda epoch: batches(
-            data.fitting, order=pipeline.epoch_order(len(data.fitting), seed, epoch)
-        ),
+    own = FULL.fft.model_copy(update={"epochs": 3, "batch_size": 16})
+    load = FeatureCache("fft", fft_magnitude, length=own.samples).compute  # 9 GB if kept
+    paper = fft.Network(own, load=load)
+    trainer = Trainer(paper.build(), own.loss, own.learning_rate, jit_compile=True)
+    fit(
+        trainer,
+        lambda epoch: paper.batches(data.fitting, epoch_order(len(data.fitting), seed, epoch)),
         None,
-        loss="paper",
-        learning_rate=1e-4,
-        epochs=epochs,
+        epochs=own.epochs,
         seed=seed,
-        jit_compile=True,
     )
-    return lambda clips: training.predict(model, batches(clips)), model.count_params()
+    return lambda clips: trainer.predict(paper.batches(clips)), trainer.model.count_params()
 
 
 def machine(data: Fold, seed: int, *, experiment: int):
@@ -152,25 +128,22 @@ def constant(data: Fold, seed: int, *, most_frequent: int):
     return lambda clips: np.tile(named, (len(clips), 1)), 0
 
 
-def _by_file(recognizer) -> Score:
-    return lambda clips: recognizer.score_files(clips["path"])
-
-
+mn04, han = partial(network, name="mn04"), partial(network, name="han")
 SYSTEMS = {
     "mn04": mn04,
-    "mn04, forty epochs": partial(mn04, plan=replace(MN04, epochs=40)),  # as in the full profile
-    "mn04, excerpts alone": partial(mn04, plan=replace(MN04, recipe=ALONE)),
-    "mn04, mixes of two": partial(mn04, plan=replace(MN04, recipe=Recipe(sources=(0.2, 0.8)))),
-    "mn04, no masks or filters": partial(mn04, augment={}),
-    "mn04, no average of weights": partial(mn04, plan=replace(MN04, ema=None)),
-    "mn04, soft negatives": partial(mn04, plan=replace(MN04, recipe=Recipe(negative=0.05))),
-    "mn04, balanced classes": partial(mn04, plan=replace(MN04, balance=0.5)),
+    "mn04, forty epochs": partial(mn04, epochs=40),  # as in the full profile
+    "mn04, excerpts alone": partial(mn04, sources=[1.0], pan=0.0),
+    "mn04, mixes of two": partial(mn04, sources=[0.2, 0.8]),
+    "mn04, no masks or filters": partial(mn04, masks=False),
+    "mn04, no average of weights": partial(mn04, ema=None),
+    "mn04, soft negatives": partial(mn04, negative=0.05),
+    "mn04, balanced classes": partial(mn04, balance=0.5),
     "mn04, from scratch": partial(mn04, published=False),
-    "mn04, linear probe": probe,
-    "mn04, untrained": untrained,
-    "Han et al. CNN": convolutional,
-    "Han et al. CNN, mixed": partial(convolutional, plan=replace(HAN, recipe=Recipe())),
-    "Han et al. CNN, half as wide": partial(convolutional, width=0.5),
+    "mn04, linear probe": partial(network, name="probe"),
+    "mn04, untrained": partial(network, name="zero-shot"),
+    "Han et al. CNN": han,
+    "Han et al. CNN, mixed": partial(han, sources=[0.3, 0.5, 0.2], pan=0.2),
+    "Han et al. CNN, half as wide": partial(han, width=0.5),
     "paper's FFT network": dense,
     "Bosch et al. 1": partial(machine, experiment=1),
     "Bosch et al. 5": partial(machine, experiment=5),
@@ -196,7 +169,7 @@ def run(data: Fold, name: str, seed: int, out: Path) -> None:
         "training": trained - started,
         "scoring": (time.perf_counter() - trained) / n_scored,
     }
-    with atomic.replacing(path) as temporary, temporary.open("wb") as file:
+    with files.replacing(path) as temporary, temporary.open("wb") as file:
         np.savez(file, facts=json.dumps(facts), **scores)
 
 
@@ -236,7 +209,9 @@ def pool(folds: list[Fold], name: str, seeds: list[int], out: Path) -> Pooled:
             np.load(out / "runs" / f"{member}-fold{data.number}-seed{seed}.npz")
             for member in ENSEMBLES.get(name, (name,))
         ]
-        joined = {p: recognition.ensemble([r[p] for r in runs]) for p in runs[0] if p != "facts"}
+        joined = {
+            p: windows.aggregate(np.stack([r[p] for r in runs])) for p in runs[0] if p != "facts"
+        }
         decisions = [_decide(data, joined, name, per_label) for per_label in (False, True)]
         true, groups = label_matrix(data.mixtures["labels"]), data.mixtures["recording"].to_numpy()
         parts.append((true, joined["mixtures"], *decisions, groups, np.full(len(true), seed)))
@@ -263,16 +238,16 @@ def row(name: str, pooled: Pooled, reference: Pooled | None, n_folds: int) -> di
         ]
         compared = {
             "lead": test["difference"],
-            "its 95 % interval": _interval(test),
+            "its 95 % interval": interval(test),
             "micro F1 of each seed": ", ".join(f"{f1:.3f}" for f1 in each),
         }
     return {
         "system": name,
         "micro F1": micro["value"],
-        "95 % interval": _interval(micro),
+        "95 % interval": interval(micro),
         **compared,
         "macro F1": macro["value"],
-        "macro 95 % interval": _interval(macro),
+        "macro 95 % interval": interval(macro),
         "LRAP": found["lrap"]["value"],
         "micro F1, a threshold a label": metrics.f1(pooled.true, pooled.per_label, "micro"),
         "macro F1, a threshold a label": metrics.f1(pooled.true, pooled.per_label, "macro"),
@@ -283,10 +258,6 @@ def row(name: str, pooled: Pooled, reference: Pooled | None, n_folds: int) -> di
         "folds": n_folds,
         "seeds": len(seeds),
     }
-
-
-def _interval(leaf: dict) -> str:
-    return f"{leaf['low']:.3f} to {leaf['high']:.3f}"
 
 
 def _decide(data: Fold, joined: dict, name: str, per_label: bool) -> np.ndarray:

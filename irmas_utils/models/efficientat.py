@@ -142,15 +142,6 @@ def pretrained(path: str | Path, n_labels: int = N_AUDIOSET, **options) -> keras
     return model
 
 
-def views(model: keras.Model) -> keras.Model:
-    """Return a view of `model` with the outputs ``mel``, ``embedding`` and ``scores``, as a dict.
-
-    It shares all weights with `model`.
-    """
-    names = ("mel", "embedding", "scores")
-    return keras.Model(model.input, {name: model.get_layer(name).output for name in names})
-
-
 def _scaled(channels: int, width: float) -> int:
     """Scale a channel count to the nearest multiple of 8, but not by more than 10 % down."""
     value = channels * width

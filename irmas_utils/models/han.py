@@ -20,7 +20,7 @@ References
 """
 
 from irmas_utils.models import layers
-from irmas_utils.models.front_ends import Level, LogMel, RandomFilter, SpecAugment
+from irmas_utils.models.front_ends import Level, LogMel
 from irmas_utils.project.backend import keras
 
 SAMPLE_RATE = 22_050
@@ -29,29 +29,15 @@ FILTERS = (32, 64, 128, 256)
 SLOPE = 0.33
 
 
-def build(
-    width: float = 1.0,
-    *,
-    filters: tuple[int, ...] = FILTERS,
-    mask_bands: int = 0,
-    mask_frames: int = 0,
-    filter_db: float = 0.0,
-    seed: int = 0,
-) -> keras.Model:
+def build(width: float = 1.0, *, seed: int = 0) -> keras.Model:
     """Build the network.
 
     Parameters
     ----------
     width : float
         Factor on the number of filters and of dense units; 1 is as published.
-    filters : tuple of int
-        Of each pair of convolutions; fewer pairs for a shallower network.
-    mask_bands, mask_frames : int
-        Widest `SpecAugment` masks while training; 0 as published.
-    filter_db : float
-        Strength of `RandomFilter` while training, in decibels; 0 as published.
     seed : int
-        Of masks, filters and dropout. Initial weights follow Keras's seed.
+        Of dropout. Initial weights follow Keras's seed.
 
     Returns
     -------
@@ -61,12 +47,10 @@ def build(
     """
     waveform = keras.Input((None,), name="waveform")
     x = LogMel(SAMPLE_RATE, name="mel")(Level(1.0, "peak", name="level")(waveform))
-    x = RandomFilter(filter_db * LogMel.per_decibel, seed=seed, name="random_filter")(x)
-    x = SpecAugment(mask_bands, mask_frames, seed, name="spec_augment")(x)
     # The logarithms lie between -7 and 3 and mostly around -2.
     x = keras.layers.Rescaling(0.5, offset=1.0, name="rescale")(x)
-    for number, n_filters in enumerate(filters, start=1):
-        last = number == len(filters)
+    for number, n_filters in enumerate(FILTERS, start=1):
+        last = number == len(FILTERS)
         x = _pair(x, round(n_filters * width), f"block_{number}", last, seed + number)
     x = keras.layers.Dense(round(1024 * width), name="dense")(x)
     x = keras.layers.LeakyReLU(SLOPE, name="dense_leaky_relu")(x)

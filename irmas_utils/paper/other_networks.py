@@ -24,7 +24,7 @@ from irmas_utils.project import files, records
 from irmas_utils.project.records import Record
 from irmas_utils.project.vocabulary import INSTRUMENT_NAMES, INSTRUMENTS
 from irmas_utils.systems.networks import assessment, mixing, registry
-from irmas_utils.systems.networks.assessment import Judged, System
+from irmas_utils.systems.networks.assessment import System
 from irmas_utils.systems.networks.fine_tuning import Data
 from irmas_utils.systems.networks.training import Trained
 from irmas_utils.systems.recognizer import card, describe
@@ -46,6 +46,10 @@ def mixing_example(clips: pd.DataFrame) -> Figure:
     pictures = dict(zip(names, np.array_split(levels, len(names), axis=1), strict=True))
     display(io.player(total / abs(total).max(), RATE))
     return plots.stems(pictures, RATE)[0].figure
+
+
+def _say(text: str) -> None:
+    display(Markdown(text))
 
 
 class Report:
@@ -86,16 +90,14 @@ class Report:
             f"{history['epoch'].max()}"
             for title, history in histories.items()
         ]
-        display(Markdown(f"The validation loss is lowest in – {'; '.join(lowest)}."))
+        _say(f"The validation loss is lowest in – {'; '.join(lowest)}.")
 
     def thresholds(self) -> None:
         """Show each system's threshold, and what it does on mixtures and on the testing set."""
         self._show("thresholds", self._rows(_threshold_row), 3)
         both = (self.data.mixed, self.data.parts.testing)
         mixed, testing = (clips["labels"].map(len).mean() for clips in both)
-        display(
-            Markdown(f"Labelled: {mixed:.2f} instruments a mixture, {testing:.2f} a testing clip.")
-        )
+        _say(f"Labelled: {mixed:.2f} instruments a mixture, {testing:.2f} a testing clip.")
 
     def choice(self) -> None:
         """Say which network is the best on the mixtures, and draw how its threshold was chosen."""
@@ -103,11 +105,9 @@ class Report:
             return
         system, name = self.systems[self.best], registry.title(self.best)
         f1, threshold = system.judged.on_mixtures["micro"]["f1"], system.judged.threshold
-        display(
-            Markdown(
-                f"**{name}**: micro F1 {f1['value']:.3f} ({interval(f1)}) on the mixtures, at a "
-                f"threshold of {threshold:.3f}."
-            )
+        _say(
+            f"**{name}**: micro F1 {f1['value']:.3f} ({interval(f1)}) on the mixtures, at a "
+            f"threshold of {threshold:.3f}."
         )
         if self.draws:
             labels = label_matrix(self.data.mixed["labels"])
@@ -140,12 +140,10 @@ class Report:
             for code in INSTRUMENTS
         }
         order = sorted(INSTRUMENTS, key=f1.get)
-        display(
-            Markdown(
-                f"Averaged over the systems, the highest F1 is that of the "
-                f"**{INSTRUMENT_NAMES[order[-1]]}** and the lowest that of the "
-                f"**{INSTRUMENT_NAMES[order[0]]}**."
-            )
+        _say(
+            f"Averaged over the systems, the highest F1 is that of the "
+            f"**{INSTRUMENT_NAMES[order[-1]]}** and the lowest that of the "
+            f"**{INSTRUMENT_NAMES[order[0]]}**."
         )
 
     def save(self, **figures: Figure) -> None:
@@ -224,29 +222,27 @@ def summary(system: System, per_label: bool = False) -> dict[str, Any]:
     per_label : bool
         With a threshold for each instrument and not one for all.
     """
-
-    def picked(judged: Judged) -> tuple[dict[str, Any], Any]:
-        if per_label:
-            return judged.per_label, judged.thresholds
-        return judged.on_testing, judged.threshold
-
-    trained, (whole, threshold) = system.trained, picked(system.judged)
-    by_seed = {seed: picked(judged) for seed, judged in system.by_seed.items()}
+    result, cut = ("per_label", "thresholds") if per_label else ("on_testing", "threshold")
+    trained, facts = system.trained, system.trained.whole.facts
     decisions = {
-        seed: metrics.binarize(trained.by_seed[seed].arrays["testing"], found)
-        for seed, (_, found) in by_seed.items()
+        seed: metrics.binarize(trained.by_seed[seed].arrays["testing"], getattr(judged, cut))
+        for seed, judged in system.by_seed.items()
     }
-    facts = {
-        "n_parameters": trained.whole.facts["n_parameters"],
-        "memory_peak_mib": trained.whole.facts["memory_peak_mib"],
-        "settings": trained.setup,
-        "thresholds": np.asarray(threshold).tolist(),
-        "seconds_of_training": float(trained.history["seconds"].sum()),
-        "seconds_a_clip": trained.whole.facts["clip_seconds"],
+    found = evaluation.summary(
+        {seed: getattr(judged, result) for seed, judged in system.by_seed.items()},
+        decisions,
+        trained.history,
+        n_parameters=facts["n_parameters"],
+        memory_peak_mib=facts["memory_peak_mib"],
+        settings=trained.setup,
+        thresholds=np.asarray(getattr(system.judged, cut)).tolist(),
+        seconds_of_training=float(trained.history["seconds"].sum()),
+        seconds_a_clip=facts["clip_seconds"],
+    )
+    return found | {
+        "evaluation": getattr(system.judged, result),
+        "on_mixtures": system.judged.on_mixtures,
     }
-    evaluations = {seed: result for seed, (result, _) in by_seed.items()}
-    result = evaluation.summary(evaluations, decisions, trained.history, **facts)
-    return result | {"evaluation": whole, "on_mixtures": system.judged.on_mixtures}
 
 
 def save_best(record: Record, name: str, system: System, data: Data) -> Path:

@@ -27,7 +27,7 @@ def clips():
 @pytest.fixture
 def trained(clips, tmp_path):
     """Two seeds of an untrained network and scores from nowhere."""
-    model = han.build(1 / 16, filters=(32, 64))
+    model = han.build(1 / 16)
     recognizer(model, Plan(han.SAMPLE_RATE, 1.0, 0.5)).save(tmp_path / "recognizer")
     facts = {"n_parameters": 7, "clip_seconds": 0.1, "memory_peak_mib": 5.0}
     mixtures, *testing = np.random.default_rng(0).uniform(size=(4, len(clips), 11))

@@ -1,5 +1,4 @@
 import sys
-import textwrap
 
 import numpy as np
 import pandas as pd
@@ -139,7 +138,7 @@ def test_one_network_a_seed_and_all_in_one(trained, clips):
 def test_a_finished_run_is_read_and_another_is_trained(trained, data, cache, monkeypatch):
     monkeypatch.setenv("IRMAS_CACHE", str(cache))
     made = []
-    monkeypatch.setattr(fine_tuning, "run_epochs", lambda *args: made.append(args) or Outcome({}, {
+    monkeypatch.setattr(fine_tuning, "run", lambda *args: made.append(args) or Outcome({}, {
         "history": {"seconds": [0.0]}}))  # fmt: skip
     again = training.train("han", data, CFG, None)
     pd.testing.assert_frame_equal(again.history, trained.history)  # the seconds, too
@@ -154,46 +153,47 @@ def test_a_finished_run_is_read_and_another_is_trained(trained, data, cache, mon
 
 
 MODULE = '''
-"""One layer on the mean energy of a few bands of frequency."""
+"""Two dense layers on the mean log-mel spectrum of a second."""
 
 from irmas_utils.models import layers
 from irmas_utils.models.front_ends import LogMel
 from irmas_utils.project.backend import keras
 from irmas_utils.systems.networks.fine_tuning import Plan
 
-PLAN = Plan(22050, window=0.5, hop=0.25, epochs=2, learning_rate=0.1)
+PLAN = Plan(22050, window=1.0, hop=0.5, epochs=20, learning_rate=0.003)
 
 
-def build(seed, weights, *, units: int = 8):
-    """Build it."""
-    waveform = keras.Input((None,), name="waveform")
-    x = keras.layers.GlobalAveragePooling2D()(
-        keras.layers.Permute((3, 2, 1))(LogMel(22050, name="mel")(waveform))
-    )
-    x = keras.layers.Dense(units, "relu")(x)
-    return keras.Model(waveform, layers.scores(x), name="bands")
+def build(seed, weights, *, units: int = 64) -> keras.Model:
+    """Build it; `units` is the width of the hidden layer."""
+    waveform = keras.Input((None,), name="waveform")  # (batch, samples)
+    x = LogMel(22050, name="mel")(waveform)  # (batch, bands, frames, 1)
+    x = keras.layers.Permute((3, 2, 1))(x)  # (batch, 1, frames, bands)
+    x = keras.layers.GlobalAveragePooling2D(name="mean")(x)  # (batch, bands)
+    x = keras.layers.BatchNormalization(name="norm")(x)
+    x = keras.layers.Dense(units, "relu", name="hidden")(x)
+    return keras.Model(waveform, layers.scores(x), name="spectrum")
 '''
 
 
 def test_adding_a_network_is_a_file_and_a_line(data, tmp_path, monkeypatch, capsys):
-    (tmp_path / "bands.py").write_text(textwrap.dedent(MODULE))
+    (tmp_path / "spectrum.py").write_text(MODULE)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("IRMAS_WEIGHTS", str(tmp_path))
     monkeypatch.setattr(training.fetch, "available", lambda: (None, "No network."))
-    monkeypatch.setitem(registry.NETWORKS, "bands", Entry("Energy in bands", "bands"))
-    cfg = settings.load("smoke", networks={"plans": {"bands": {"units": 4}}},
+    monkeypatch.setitem(registry.NETWORKS, "spectrum", Entry("mean spectrum", "spectrum"))
+    cfg = settings.load("smoke", networks={"plans": {"spectrum": {"units": 4, "epochs": 2}}},
                         evaluation={"bootstrap_samples": 10})  # fmt: skip
     trained = training.train_all(None, data, cfg)
     assert "Left out: mn04 zero-shot, mn04 linear probe, mn04 fine-tuned" in capsys.readouterr().out
-    assert list(trained) == ["han", "bands"]
-    assert trained["bands"].history["epoch"].tolist() == [1, 2]
-    assert trained["bands"].setup["units"] == 4
+    assert list(trained) == ["han", "spectrum"]
+    assert trained["spectrum"].history["epoch"].tolist() == [1, 2]
+    assert trained["spectrum"].setup["units"] == 4
     systems = assessment.assess(trained, data, cfg)
-    assert list(systems) == ["han", "bands", "ensemble"]
-    assert assessment.best(systems) in ("han", "bands")
-    recognizer = Recognizer.load(trained["bands"].whole.folder / "recognizer")
+    assert list(systems) == ["han", "spectrum", "ensemble"]
+    assert assessment.best(systems) in ("han", "spectrum")
+    recognizer = Recognizer.load(trained["spectrum"].whole.folder / "recognizer")
     assert recognizer.score_files(data.mixed["path"][:2]).shape == (2, 11)
-    sys.modules.pop("bands")
+    sys.modules.pop("spectrum")
 
 
 def _outcome(mixtures, testing):

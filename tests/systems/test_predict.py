@@ -24,7 +24,7 @@ WEIGHTS = SHARED / "weights"
 @pytest.fixture(scope="module")
 def recognizer():
     return Recognizer(
-        han.build(1 / 16, filters=(32, 64)), 32000, 16000, 8000, (0.5,) * 11,
+        han.build(1 / 16), 32000, 16000, 8000, (0.5,) * 11,
         provenance={"name": "small network"},
     )  # fmt: skip
 

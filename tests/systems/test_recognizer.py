@@ -27,7 +27,7 @@ PROVENANCE = {
 @pytest.fixture(scope="module")
 def recognizer():
     return Recognizer(
-        han.build(1 / 16, filters=(32, 64), mask_bands=4, filter_db=3.0),
+        han.build(1 / 16),
         sample_rate=32000,
         window=8000,
         hop=4000,

@@ -10,9 +10,10 @@ import json
 import math
 import resource
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
@@ -194,13 +195,24 @@ class Data(NamedTuple):
     mixed: pd.DataFrame
 
 
-def run_epochs(
-    build: Callable[[], keras.Model], plan: Plan, data: Data, seed: int, folder: Path
+def run(
+    module: ModuleType,
+    options: Mapping[str, Any],
+    plan: Plan | None,
+    weights: Path | None,
+    data: Data,
+    seed: int,
+    folder: Path,
 ) -> Outcome:
-    """Build, train and score a network; see `scored`."""
+    """Build and train a network's module, or fit what has no plan, and score it; see `scored`."""
+    if plan is None:
+        started = time.perf_counter()
+        trained = module.fit(data.parts.fitting, weights, **options)
+        history = pd.DataFrame({"epoch": [1], "seconds": [time.perf_counter() - started]})
+        return scored(trained, history, data, folder)
     set_determinism(seed)
     trained, history = train(
-        build(),
+        module.build(seed, weights, **options),
         data.parts.fitting,
         plan,
         seed=seed,
@@ -208,14 +220,6 @@ def run_epochs(
         checkpoint_dir=folder / "unfinished",
     )
     return scored(trained, history, data, folder)
-
-
-def run_at_once(fit: Callable[[pd.DataFrame], Recognizer], data: Data, folder: Path) -> Outcome:
-    """Fit and score what knows no epochs; see `scored`."""
-    started = time.perf_counter()
-    fitted = fit(data.parts.fitting)
-    seconds = time.perf_counter() - started
-    return scored(fitted, pd.DataFrame({"epoch": [1], "seconds": [seconds]}), data, folder)
 
 
 def run_joined(folders: Sequence[Path], data: Data, folder: Path) -> Outcome:

@@ -10,7 +10,9 @@ What stands behind the ``*`` are options with defaults, which a profile may set 
 tells of networks (notebooks 09 and 10, the workflow) needs no TensorFlow.
 """
 
+import importlib
 from collections.abc import Iterable, Sequence
+from types import ModuleType
 from typing import Any, NamedTuple
 
 from irmas_utils.project import records
@@ -95,6 +97,11 @@ def title(run: str) -> str:
 def network(name: str, key: str = "train") -> Entry:
     """Look a network up by the name that `key` gives. Raises SettingsError."""
     return _known(NETWORKS, name, key)
+
+
+def module(name: str) -> ModuleType:
+    """Import the file of a network. Raises SettingsError."""
+    return importlib.import_module(network(name).module)
 
 
 def variant(name: str) -> Variant:

@@ -7,12 +7,10 @@ options and code is trained once. Notebook: 07_other_networks.ipynb.
 
 import dataclasses
 import functools
-import importlib
 import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any, NamedTuple, get_type_hints
 
 import pandas as pd
@@ -105,7 +103,7 @@ def train(
         As `systems.networks.fine_tuning.train` and `configure`.
     """
     options, plan = configure(name, settings, change)
-    entry = registry.network(name)
+    entry, module = registry.network(name), registry.module(name)
     setup = options | (plan.describe() if plan else {})
     made_from = {
         "setup": setup,
@@ -115,12 +113,10 @@ def train(
         "code": sources.digest_of(entry.module, fine_tuning.__name__),
     }
     seeds = settings.networks.seeds[: None if plan else 1]
-    make = _maker(name, options, plan, weights, data)
+    train_seed = functools.partial(fine_tuning.run, module, options, plan, weights, data)
     by_seed = {
         seed: runs.once(
-            f"{name}-seed{seed}",
-            made_from | {"seed": seed},
-            lambda folder, seed=seed: make(seed, folder),
+            f"{name}-seed{seed}", made_from | {"seed": seed}, functools.partial(train_seed, seed)
         )
         for seed in seeds
     }
@@ -130,32 +126,16 @@ def train(
         whole = runs.once(
             f"{name}-joined",
             made_from | {"seeds": seeds},
-            lambda folder: fine_tuning.run_joined(folders, data, folder),
+            functools.partial(fine_tuning.run_joined, folders, data),
         )
     rows = [pd.DataFrame(o.facts["history"]).assign(seed=seed) for seed, o in by_seed.items()]
     return Trained(whole, by_seed, pd.concat(rows, ignore_index=True), setup)
 
 
-def _maker(
-    name: str, options: dict[str, Any], plan: Plan | None, weights: Path | None, data: Data
-) -> Callable[[int, Path], Outcome]:
-    module = _module(name)
-
-    def make(seed: int, folder: Path) -> Outcome:
-        print(f"{name}, seed {seed}", flush=True)
-        if plan is None:
-            fit = functools.partial(module.fit, weights=weights, **options)
-            return fine_tuning.run_at_once(fit, data, folder)
-        build = functools.partial(module.build, seed, weights, **options)
-        return fine_tuning.run_epochs(build, plan, data, seed, folder)
-
-    return make
-
-
 def build(name: str, seed: int, options: Mapping[str, Any], weights: Path | None) -> keras.Model:
     """Build a network with the options of `configure`, untrained."""
     set_determinism(seed)
-    return _module(name).build(seed, weights, **options)
+    return registry.module(name).build(seed, weights, **options)
 
 
 def configure(
@@ -188,7 +168,7 @@ def configure(
     """
     for network in (name, *settings.networks.plans):
         registry.network(network, "train" if network == name else "networks.plans")
-    module = _module(name)
+    module = registry.module(name)
     trains = hasattr(module, "build")
     known = [_keys(kind) for kind in ([module.build, Plan, Recipe] if trains else [module.fit])]
     stated = settings.networks.plans.get(name, {})
@@ -203,10 +183,6 @@ def configure(
     of_plan, of_recipe = rest
     recipe = dataclasses.replace(module.PLAN.recipe, **of_recipe)
     return options, dataclasses.replace(module.PLAN, recipe=recipe, **of_plan)
-
-
-def _module(name: str) -> ModuleType:
-    return importlib.import_module(registry.network(name).module)
 
 
 def _keys(kind: Callable) -> dict[str, tuple[Any, Any]]:
