@@ -107,16 +107,11 @@ def _there(settings: Settings, idea: Idea) -> bool:
 
 
 def combined(settings: Settings, runs: Sequence[str]) -> tuple[pd.DataFrame, np.ndarray]:
-    """Combine what systems said of the testing clips: the mean on the logistic scale.
+    """Combine what runs said of the testing clips: the mean on the logistic scale.
 
     Each system counts the same and keeps the threshold that it came with, so that nothing is
-    chosen on the clips that are scored. A label is predicted where the result is above 0.5.
-
-    Parameters
-    ----------
-    settings : Settings
-    runs : sequence of str
-        Names of runs with predictions; one run gives its own scores, shifted.
+    chosen on the clips that are scored. A label is predicted where the result is above 0.5. One
+    run gives its own scores, shifted.
 
     Returns
     -------
@@ -153,12 +148,7 @@ def _threshold(settings: Settings, run: str) -> float | list[float]:
 def compare(settings: Settings, ideas: Iterable[Idea], metric: str = "micro_f1") -> pd.DataFrame:
     """Put each idea's system beside the one without it, on the same clips.
 
-    Parameters
-    ----------
-    settings : Settings
-    ideas : iterable of Idea
-    metric : str
-        Of the difference: ``micro_f1`` or ``lrap``; see `metrics.paired_test`.
+    The difference is in `metric`, ``micro_f1`` or ``lrap``; see `metrics.paired_test`.
 
     Returns
     -------
@@ -217,10 +207,7 @@ def summary(table: pd.DataFrame) -> dict[str, Any]:
 def measured(name: str) -> pd.DataFrame | None:
     """Return a benchmark on folds of real training recordings, or None if it was not run.
 
-    Parameters
-    ----------
-    name : {"networks", "ablations"}
-        Every system; or the fine-tuned network with one change each.
+    Of "networks", every system; of "ablations", the fine-tuned network with one change each.
     """
     file = BENCHMARKS / f"{name}.json"
     if not file.is_file():
