@@ -10,9 +10,13 @@ import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from irmas_utils.project import files, settings
+from irmas_utils.project import files
 from irmas_utils.project.errors import AudioError, IrmasError, ModelError, NotebookError
+
+if TYPE_CHECKING:
+    from irmas_utils.project.settings import Settings
 
 
 def _paper_arguments(parser: ArgumentParser) -> None:
@@ -24,7 +28,7 @@ def _paper_arguments(parser: ArgumentParser) -> None:
 
 def _paper(options: Namespace) -> int:
     """Run the paper, or some notebooks of it; options that are not below go to Snakemake."""
-    settings.load(options.profile)
+    _settings(options)
     from irmas_utils.paper import workflow
 
     return workflow.run(options.profile, options.notebook, options.cores, options.others)
@@ -86,10 +90,10 @@ def _corpus_arguments(parser: ArgumentParser) -> None:
 
 def _corpus(options: Namespace) -> None:
     """Make sure that a profile's data set is there, and write what it is to a JSON file."""
-    chosen = settings.load(options.profile)
+    settings = _settings(options)
     from irmas_utils.data import corpus
 
-    description = corpus.describe(chosen)
+    description = corpus.describe(settings)
     files.write_json(options.output, description)
     clips = ", ".join(f"{count} {split}" for split, count in description["clips"].items())
     print(f"data: {description['name']}; clips: {clips}", flush=True)
@@ -101,10 +105,17 @@ def _site_arguments(parser: ArgumentParser) -> None:
 
 def _site(options: Namespace) -> None:
     """Turn a profile's executed notebooks into web pages."""
-    chosen = settings.load(options.profile)
+    settings = _settings(options)
     from irmas_utils.paper import site
 
-    print(f"site: {site.build(chosen)}", flush=True)
+    print(f"site: {site.build(settings)}", flush=True)
+
+
+def _settings(options: Namespace) -> "Settings":
+    """Read the profile first of all: a misspelt one is told of before anything slow begins."""
+    from irmas_utils.project import settings
+
+    return settings.load(options.profile)
 
 
 def _require(path: Path, kind: type[IrmasError], expected: str) -> None:

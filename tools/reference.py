@@ -19,7 +19,7 @@ from typing import Any
 from irmas_utils.project import paths, records
 from irmas_utils.project.errors import DataError
 from irmas_utils.project.files import write_text
-from irmas_utils.systems.networks import variants
+from irmas_utils.systems.networks import registry
 
 PROFILE = "sample"
 README = paths.ROOT / "README.md"
@@ -61,7 +61,7 @@ def refresh() -> int:
 
 def _expect_pretrained(source: Path, target: Path) -> None:
     had, has = ({f.stem for f in folder.glob("metrics/*.json")} for folder in (target, source))
-    lost = sorted(filter(variants.needs_weights, had - has))
+    lost = sorted(filter(registry.needs_weights, had - has))
     if lost:
         raise DataError(
             source,
@@ -138,7 +138,7 @@ def _means(record: dict[str, Any]) -> dict[str, Any]:
 
 def _needs_weights(key: str) -> bool:
     """Say whether a metric is of a run, or in a row of a table, that needs published weights."""
-    return any(variants.needs_weights(part) for part in key.split("."))
+    return any(registry.needs_weights(part) for part in key.split("."))
 
 
 def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:

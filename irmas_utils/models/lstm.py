@@ -186,7 +186,7 @@ def input_gradient_norms(
     -------
     float64 array, shape (time,)
         Root mean square over the clips of d loss(clip) / d sample. Zero means below the smallest
-        float32, about 1e-45.
+        normal float32, about 1e-38.
     """
     view = logits_view(model)
     x = tf.constant(waveform, tf.float32)

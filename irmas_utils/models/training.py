@@ -65,9 +65,9 @@ def fit(
     seed : int
         Seed of what is random inside the network, such as dropout.
     checkpoint_dir : str or Path, optional
-        Folder of ``checkpoint.npz``, replaced atomically after each epoch; a run that finds one
+            Folder of ``checkpoint.npz``, replaced atomically after each epoch; a run that finds one
         there goes on from it. With None nothing is written.
-    progress : bool, optional
+        progress : bool, optional
         True draws a bar, False prints a line an epoch; None finds out if a person is watching.
 
     Returns

@@ -21,7 +21,7 @@ from irmas_utils.paper import studies
 from irmas_utils.project import paths, records
 from irmas_utils.project.errors import DataError
 from irmas_utils.project.settings import Settings
-from irmas_utils.systems.networks import variants
+from irmas_utils.systems.networks import registry
 
 BENCHMARKS = paths.reference_dir().parent / "benchmarks"
 """Scores on folds of real training recordings; not of the testing set."""
@@ -67,7 +67,7 @@ def outlook(settings: Settings) -> list[Idea]:
     Names say where published weights are needed, so that the reference can leave those out.
     """
     trained = ["lstm", "fft"]
-    trained += [n for n in variants.recorded(settings, variants.NETWORKS) if n not in NOT_TRAINED]
+    trained += [n for n in registry.recorded(settings, registry.titles()) if n not in NOT_TRAINED]
     bosch = [f"bosch-{n}" for n in range(1, 6)]
     best = (kept(settings),)
     ideas = [
@@ -90,14 +90,14 @@ def ablation(settings: Settings) -> list[Idea]:
     found = [
         Idea(f"{network}: {description}", (name,), (network,))
         for name in settings.networks.variants
-        for network, _, description in [variants.variant(name)]
+        for network, _, description in [registry.variant(name)]
     ]
     return [idea for idea in found if _there(settings, idea)]
 
 
 def kept(settings: Settings) -> str:
     """Return the run of the network to judge the hypothesis by, named before any was scored."""
-    return variants.recorded(settings, ["mn04", "han"])[0]
+    return registry.recorded(settings, ["mn04", "han"])[0]
 
 
 def _there(settings: Settings, idea: Idea) -> bool:

@@ -21,8 +21,8 @@ _DATA = ("profile", "seed", "corpus")
 _TRAINING = (*_DATA, "evaluation")
 _NETWORKS = tuple(f"networks.{key}" for key in ("seeds", "mixtures", "batch_size", "plans"))
 _SECTIONS = {
-    "01_data_analysis": _DATA,
-    "02_data_preparation": (*_DATA, "evaluation", "fft"),
+    "01_data_analysis": _TRAINING,
+    "02_data_preparation": (*_TRAINING, "fft"),
     "03_lstm_model": (*_TRAINING, "lstm"),
     "04_fft_model": (*_TRAINING, "fft"),
     "05_lstm_hyperparameters": (*_TRAINING, "lstm", "study.seeds", "study.lstm"),
@@ -31,7 +31,7 @@ _SECTIONS = {
     "08_bosch_baselines": (*_TRAINING, "bosch", "fft", "study.seeds", "study.fft"),
     "09_comparison": _TRAINING,
     "10_discussion": (*_TRAINING, "lstm", "fft", "study", "networks.variants"),
-    "11_your_own_audio": _DATA,
+    "11_your_own_audio": _TRAINING,
 }
 """The sections of the settings that each notebook reads."""
 
@@ -81,6 +81,9 @@ def made_from(job: Job, settings: Settings) -> dict[str, Any]:
     """
     notebook = paths.NOTEBOOKS / f"{job.notebook}.ipynb"
     code = sources.of_notebook(notebook)
+    if job.notebook == registry.NOTEBOOK:  # which imports the networks by their names
+        networks = map(registry.network, job.parameters.get("train", registry.NETWORKS))
+        code += "".join(f"\nimport {network.module}" for network in networks)
     reached = sources.reached(code)
     if job.run:
         plots = paths.PACKAGE / "plots"

@@ -13,7 +13,7 @@ import pandas as pd
 from irmas_utils.metrics.tables import KEYS, TITLES
 from irmas_utils.project import records
 from irmas_utils.project.settings import Settings, load
-from irmas_utils.systems.networks import variants
+from irmas_utils.systems.networks import registry
 
 NOTEBOOKS = {"lstm": "03_lstm_model", "fft": "04_fft_model"}
 
@@ -43,8 +43,8 @@ def runs(settings: Settings) -> dict[str, Run]:
         if network == "lstm":
             found["lstm-working"] = Run(notebook, base | study.working)
     for name in settings.networks.variants:
-        network, change, _ = variants.variant(name)
-        found[name] = Run(variants.NOTEBOOK, {"train": [network], "change": change})
+        network, change, _ = registry.variant(name)
+        found[name] = Run(registry.NOTEBOOK, {"train": [network], "change": change})
     return found
 
 

@@ -1,5 +1,6 @@
 """Several networks side by side. Notebook: 07_other_networks.ipynb."""
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,15 +28,16 @@ def per_label_f1(results: Mapping[str, Mapping[str, Any]], ax: Axes | None = Non
     Parameters
     ----------
     results : mapping
-        Name of a system to what `metrics.evaluate` returned, at most seven.
+        Name of a system to what `metrics.evaluate` returned.
     ax : Axes, optional
     """
     ax = axes_or_new(ax, 10, 3.8)
     positions = np.arange(len(INSTRUMENTS))
     shifts = (np.arange(len(results)) - (len(results) - 1) / 2) * 0.8 / max(len(results), 2)
-    for (name, result), shift, marker in zip(results.items(), shifts, MARKERS, strict=False):
+    markers = itertools.cycle(MARKERS)
+    for (name, result), shift in zip(results.items(), shifts, strict=True):
         leaves = [result["per_label"][code]["f1"] for code in INSTRUMENTS]
-        style = {"fmt": marker, "markersize": 4.5, "elinewidth": 0.8, "label": name}
+        style = {"fmt": next(markers), "markersize": 4.5, "elinewidth": 0.8, "label": name}
         values = [leaf["value"] for leaf in leaves]
         ax.errorbar(positions + shift, values, yerr=interval_lengths(leaves), **style)
     for result in [*results.values()][:1]:

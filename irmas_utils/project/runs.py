@@ -24,10 +24,14 @@ LIBRARIES = ("tensorflow", "keras", "numpy")
 
 
 class Outcome(NamedTuple):
-    """What a run gives: arrays by name, and facts that are plain JSON."""
+    """What a run gives: arrays by name, facts that are plain JSON, and its folder with its files.
+
+    `once` sets the folder.
+    """
 
     arrays: dict[str, np.ndarray]
     facts: dict[str, Any]
+    folder: Path | None = None
 
 
 def once(name: str, parts: Mapping[str, Any], make: Callable[[Path], Outcome]) -> Outcome:
@@ -57,7 +61,7 @@ def once(name: str, parts: Mapping[str, Any], make: Callable[[Path], Outcome]) -
                 print(f"{name} is computed anew, since this has changed: {', '.join(changed)}")
             outcome = make(folder)
             _store(folder, parts, outcome)
-    return outcome
+    return outcome._replace(folder=folder)
 
 
 @functools.cache

@@ -76,24 +76,12 @@ class Bosch(Section):
     quality_clips: Count
 
 
-class Han(Section):
-    width: Positive
-    epochs: PositiveInt
-
-
-class Mn04(Section):
-    epochs: PositiveInt
-    learning_rate: Positive
-    ema: Annotated[float, Field(gt=0, lt=1)] | None
-
-
 class Networks(Section):
     seeds: Seeds
     mixtures: PositiveInt
     batch_size: PositiveInt
     variants: list[str]
-    han: Han
-    mn04: Mn04
+    plans: dict[str, dict[str, Any]]  # checked where the networks are: `systems.networks.training`
 
 
 class Study(Section):
@@ -131,7 +119,7 @@ class Settings(Section):
     study: Studies
 
     def section(self, *keys: str) -> dict[str, Any]:
-        """Return the values of some keys or sections, such as ``networks.han``, as plain JSON."""
+        """Return the values of some keys or sections, such as ``networks.plans``, as plain JSON."""
         whole, found = self.model_dump(), {}
         for key in keys:
             value: Any = whole

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from irmas_utils.models import han
-from irmas_utils.models.training import fit
+from irmas_utils.models.training import Trainer, fit
 from irmas_utils.project.backend import keras, set_determinism
 
 
@@ -52,9 +52,7 @@ def test_learns_to_tell_tones_from_noise():
     tones = np.sin(2 * np.pi * rng.uniform(200, 2000, (16, 1)) * time)
     x = np.concatenate([tones, rng.normal(size=(16, han.WINDOW))]).astype(np.float32)
     y = np.repeat(np.eye(11, dtype=np.float32)[:2], 16, axis=0)
-    history = fit(
-        network, lambda epoch: [(x, y)], None, loss="binary", learning_rate=3e-3, epochs=30,
-        seed=0, progress=False,
-    )  # fmt: skip
+    trainer = Trainer(network, "binary", 3e-3)
+    history = fit(trainer, lambda epoch: [(x, y)], None, epochs=30, seed=0, progress=False)
     assert history["loss"].iloc[-1] < 0.3 * history["loss"].iloc[0]
     assert network(x).numpy().argmax(axis=1).tolist() == [0] * 16 + [1] * 16

@@ -4,10 +4,9 @@ from numpy.testing import assert_allclose
 
 from irmas_utils.models import fft, losses, lstm
 from irmas_utils.models.layers import WideDense, logits_view
-from irmas_utils.models.recurrence import CHUNK, LastState, padded_time
 from irmas_utils.project.backend import keras, set_determinism, tf
 
-LENGTHS = np.array([2 * CHUNK + 5, CHUNK, CHUNK - 1, 1, 0], np.int32)
+LENGTHS = np.array([261, 128, 127, 1, 0], np.int32)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -69,37 +68,6 @@ def test_logits_view_shares_the_weights_and_ends_before_the_sigmoid():
     assert_allclose(tf.sigmoid(logits_view(model)(x)), model(x), rtol=1e-6)
 
 
-@pytest.mark.parametrize(("features", "n"), [(1, 5), (3, 5), (1, 34)])
-def test_last_state_equals_keras_lstm_in_value_and_gradients(features, n):
-    x, weight = tf.constant(waveforms(LENGTHS[0], n, features)), waveforms(6, n, seed=1)
-    lengths = np.resize(LENGTHS, n)
-    ours, theirs = LastState(6), keras.layers.LSTM(6)
-    ours.build([x.shape, (5,)])
-    theirs.build(x.shape)
-    theirs.set_weights([w + 0.1 for w in ours.get_weights()])
-    ours.set_weights(theirs.get_weights())
-    with tf.GradientTape(persistent=True) as tape:
-        tape.watch(x)
-        ours_h = ours((x, lengths))
-        theirs_h = theirs(x, mask=tf.sequence_mask(lengths, x.shape[1]))
-        ours_sum, theirs_sum = (tf.reduce_sum(h * weight) for h in (ours_h, theirs_h))
-    assert_allclose(ours_h, theirs_h, atol=1e-5)
-    ours_gradients = tape.gradient(ours_sum, [x, *ours.trainable_variables])
-    theirs_gradients = tape.gradient(theirs_sum, [x, *theirs.trainable_variables])
-    for mine, reference in zip(ours_gradients, theirs_gradients, strict=True):
-        assert_allclose(mine, reference, atol=1e-5)
-
-
-def test_initial_weights_are_drawn_as_keras_draws_them():
-    ours, theirs = LastState(6), keras.layers.LSTM(6)
-    ours.build([(None, None, 2), (None,)])
-    theirs.build((None, None, 2))
-    kernel, recurrent, bias = ours.get_weights()
-    assert np.abs(kernel).max() <= np.sqrt(6 / (2 + 24))
-    assert_allclose(recurrent @ recurrent.T, np.eye(6), atol=1e-5)
-    assert_allclose(bias, theirs.get_weights()[2])
-
-
 def test_what_follows_a_clip_does_not_matter():
     model = lstm.build(units=4, dense=(8,))
     x = waveforms(300)
@@ -108,15 +76,6 @@ def test_what_follows_a_clip_does_not_matter():
         x[row, length:] = 1e3
     assert_allclose(model((np.pad(x, ((0, 0), (0, 500))), LENGTHS)), expected, atol=1e-6)
     assert np.abs(model((x, np.full(5, 300)))[1:] - expected[1:]).max() > 1e-5
-
-
-def test_padded_time_is_a_multiple_of_the_chunk_and_at_most_an_eighth_more():
-    times = np.arange(1, 3000) * 311
-    padded = np.array([int(padded_time(int(t))) for t in times])
-    assert (padded >= times).all()
-    assert (padded % CHUNK == 0).all()
-    assert (padded <= (times + CHUNK) * 1.125).all()
-    assert len(set(padded)) < 80
 
 
 @pytest.mark.parametrize(("frame_size", "n_mels", "features"), [(1, None, 1), (16, None, 16)])

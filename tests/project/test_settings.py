@@ -44,19 +44,17 @@ def test_overrides_replace_and_none_does_not():
 
 
 def test_a_profile_of_ones_own_extends_another(write):
-    mine = write("extends: sample\nnetworks:\n  han:\n    epochs: 3\n")
+    mine = write("extends: sample\nnetworks:\n  plans:\n    han: {epochs: 3}\n")
     loaded = settings.load(mine)
     assert loaded.profile == "mine"
-    assert loaded.networks.han.model_dump() == {"width": 0.4, "epochs": 3}
-    assert settings.load(write("extends: mine.yaml\nseed: 7\n", "child")).networks.han.epochs == 3
+    assert loaded.networks.plans["han"] == {"width": 0.4, "epochs": 3}
+    child = settings.load(write("extends: mine.yaml\nseed: 7\n", "child"))
+    assert child.networks.plans["han"]["epochs"] == 3
 
 
 def test_a_section_or_a_key_of_it():
     cfg = settings.load("smoke")
-    assert cfg.section("seed", "networks.han") == {
-        "seed": 2022,
-        "networks.han": {"width": 0.125, "epochs": 1},
-    }
+    assert cfg.section("seed", "networks.seeds") == {"seed": 2022, "networks.seeds": [0]}
 
 
 def test_a_study_starts_from_the_networks_own_section():
@@ -100,7 +98,7 @@ def test_a_wrong_value_names_the_key_and_the_file(write, text, said):
         ("sede: 1", "sede", "seed"),
         ("lstm_units: 3", "lstm_units", "lstm.units"),
         ("bootstrap_samples: 3", "bootstrap_samples", "evaluation.bootstrap_samples"),
-        ("networks_han_epochs: 3", "networks_han_epochs", "networks.han.epochs"),
+        ("networks_batch_size: 3", "networks_batch_size", "networks.batch_size"),
         ("study_lstm_base_units: 3", "study_lstm_base_units", "study.lstm.base.units"),
         ("lstm: {unit: 3}", "lstm.unit", "lstm.units"),
         ("study: {lstm: {vary: {unit: [3]}}}", "study.lstm.vary.unit", "study.lstm.vary.units"),

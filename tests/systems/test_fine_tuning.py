@@ -10,8 +10,7 @@ from irmas_utils.models.layers import scores
 from irmas_utils.project.backend import keras, set_determinism
 from irmas_utils.project.errors import TrainingError
 from irmas_utils.project.vocabulary import INSTRUMENTS
-from irmas_utils.systems.networks import fine_tuning as recognition
-from irmas_utils.systems.networks import mixing
+from irmas_utils.systems.networks import fine_tuning, mixing, probe
 from irmas_utils.systems.networks.fine_tuning import Plan
 from irmas_utils.systems.recognizer import Recognizer
 
@@ -50,7 +49,7 @@ def clips(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def trained(clips):
-    return recognition.train(_network(), clips, PLAN, seed=1, validation=clips, progress=False)
+    return fine_tuning.train(_network(), clips, PLAN, seed=1, validation=clips, progress=False)
 
 
 def test_learns(clips, trained):
@@ -74,24 +73,15 @@ def test_resumes_and_refuses_another_plan(clips, trained, tmp_path, monkeypatch)
 
     monkeypatch.setattr(mixing, "batches", killed)
     with pytest.raises(KeyboardInterrupt):
-        recognition.train(_network(), clips, PLAN, **options)
+        fine_tuning.train(_network(), clips, PLAN, **options)
     monkeypatch.setattr(mixing, "batches", original)
-    other = replace(PLAN, recipe=replace(PLAN.recipe, below_db=3.0))
-    with pytest.raises(TrainingError, match="below_db"):
-        recognition.train(_network(), clips, other, **options)
-    recognizer, _ = recognition.train(_network(), clips, PLAN, **options)
+    other = replace(PLAN, learning_rate=0.2)
+    with pytest.raises(TrainingError, match="learning_rate"):
+        fine_tuning.train(_network(), clips, other, **options)
+    recognizer, _ = fine_tuning.train(_network(), clips, PLAN, **options)
     np.testing.assert_array_equal(
         recognizer.score_files(clips["path"]), trained[0].score_files(clips["path"])
     )
-
-
-def test_thresholds_are_those_of_the_best_f1(clips, trained):
-    tuned = recognition.with_thresholds(trained[0], clips)
-    assert len(set(tuned.thresholds)) == 1
-    decisions = tuned.score_files(clips["path"]) > np.array(tuned.thresholds)
-    np.testing.assert_array_equal(decisions, np.eye(11, dtype=bool).repeat(2, axis=0))
-    each = recognition.with_thresholds(trained[0], clips, per_label=True)
-    assert len(set(each.thresholds)) > 1
 
 
 def test_schedule_rises_and_falls():
@@ -104,22 +94,11 @@ def test_schedule_rises_and_falls():
     assert rates[-1] < 1e-6
 
 
-def test_soft_labels():
-    labels = np.eye(11)[:1]
-    teacher = np.full((1, 11), 0.4)
-    np.testing.assert_allclose(recognition.soft_labels(labels, teacher), [[1] + [0.2] * 10])
-
-
-def test_ensemble_is_the_mean_on_the_logistic_scale():
-    found = recognition.ensemble([np.full((3, 11), 0.9), np.full((3, 11), 0.1)])
-    np.testing.assert_allclose(found, np.full((3, 11), 0.5))
-
-
 @pytest.mark.skipif(not WEIGHTS.is_file(), reason="no weights at hand")
-def test_probe_learns_and_can_be_saved(clips, tmp_path):
-    plan = Plan(32000, window=0.4, hop=0.2)
-    probe = recognition.probe(WEIGHTS, clips, plan, strength=10.0)
-    found = probe.score_files(clips["path"])
+def test_probe_learns_and_can_be_saved(clips, tmp_path, monkeypatch):
+    monkeypatch.setattr(probe, "PLAN", Plan(32000, window=0.4, hop=0.2))
+    fitted = probe.fit(clips, WEIGHTS, strength=10.0)
+    found = fitted.score_files(clips["path"])
     assert np.mean(found.argmax(axis=1) == np.arange(11).repeat(2)) > 0.9
-    loaded = Recognizer.load(probe.save(tmp_path / "probe"))
+    loaded = Recognizer.load(fitted.save(tmp_path / "probe"))
     np.testing.assert_array_equal(loaded.score_files(clips["path"]), found)

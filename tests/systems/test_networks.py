@@ -1,4 +1,5 @@
-from dataclasses import replace
+import sys
+import textwrap
 
 import numpy as np
 import pandas as pd
@@ -7,27 +8,16 @@ import soundfile
 
 from irmas_utils.audio.features import label_matrix
 from irmas_utils.data.corpus import Splits
-from irmas_utils.models import han
+from irmas_utils.models import han as han_network
 from irmas_utils.project import records, settings
-from irmas_utils.project.backend import keras, set_determinism
-from irmas_utils.project.errors import SettingsError
+from irmas_utils.project.errors import DataError, SettingsError
+from irmas_utils.project.runs import Outcome
 from irmas_utils.project.vocabulary import INSTRUMENTS
-from irmas_utils.systems import predict
-from irmas_utils.systems.networks import (
-    assessment,
-    variants,
-)
-from irmas_utils.systems.networks import (
-    fine_tuning as recognition,
-)
-from irmas_utils.systems.networks import (
-    registry as networks,
-)
-from irmas_utils.systems.networks import (
-    results as network_results,
-)
-from irmas_utils.systems.networks.assessment import Scores
-from irmas_utils.systems.recognizer import Recognizer, describe
+from irmas_utils.systems.networks import assessment, fine_tuning, han, registry, training
+from irmas_utils.systems.networks.fine_tuning import Data
+from irmas_utils.systems.networks.registry import Entry
+from irmas_utils.systems.networks.training import Trained
+from irmas_utils.systems.recognizer import Recognizer
 
 CFG = settings.load("smoke", networks={"seeds": [0, 1]}, evaluation={"bootstrap_samples": 10})
 
@@ -45,127 +35,201 @@ def clips(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def train(clips, tmp_path_factory):
-    """Train Han et al.'s network, or go on where the last call ended."""
-    folder = tmp_path_factory.mktemp("checkpoints")
-    parts = Splits(clips, clips, clips)
-    return lambda: networks.train(
-        "han", parts, CFG, weights=None, checkpoint_dir=lambda seed: folder / str(seed)
-    )
+def data(clips):
+    return Data(Splits(clips, clips, clips), clips)
 
 
 @pytest.fixture(scope="module")
-def trained(train):
-    return train()
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("kept")
 
 
-def test_a_change_reaches_network_plan_and_recipe():
-    options, plan = networks.configure("han", CFG, {"width": 2.0, "balance": 0.5, "pan": 0.1})
-    assert options == {"width": 2 * CFG.networks.han.width}
+@pytest.fixture(scope="module")
+def trained(data, cache):
+    """Han et al.'s network, trained on two seeds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("IRMAS_CACHE", str(cache))
+        return training.train("han", data, CFG, None)
+
+
+def test_a_profile_and_a_change_reach_network_plan_and_recipe():
+    options, plan = training.configure("han", CFG, {"width": 2.0, "balance": 0.5, "pan": 0.1})
+    assert options == {"width": 2 * CFG.networks.plans["han"]["width"]}
     assert (plan.balance, plan.recipe.pan) == (0.5, 0.1)
-    assert plan.recipe.sources == networks.HAN.recipe.sources
-    _, plan = networks.configure("mn04", CFG, {"sources": [1.0], "ema": None})
+    assert plan.recipe.sources == han.PLAN.recipe.sources
+    options, plan = training.configure("mn04", CFG, {"sources": [1], "ema": None, "masks": False})
+    assert options == {"masks": False, "published": True}
     assert (plan.recipe.sources, plan.ema) == ((1.0,), None)
-    assert plan.epochs == CFG.networks.mn04.epochs
+    assert plan.epochs == CFG.networks.plans["mn04"]["epochs"]
+    assert plan.batch_size == CFG.networks.batch_size
+    assert training.configure("probe", CFG, {"strength": 1}) == ({"strength": 1.0}, None)
 
 
-@pytest.mark.parametrize("name", sorted(variants.VARIANTS))
+@pytest.mark.parametrize("name", sorted(registry.VARIANTS))
 def test_every_variant_differs_from_its_network(name):
-    network, change, _ = variants.variant(name)
-    assert networks.configure(network, CFG, change) != networks.configure(network, CFG, {})
+    network, change, _ = registry.variant(name)
+    assert training.configure(network, CFG, change) != training.configure(network, CFG)
 
 
-def test_an_unknown_change_is_named():
-    with pytest.raises(SettingsError, match="unknown key masks"):
-        networks.configure("han", CFG, {"masks": False})
+@pytest.mark.parametrize(
+    ("plans", "said"),
+    [
+        ({"han": {"widht": 1.0}}, r"networks\.plans\.han\.widht: found an unknown key.*width"),
+        ({"han": {"masks": False}}, r"networks\.plans\.han\.masks: found an unknown key"),
+        ({"han": {"epochs": 0}}, r"networks\.plans\.han\.epochs: found 0.*greater than 0"),
+        ({"han": {"epochs": "3"}}, r"networks\.plans\.han\.epochs: found '3'.*integer"),
+        ({"han": {"sources": [None]}}, r"networks\.plans\.han\.sources: found \[None\]"),
+        ({"hann": {"epochs": 3}}, r"networks\.plans: found 'hann'.*han, zero-shot"),
+    ],
+)
+def test_a_wrong_plan_is_named(plans, said):
+    with pytest.raises(SettingsError, match=said):
+        training.configure("han", settings.load("smoke", networks={"plans": plans}))
+
+
+def test_a_wrong_change_is_named():
+    with pytest.raises(SettingsError, match=r"change\.epochs: found an unknown key.*strength"):
+        training.configure("probe", CFG, {"epochs": 3})
+
+
+@pytest.mark.parametrize("profile", ["smoke", "sample", "full"])
+def test_profiles_name_variants_and_networks_that_there_are(profile):
+    cfg = settings.load(profile)
+    for name in cfg.networks.variants:
+        assert name.startswith(registry.variant(name).network)
+    for name in registry.NETWORKS:
+        training.configure(name, cfg)
+
+
+def test_unknown_names_are_said():
+    with pytest.raises(SettingsError, match=r"han-huge.*han-wide"):
+        registry.variant("han-huge")
+    with pytest.raises(SettingsError, match=r"train: found 'hann'; expected one of han"):
+        registry.chosen(["hann"], weights=True)
+
+
+def test_what_needs_weights_is_left_out_without_them(monkeypatch):
+    assert registry.chosen(None, weights=True) == [*registry.NETWORKS]
+    assert registry.chosen(None, weights=False) == ["han"]
+    needing = [run for run in (*registry.titles(), "han-wide", "mn04-alone", "fft")
+               if registry.needs_weights(run)]  # fmt: skip
+    assert needing == ["zero-shot", "probe", "mn04", "ensemble", "mn04-alone"]
+    records.Record(registry.NOTEBOOK, CFG).save_metrics({}, "probe")
+    assert registry.recorded(CFG, registry.titles()) == ["han", "probe"]
+    monkeypatch.setitem(registry.NETWORKS, "other", Entry("Other", "other"))
+    assert not registry.needs_weights("ensemble")  # there are two without
 
 
 def test_one_network_a_seed_and_all_in_one(trained, clips):
-    assert list(trained.members) == [0, 1]
+    assert list(trained.by_seed) == [0, 1]
     assert trained.history["seed"].tolist() == [0, 1]
-    x = np.random.default_rng(0).normal(size=(3, han.WINDOW)).astype(np.float32)
-    each = [member.model(x).numpy() for member in trained.members.values()]
+    assert trained.setup["width"] == CFG.networks.plans["han"]["width"]
+    each = [outcome.arrays["testing"] for outcome in trained.by_seed.values()]
     assert np.abs(each[0] - each[1]).max() > 1e-4
-    joined = trained.recognizer.model(x).numpy()
-    np.testing.assert_allclose(joined, recognition.ensemble(each), atol=1e-5)
+    whole = Recognizer.load(trained.whole.folder / "recognizer")
+    np.testing.assert_array_equal(whole.score_files(clips["path"]), trained.whole.arrays["testing"])
+    x = np.random.default_rng(0).normal(size=(3, han_network.WINDOW)).astype(np.float32)
+    members = [Recognizer.load(o.folder / "recognizer").model(x) for o in trained.by_seed.values()]
+    logits = np.mean([np.log(y / (1 - y)) for y in map(np.array, members)], axis=0)
+    np.testing.assert_allclose(whole.model(x), 1 / (1 + np.exp(-logits)), atol=1e-5)
+    sizes = [outcome.facts["n_parameters"] for outcome in trained.by_seed.values()]
+    assert trained.whole.facts["n_parameters"] == sum(sizes)
 
 
-def test_a_finished_training_is_read_and_not_repeated(train, trained):
-    again = train()
+def test_a_finished_run_is_read_and_another_is_trained(trained, data, cache, monkeypatch):
+    monkeypatch.setenv("IRMAS_CACHE", str(cache))
+    made = []
+    monkeypatch.setattr(fine_tuning, "run_epochs", lambda *args: made.append(args) or Outcome({}, {
+        "history": {"seconds": [0.0]}}))  # fmt: skip
+    again = training.train("han", data, CFG, None)
     pd.testing.assert_frame_equal(again.history, trained.history)  # the seconds, too
-    x = np.random.default_rng(0).normal(size=(3, han.WINDOW)).astype(np.float32)
-    np.testing.assert_array_equal(again.recognizer.model(x), trained.recognizer.model(x))
+    np.testing.assert_array_equal(again.whole.arrays["testing"], trained.whole.arrays["testing"])
+    assert not made
+    monkeypatch.setattr(fine_tuning, "run_joined", lambda *args: Outcome({}, {}))
+    for change in ({"width": 2.0}, {"below_db": 3.0}, {"balance": 0.5}):
+        training.train("han", data, CFG, None, change)
+    reordered = Data(data.parts, data.mixed[::-1])
+    training.train("han", reordered, CFG, None)
+    assert len(made) == 2 * 4  # each of the four on two seeds
 
 
-def test_one_recognizer_alone_is_left_as_it_is(trained):
-    assert recognition.joined([trained.members[0]]) is trained.members[0]
+MODULE = '''
+"""One layer on the mean energy of a few bands of frequency."""
+
+from irmas_utils.models import layers
+from irmas_utils.models.front_ends import LogMel
+from irmas_utils.project.backend import keras
+from irmas_utils.systems.networks.fine_tuning import Plan
+
+PLAN = Plan(22050, window=0.5, hop=0.25, epochs=2, learning_rate=0.1)
 
 
-def test_assessment_and_records(trained, clips):
-    parts = Splits(clips, clips, clips)
-    systems = assessment.assess({"han": trained}, clips, clips, CFG)
-    assert list(systems) == ["han"]
-    assert assessment.best(systems) == "han"
-    record = records.Record(variants.NOTEBOOK, CFG)
-    network_results.write(record, systems, clips, without_weights=True)
-    result = records.load_metrics("smoke", "han")
-    assert result["seeds"] == [0, 1]
-    assert result["n_parameters"] == trained.recognizer.model.count_params()
-    _, scores, decisions = records.load_predictions("smoke", "han")
-    np.testing.assert_array_equal(decisions, scores > systems["han"].judged.threshold)
-
-    path = network_results.save(record, systems["han"], trained, "han", parts)
-    loaded = predict.default_recognizer()
-    assert set(loaded.thresholds) == {systems["han"].judged.threshold}
-    np.testing.assert_allclose(loaded.score_files(clips["path"]), scores, atol=1e-6)
-    assert "Han et al. CNN" in path.with_suffix(".md").read_text()
-    assert describe(path)["provenance"]["data"] == "sample corpus, not IRMAS"
+def build(seed, weights, *, units: int = 8):
+    """Build it."""
+    waveform = keras.Input((None,), name="waveform")
+    x = keras.layers.GlobalAveragePooling2D()(
+        keras.layers.Permute((3, 2, 1))(LogMel(22050, name="mel")(waveform))
+    )
+    x = keras.layers.Dense(units, "relu")(x)
+    return keras.Model(waveform, layers.scores(x), name="bands")
+'''
 
 
-def test_thresholds_come_from_the_mixtures_alone(clips):
+def test_adding_a_network_is_a_file_and_a_line(data, tmp_path, monkeypatch, capsys):
+    (tmp_path / "bands.py").write_text(textwrap.dedent(MODULE))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("IRMAS_WEIGHTS", str(tmp_path))
+    monkeypatch.setattr(training.fetch, "available", lambda: (None, "No network."))
+    monkeypatch.setitem(registry.NETWORKS, "bands", Entry("Energy in bands", "bands"))
+    cfg = settings.load("smoke", networks={"plans": {"bands": {"units": 4}}},
+                        evaluation={"bootstrap_samples": 10})  # fmt: skip
+    trained = training.train_all(None, data, cfg)
+    assert "Left out: mn04 zero-shot, mn04 linear probe, mn04 fine-tuned" in capsys.readouterr().out
+    assert list(trained) == ["han", "bands"]
+    assert trained["bands"].history["epoch"].tolist() == [1, 2]
+    assert trained["bands"].setup["units"] == 4
+    systems = assessment.assess(trained, data, cfg)
+    assert list(systems) == ["han", "bands", "ensemble"]
+    assert assessment.best(systems) in ("han", "bands")
+    recognizer = Recognizer.load(trained["bands"].whole.folder / "recognizer")
+    assert recognizer.score_files(data.mixed["path"][:2]).shape == (2, 11)
+    sys.modules.pop("bands")
+
+
+def _outcome(mixtures, testing):
+    facts = {"n_parameters": 1, "clip_seconds": 0.0, "memory_peak_mib": 1.0}
+    return Outcome({"mixtures": mixtures, "testing": testing}, facts)
+
+
+def test_thresholds_come_from_the_mixtures_alone(data):
     rng = np.random.default_rng(0)
-    scores = Scores(rng.uniform(size=(11, 11)), rng.uniform(size=(11, 11)), {}, 0.0)
-    other = replace(scores, testing=rng.uniform(size=(11, 11)))
-    judged = [assessment.judge(s, clips, clips, CFG) for s in (scores, other)]
+    mixtures, *testing = rng.uniform(size=(3, 11, 11))
+    judged = [assessment.judge(_outcome(mixtures, scores), data, CFG) for scores in testing]
     assert judged[0].threshold == judged[1].threshold
     np.testing.assert_array_equal(judged[0].thresholds, judged[1].thresholds)
     assert judged[0].on_testing != judged[1].on_testing
 
 
-def test_the_best_is_chosen_on_mixtures_among_networks_trained_here(trained, clips):
-    good, bad = label_matrix(clips["labels"]), np.full((11, 11), 0.5)
-    history = pd.DataFrame({"epoch": [1], "seconds": [0.0], "seed": [0]})
+def test_the_best_is_chosen_on_mixtures_among_networks_trained_here(data, clips):
+    good, bad = label_matrix(clips["labels"]) * 0.8 + 0.1, np.full((11, 11), 0.5)
+    history = pd.DataFrame({"epoch": [1], "seconds": [2.0], "seed": [0]})
 
-    def system(mixtures, testing):
-        scores = Scores(mixtures, testing, {}, 0.0)
-        judged = assessment.judge(scores, clips, clips, CFG)
-        return assessment.System(scores, judged, {0: judged}, history, 1)
+    def network(mixtures, testing):
+        outcome = _outcome(mixtures, testing)
+        return Trained(outcome, {0: outcome}, history, {})
 
-    systems = {"zero-shot": system(good, good), "han": system(bad, good), "mn04": system(good, bad)}
+    trained = {"zero-shot": network(good, good), "han": network(bad, good),
+               "mn04": network(good, bad)}  # fmt: skip
+    systems = assessment.assess(trained, data, CFG)
     assert assessment.best(systems) == "mn04"
+    assert assessment.best({"zero-shot": systems["zero-shot"]}) is None
+    joined = systems["ensemble"].trained
+    logits = np.log(good / (1 - good)) / 2  # the other's are 0
+    np.testing.assert_allclose(joined.whole.arrays["testing"], 1 / (1 + np.exp(-logits)))
+    assert joined.whole.facts["n_parameters"] == 2
+    assert joined.history["seconds"].tolist() == [4.0]
 
 
-def test_without_weights_older_results_that_need_them_go(clips):
-    for run in ("mn04", "han-wide", "mn04-alone"):
-        records.Record(variants.NOTEBOOK, CFG, run=run).save_metrics({}, run)
-    network_results.write(records.Record(variants.NOTEBOOK, CFG), {}, clips, without_weights=True)
-    assert not records.exists("smoke", "mn04")
-    assert records.exists("smoke", "mn04-alone")  # an execution of its own
-    for run in ("han-wide", "mn04-alone"):
-        record = records.Record(variants.NOTEBOOK, CFG, run=run)
-        network_results.write(record, {}, clips, without_weights=True)
-    assert records.exists("smoke", "han-wide")
-    assert not records.exists("smoke", "mn04-alone")
-
-
-def test_a_joined_network_can_be_saved(tmp_path):
-    def member(seed):
-        set_determinism(seed)
-        plan = recognition.Plan(han.SAMPLE_RATE, 1.0, 0.5)
-        return recognition.recognizer(han.build(1 / 16, filters=(32, 64), mask_bands=4), plan)
-
-    joined = recognition.joined([member(0), member(1)])
-    loaded = Recognizer.load(joined.save(tmp_path / "joined"))
-    x = np.random.default_rng(0).normal(size=50_000).astype(np.float32)
-    np.testing.assert_array_equal(loaded.score(x), joined.score(x))
-    assert isinstance(joined.model, keras.Model)
+def test_a_run_without_weights_has_to_be_there():
+    with pytest.raises(DataError, match="han"):
+        records.load_metrics("smoke", registry.recorded(CFG, ["han", "mn04"])[0])

@@ -27,7 +27,7 @@ def test_spectra_of_stems_are_as_long_as_that_of_the_mix_and_as_loud():
 def test_the_network_is_trained_once_a_seed_on_the_streams_spectra(tiny_irmas):
     study = {"seeds": [3, 4], "fft": {"base": {"dense": [4]}}}
     cfg = settings.load("smoke", fft={"samples": 8840}, study=study)
-    parts = corpus.split(load_index(tiny_irmas, allow_incomplete=True), cfg)
+    parts = corpus.split(load_index(tiny_irmas), cfg)
     network = outlook.network(cfg)
     (x, _), *_ = network.batches(parts.testing)
     assert x.shape[1] == network.n_features == 4420

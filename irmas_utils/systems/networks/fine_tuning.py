@@ -1,33 +1,36 @@
-"""From a network to a recognizer: train on mixed clips, choose thresholds on mixtures.
+"""From a network to a recognizer: train on mixed clips, score, join several in one.
 
 What the networks of notebook 07 have in common, whether they start from scratch or from
-published weights. Nothing here ever sees a testing clip: thresholds are chosen on mixtures of
-held-out training recordings (`systems.mixtures`).
+published weights. Nothing here is trained or chosen on a testing clip. What is stored under a run
+depends on this module and on the network's own; neither knows which other networks there are.
 """
 
 import dataclasses
 import json
 import math
-import zlib
-from collections.abc import Sequence
+import resource
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
-from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
+from pydantic import Field, PositiveInt
 
-from irmas_utils import metrics
-from irmas_utils.audio import windows
 from irmas_utils.audio.features import label_matrix
-from irmas_utils.models import efficientat, layers, training
-from irmas_utils.project.backend import keras
+from irmas_utils.data.corpus import Splits
+from irmas_utils.models import training
+from irmas_utils.project.backend import keras, set_determinism
+from irmas_utils.project.runs import Outcome
+from irmas_utils.project.settings import Positive
 from irmas_utils.project.vocabulary import INSTRUMENTS
 from irmas_utils.systems.networks import mixing
 from irmas_utils.systems.networks.mixing import ALONE, Recipe
 from irmas_utils.systems.recognizer import Recognizer
+
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 @dataclass(frozen=True)
@@ -55,17 +58,17 @@ class Plan:
         See `audio.windows.aggregate`.
     """
 
-    sample_rate: int
-    window: float = 3.0
-    hop: float = 1.5
-    epochs: int = 20
-    batch_size: int = 32
-    learning_rate: float = 1e-3
-    warmup: float = 0.1
-    ema: float | None = 0.99
+    sample_rate: PositiveInt
+    window: Positive = 3.0
+    hop: Positive = 1.5
+    epochs: PositiveInt = 20
+    batch_size: PositiveInt = 32
+    learning_rate: Positive = 1e-3
+    warmup: Share = 0.1
+    ema: Annotated[float, Field(gt=0, lt=1)] | None = 0.99
     recipe: Recipe = field(default_factory=Recipe)
-    balance: float = 0.0
-    aggregation: str = "mean_logit"
+    balance: Share = 0.0
+    aggregation: Literal["mean_logit", "s1", "s2"] = "mean_logit"
 
     def schedule(self, n_clips: int) -> keras.optimizers.schedules.LearningRateSchedule:
         """Return the learning rate by step, for a training set of `n_clips`."""
@@ -87,31 +90,27 @@ def train(
     *,
     seed: int,
     validation: pd.DataFrame | None = None,
-    labels: np.ndarray | None = None,
     checkpoint_dir: str | Path | None = None,
     progress: bool | None = None,
 ) -> tuple[Recognizer, pd.DataFrame]:
-    """Train `model` in place on clips mixed afresh every epoch.
+    """Train `model`, from samples to scores, in place on clips mixed afresh every epoch.
 
     Parameters
     ----------
     model : keras.Model
-        From samples to scores.
     clips : pandas.DataFrame
         Rows of the index.
     plan : Plan
     seed : int
     validation : pandas.DataFrame, optional
         Clips to watch, each alone.
-    labels : numpy.ndarray, (n_clips, 11), optional
-        Soft labels to train on in place of the clips' own (see `soft_labels`).
     checkpoint_dir, progress
         As `models.training.fit`, which resumes an interrupted run.
 
     Returns
     -------
     recognizer : Recognizer
-        With thresholds of 0.5 until `with_thresholds` chooses better ones.
+        With thresholds of 0.5.
     history : pandas.DataFrame
 
     Raises
@@ -122,27 +121,26 @@ def train(
         As `models.training.fit`.
     """
     history = training.fit(
-        model,
-        lambda epoch: _batches(clips, plan, seed, epoch, labels, fill=True),
-        None if validation is None else list(_alone(validation, plan, seed)),
-        loss="binary",
-        learning_rate=plan.schedule(len(clips)),
+        training.Trainer(model, "binary", plan.schedule(len(clips)), ema=plan.ema),
+        lambda epoch: _batches(clips, plan, seed, epoch, fill=True),
+        None if validation is None else list(alone(validation, plan, seed)),
         epochs=plan.epochs,
         seed=seed,
         checkpoint_dir=checkpoint_dir,
-        settings=plan.describe() | {"labels": 0 if labels is None else zlib.crc32(labels)},
-        ema=plan.ema,
         progress=progress,
     )
     return recognizer(model, plan), history
 
 
+Batches = Iterator[tuple[np.ndarray, np.ndarray]]
+
+
 def _batches(
-    clips: pd.DataFrame, plan: Plan, seed: int, epoch: int, labels=None, fill: bool = False
-):
+    clips: pd.DataFrame, plan: Plan, seed: int, epoch: int, *, fill: bool = False
+) -> Batches:
     return mixing.batches(
         mixing.excerpts(clips, plan.sample_rate),
-        label_matrix(clips["labels"]) if labels is None else labels,
+        label_matrix(clips["labels"]),
         n_samples=round(plan.window * plan.sample_rate),
         batch_size=plan.batch_size,
         recipe=plan.recipe,
@@ -153,8 +151,8 @@ def _batches(
     )
 
 
-def _alone(clips: pd.DataFrame, plan: Plan, seed: int):
-    """Every clip once, alone and as it is."""
+def alone(clips: pd.DataFrame, plan: Plan, seed: int) -> Batches:
+    """Yield every clip once, alone and as it is, as `systems.networks.mixing.batches` does."""
     return _batches(clips, dataclasses.replace(plan, recipe=ALONE, balance=0.0), seed, 0)
 
 
@@ -170,34 +168,11 @@ def recognizer(model: keras.Model, plan: Plan) -> Recognizer:
     )
 
 
-def with_thresholds(
-    untuned: Recognizer, held_out: pd.DataFrame, *, per_label: bool = False
-) -> Recognizer:
-    """Return a recognizer with the thresholds of the best micro F1 on held-out clips.
-
-    Parameters
-    ----------
-    untuned : Recognizer
-    held_out : pandas.DataFrame
-        Multi-label clips, from `systems.mixtures.make`; columns ``path`` and ``labels``.
-    per_label : bool
-        A threshold for each instrument (best F1 of its own) instead of one for all.
-    """
-    scores = untuned.score_files(held_out["path"])
-    chosen = metrics.choose_threshold(label_matrix(held_out["labels"]), scores, per_label)
-    values = np.broadcast_to(chosen, len(INSTRUMENTS)).tolist()
-    return dataclasses.replace(untuned, thresholds=tuple(values))
-
-
 def joined(members: Sequence[Recognizer]) -> Recognizer:
     """Return one recognizer of the mean logits of several that are used alike.
 
-    All it is not told here (rate, windows, thresholds) it takes from the first; one alone is
-    returned as it is.
+    All it is not told here (rate, windows, thresholds) it takes from the first.
     """
-    first, *others = members
-    if not others:
-        return first
     waveform = keras.Input((None,), name="waveform")
     logits = [
         keras.Model(m.model.input, m.model.get_layer("logits").output, name=f"member_{n}")(waveform)
@@ -205,61 +180,67 @@ def joined(members: Sequence[Recognizer]) -> Recognizer:
     ]
     mean = keras.layers.Average(name="logits")(logits)
     output = keras.layers.Activation("sigmoid", name="scores")(mean)
+    first = members[0]
     return dataclasses.replace(first, model=keras.Model(waveform, output, name=first.model.name))
 
 
-def soft_labels(labels: np.ndarray, teacher: np.ndarray, trust: float = 0.5) -> np.ndarray:
-    """Complete single labels with what another model hears.
+class Data(NamedTuple):
+    """What networks are trained, judged and scored on: the index's parts, and mixtures.
 
-    Parameters
-    ----------
-    labels, teacher : numpy.ndarray, (n_clips, 11)
-        Labels, and scores of a model that was not trained on these clips.
-    trust : float
-        Largest soft label of an instrument that is not labelled.
+    The mixtures are of validation recordings (`systems.mixtures`).
+    """
+
+    parts: Splits
+    mixed: pd.DataFrame
+
+
+def run_epochs(
+    build: Callable[[], keras.Model], plan: Plan, data: Data, seed: int, folder: Path
+) -> Outcome:
+    """Build, train and score a network; see `scored`."""
+    set_determinism(seed)
+    trained, history = train(
+        build(),
+        data.parts.fitting,
+        plan,
+        seed=seed,
+        validation=data.parts.validation,
+        checkpoint_dir=folder / "unfinished",
+    )
+    return scored(trained, history, data, folder)
+
+
+def run_at_once(fit: Callable[[pd.DataFrame], Recognizer], data: Data, folder: Path) -> Outcome:
+    """Fit and score what knows no epochs; see `scored`."""
+    started = time.perf_counter()
+    fitted = fit(data.parts.fitting)
+    seconds = time.perf_counter() - started
+    return scored(fitted, pd.DataFrame({"epoch": [1], "seconds": [seconds]}), data, folder)
+
+
+def run_joined(folders: Sequence[Path], data: Data, folder: Path) -> Outcome:
+    """Join the recognizers in `folders` and score them as one; see `scored`."""
+    members = [Recognizer.load(each / "recognizer") for each in folders]
+    return scored(joined(members), pd.DataFrame(), data, folder)
+
+
+def scored(trained: Recognizer, history: pd.DataFrame, data: Data, folder: Path) -> Outcome:
+    """Save a recognizer as ``recognizer.keras`` in `folder` and score the data with it.
 
     Returns
     -------
-    numpy.ndarray, float32, (n_clips, 11)
-        1 where labelled, else `trust` times the score.
+    Outcome
+        Arrays ``mixtures`` and ``testing``, (n_clips, 11). Facts: ``history``; ``n_parameters``;
+        ``clip_seconds``, to read and score a testing clip; ``memory_peak_mib`` of the process.
     """
-    return np.maximum(labels, trust * teacher).astype(np.float32)
-
-
-def ensemble(scores: Sequence[np.ndarray]) -> np.ndarray:
-    """Join several models' scores, each (n_clips, 11), by their mean on the logistic scale."""
-    return windows.aggregate(np.stack(scores))
-
-
-def probe(
-    weights: str | Path, clips: pd.DataFrame, plan: Plan, strength: float = 0.01
-) -> Recognizer:
-    """Fit a linear probe: logistic regressions on the pre-trained network's embedding.
-
-    Parameters
-    ----------
-    weights : str or Path
-        Of `efficientat.pretrained`.
-    clips : pandas.DataFrame
-        Rows of the index.
-    plan : Plan
-        Its sample rate, window, hop and aggregation are used.
-    strength : float
-        scikit-learn's ``C``: the inverse of the regularization.
-
-    Returns
-    -------
-    Recognizer
-        The regressions are its last layer.
-    """
-    body = efficientat.pretrained(weights, len(INSTRUMENTS), level=efficientat.LEVEL)
-    body = keras.Model(body.input, body.get_layer("embedding").output)
-    pairs = [(body(x, training=False), y) for x, y in _alone(clips, plan, 0)]
-    x, y = (np.concatenate(part) for part in zip(*pairs, strict=True))
-    scaler = StandardScaler().fit(x)
-    fits = [LogisticRegression(C=strength, max_iter=1000).fit(scaler.transform(x), k) for k in y.T]
-    kernel = np.stack([fit.coef_[0] / scaler.scale_ for fit in fits], axis=1)
-    bias = np.array([fit.intercept_[0] for fit in fits]) - scaler.mean_ @ kernel
-    model = keras.Model(body.input, layers.scores(body.output), name="probe")
-    model.get_layer("logits").set_weights([kernel, bias])
-    return recognizer(model, plan)
+    trained.save(folder / "recognizer")
+    on_mixtures = trained.score_files(data.mixed["path"])
+    started = time.perf_counter()  # the network is compiled by now
+    on_testing = trained.score_files(data.parts.testing["path"])
+    facts = {
+        "history": history.to_dict("list"),
+        "n_parameters": trained.model.count_params(),
+        "clip_seconds": (time.perf_counter() - started) / len(data.parts.testing),
+        "memory_peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+    return Outcome({"mixtures": on_mixtures, "testing": on_testing}, facts)

@@ -1,189 +1,138 @@
-"""Build and train the networks of notebook 07, as a profile says or with one change for a study.
+"""The networks of notebook 07: the table to add one to, and the variants that a study trains.
 
-Each network is trained once a seed; what is scored and saved under its name is one network that
-averages the seeds' logits (`systems.networks.assessment`). Notebook: 07_other_networks.ipynb.
+A network is one file in this folder and one line of `NETWORKS`. The file offers
+
+* ``PLAN`` (`systems.networks.fine_tuning.Plan`) and ``build(seed, weights, *, …) -> keras.Model``;
+* or, if it knows no epochs, ``fit(clips, weights, *, …) -> Recognizer``.
+
+What stands behind the ``*`` are options with defaults, which a profile may set under
+``networks.plans``. The file is imported only where the network is trained, so that what merely
+tells of networks (notebooks 09 and 10, the workflow) needs no TensorFlow.
 """
 
-import dataclasses
-import functools
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
-import pandas as pd
-
-from irmas_utils.metrics import tables as experiment
-from irmas_utils.models import efficientat, han
-from irmas_utils.project import backend
-from irmas_utils.project.backend import keras
+from irmas_utils.project import records
 from irmas_utils.project.errors import SettingsError
 from irmas_utils.project.settings import Settings
-from irmas_utils.project.vocabulary import INSTRUMENTS
-from irmas_utils.systems import predict
-from irmas_utils.systems.networks import fine_tuning as recognition
-from irmas_utils.systems.networks.fine_tuning import Plan
-from irmas_utils.systems.networks.mixing import ALONE, Recipe
-from irmas_utils.systems.recognizer import Recognizer
 
-HAN = Plan(han.SAMPLE_RATE, window=1.0, hop=0.5, ema=None, recipe=ALONE, aggregation="s1")
-MN04 = Plan(efficientat.SAMPLE_RATE)
-MASKS = {"mask_bands": 24, "mask_frames": 60, "filter_db": 6.0}
-"""Of the fine-tuned network: at most 24 of 128 mel bands and 0.6 s are masked."""
-
-_OPTIONS = {"han": {"width": 1.0}, "mn04": {"masks": True, "published": True}}
+NOTEBOOK = "07_other_networks"
+FOLDER = "irmas_utils.systems.networks"
 
 
-@dataclass(frozen=True)
-class Trained:
-    """A network, trained once a seed.
+class Entry(NamedTuple):
+    """A network.
 
     Attributes
     ----------
-    members : dict
-        Seed to recognizer.
-    history : pandas.DataFrame
-        A row an epoch and seed; only epoch, seconds and seed for what is not trained in epochs.
+    title : str
+        What tables call it.
+    module : str
+    pretrained : bool
+        Whether it needs the published weights; where there are none it is left out.
+    learns : bool
+        Whether it is fitted to our training set. What is not takes no part in the ensemble and is
+        not saved as the best.
     """
 
-    members: dict[int, Recognizer]
-    history: pd.DataFrame
-
-    @functools.cached_property
-    def recognizer(self) -> Recognizer:
-        """All members in one."""
-        return recognition.joined(list(self.members.values()))
+    title: str
+    module: str
+    pretrained: bool = False
+    learns: bool = True
 
 
-def configure(
-    network: str, settings: Settings, change: Mapping[str, Any]
-) -> tuple[dict[str, Any], Plan]:
-    """Say how a network is built and trained.
+NETWORKS = {
+    "han": Entry("Han et al. CNN", f"{FOLDER}.han"),
+    "zero-shot": Entry("mn04 zero-shot", f"{FOLDER}.zero_shot", pretrained=True, learns=False),
+    "probe": Entry("mn04 linear probe", f"{FOLDER}.probe", pretrained=True),
+    "mn04": Entry("mn04 fine-tuned", f"{FOLDER}.mn04", pretrained=True),
+}
+"""By the names of their runs, in the order of tables."""
 
-    Parameters
-    ----------
-    network : str
-        ``han`` or ``mn04``.
-    settings : Settings
-        Its ``networks_`` keys are used.
-    change : mapping
-        What is different from the profile's: any field of `Plan` or of its `Recipe`; for ``han``
-        ``width`` (a factor), for ``mn04`` ``masks`` and ``published`` (false: without masks and
-        filters; from random weights).
+ENSEMBLE = "ensemble"
+"""Recorded where two networks or more were trained: the mean of their logits."""
 
-    Returns
-    -------
-    options : dict
-        For `build`.
-    plan : Plan
+PER_LABEL = "mn04-per_label"
+"""Recorded with ``mn04``: the same networks, but a threshold for each instrument."""
+
+
+class Variant(NamedTuple):
+    """Which network, what is changed (see `systems.networks.training.configure`), in words."""
+
+    network: str
+    change: dict[str, Any]
+    description: str
+
+
+VARIANTS = {
+    "han-mixed": Variant("han", {"sources": [0.3, 0.5, 0.2], "pan": 0.2}, "mixed clips"),
+    "han-narrow": Variant("han", {"width": 0.5}, "half as wide"),
+    "han-wide": Variant("han", {"width": 1.5}, "half as wide again"),
+    "han-balanced": Variant("han", {"balance": 0.5}, "classes balanced half-way"),
+    "mn04-alone": Variant("mn04", {"sources": [1.0]}, "excerpts alone, not mixed"),
+    "mn04-no_masks": Variant("mn04", {"masks": False}, "no masks or filters"),
+    "mn04-balanced": Variant("mn04", {"balance": 0.5}, "classes balanced half-way"),
+    "mn04-soft": Variant("mn04", {"negative": 0.05}, "unlabelled means 0.05, not 0"),
+    "mn04-no_average": Variant("mn04", {"ema": None}, "no average of weights"),
+    "mn04-scratch": Variant("mn04", {"published": False}, "random initial weights"),
+}
+"""Name of a run to what it trains; a profile's ``networks.variants`` says which are run."""
+
+
+def titles() -> dict[str, str]:
+    """Return the runs that notebook 07 records, and what tables call them, in their order."""
+    return {name: entry.title for name, entry in NETWORKS.items()} | {
+        ENSEMBLE: "ensemble of networks"
+    }
+
+
+def title(run: str) -> str:
+    """Return what tables call a run."""
+    return titles().get(run, run)
+
+
+def network(name: str, key: str = "train") -> Entry:
+    """Look a network up by the name that `key` gives. Raises SettingsError."""
+    return _known(NETWORKS, name, key)
+
+
+def variant(name: str) -> Variant:
+    """Look a variant up by the name that a profile uses. Raises SettingsError."""
+    return _known(VARIANTS, name, "networks.variants")
+
+
+def _known(table: dict[str, Any], name: str, key: str) -> Any:
+    if name not in table:
+        raise SettingsError(
+            key,
+            found=repr(name),
+            expected=f"one of {', '.join(table)}",
+            remedy="Correct the name, or add a line to systems/networks/registry.py.",
+        )
+    return table[name]
+
+
+def chosen(names: Sequence[str] | None, *, weights: bool) -> list[str]:
+    """Return which of `names`, or of all networks, can be trained: `weights` says if there are any.
 
     Raises
     ------
     SettingsError
-        If `change` has a key that is none of these.
+        If there is no such network.
     """
-    change = {key: tuple(v) if isinstance(v, list) else v for key, v in change.items()}
-    options, plan = dict(_OPTIONS[network]), _plan(network, settings)
-    known = [options.keys(), _fields(Plan), _fields(Recipe)]
-    if unknown := change.keys() - set().union(*known):
-        raise SettingsError(
-            "change",
-            found=f"unknown key {', '.join(sorted(unknown))}",
-            expected=f"one of {', '.join(sorted(set().union(*known)))}",
-            remedy="Check the spelling.",
-        )
-    of_network, of_plan, of_recipe = ({k: change[k] for k in change.keys() & kn} for kn in known)
-    recipe = replace(plan.recipe, **of_recipe)
-    options |= of_network
-    if network == "han":
-        options["width"] *= settings.networks.han.width
-    return options, replace(plan, recipe=recipe, **of_plan)
+    entries = {name: network(name) for name in (NETWORKS if names is None else names)}
+    return [name for name, entry in entries.items() if weights or not entry.pretrained]
 
 
-def _plan(network: str, settings: Settings) -> Plan:
-    batch_size = settings.networks.batch_size
-    if network == "han":
-        return replace(HAN, epochs=settings.networks.han.epochs, batch_size=batch_size)
-    return replace(
-        MN04,
-        epochs=settings.networks.mn04.epochs,
-        batch_size=batch_size,
-        learning_rate=settings.networks.mn04.learning_rate,
-        ema=settings.networks.mn04.ema,
-    )
+def needs_weights(run: str) -> bool:
+    """Say whether a run, or a variant's, is there only where published weights are."""
+    if run == ENSEMBLE:
+        return sum(entry.learns and not entry.pretrained for entry in NETWORKS.values()) < 2
+    names = [name for name, entry in NETWORKS.items() if entry.pretrained]
+    return any(run == name or run.startswith(f"{name}-") for name in names)
 
 
-def _fields(kind: type) -> set[str]:
-    return {field.name for field in dataclasses.fields(kind)}
-
-
-def build(network: str, seed: int, options: Mapping[str, Any], weights: Path | None) -> keras.Model:
-    """Build a network as `configure` says; published weights are read from `weights`."""
-    backend.set_determinism(seed)
-    if network == "han":
-        return han.build(options["width"], seed=seed)
-    augment = MASKS if options["masks"] else {}
-    start = efficientat.mn04
-    if options["published"]:
-        start = functools.partial(efficientat.pretrained, weights)
-    return start(len(INSTRUMENTS), level=efficientat.LEVEL, seed=seed, **augment)
-
-
-def train(
-    network: str,
-    parts: experiment.Splits,
-    settings: Settings,
-    *,
-    weights: Path | None,
-    checkpoint_dir: Callable[[int], Path],
-    change: Mapping[str, Any] | None = None,
-) -> Trained:
-    """Train a network on the fitting part, once a seed.
-
-    Parameters
-    ----------
-    network : str
-        ``han``, ``mn04``; or ``zero-shot`` and ``probe``, which know no seed.
-    parts : irmas_utils.metrics.tables.Splits
-        The validation part is watched; nothing is chosen on it here.
-    settings : Settings
-    weights : Path, optional
-        The published weights, which all but ``han`` need.
-    checkpoint_dir : callable
-        ``checkpoint_dir(seed) -> Path``; an interrupted training goes on from there.
-    change : mapping, optional
-        See `configure`.
-
-    Raises
-    ------
-    AudioError, TrainingError, SettingsError
-        As `systems.networks.fine_tuning.train` and `configure`.
-    """
-    if network in ("zero-shot", "probe"):
-        return _fitted_at_once(network, parts, settings.networks.seeds[0], weights)
-    options, plan = configure(network, settings, change or {})
-    members, histories = {}, []
-    for seed in settings.networks.seeds:
-        print(f"{network}, seed {seed}", flush=True)
-        members[seed], history = recognition.train(
-            build(network, seed, options, weights),
-            parts.fitting,
-            plan,
-            seed=seed,
-            validation=parts.validation,
-            checkpoint_dir=checkpoint_dir(seed) / network,
-        )
-        histories.append(history.assign(seed=seed))
-    return Trained(members, pd.concat(histories, ignore_index=True))
-
-
-def _fitted_at_once(network: str, parts: experiment.Splits, seed: int, weights: Path) -> Trained:
-    started = time.perf_counter()
-    if network == "probe":
-        recognizer = recognition.probe(weights, parts.fitting, MN04)
-    else:
-        recognizer = predict.untrained()
-    seconds = time.perf_counter() - started if network == "probe" else 0.0
-    history = pd.DataFrame({"epoch": [1], "seconds": [seconds], "seed": [seed]})
-    return Trained({seed: recognizer}, history)
+def recorded(settings: Settings, runs: Iterable[str]) -> list[str]:
+    """Return `runs` without those that need weights and have no results."""
+    return [r for r in runs if records.exists(settings.profile, r) or not needs_weights(r)]

@@ -1,0 +1,310 @@
+"""What notebook 07 shows and keeps of its networks, and the best of them as a saved model.
+
+Notebook: 07_other_networks.ipynb.
+"""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from IPython.display import Markdown, display
+from matplotlib.figure import Figure
+
+from irmas_utils import metrics, plots
+from irmas_utils.audio import io
+from irmas_utils.audio.features import label_matrix, log_mel
+from irmas_utils.data import corpus, fetch
+from irmas_utils.metrics import evaluation
+from irmas_utils.metrics.tables import interval, score_row
+from irmas_utils.project import files, records
+from irmas_utils.project.records import Record
+from irmas_utils.project.vocabulary import INSTRUMENT_NAMES, INSTRUMENTS
+from irmas_utils.systems.networks import assessment, mixing, registry
+from irmas_utils.systems.networks.assessment import Judged, System
+from irmas_utils.systems.networks.fine_tuning import Data
+from irmas_utils.systems.networks.training import Trained
+from irmas_utils.systems.recognizer import card, describe
+
+RATE, SECONDS = 22_050, 3  # of the example
+
+
+def mixing_example(clips: pd.DataFrame) -> Figure:
+    """Draw three excerpts of different classes and what they are mixed to; play the mix."""
+    labels, n_samples = label_matrix(clips["labels"]), SECONDS * RATE
+    three = np.unique(labels.argmax(axis=1), return_index=True)[1][::4].tolist()
+    sources = mixing.components(
+        mixing.excerpts(clips, RATE), three, n_samples, mixing.Recipe(), np.random.default_rng(1)
+    )
+    total = sources.sum(axis=0)
+    names = [INSTRUMENT_NAMES[INSTRUMENTS[labels[row].argmax()]] for row in three]
+    names.append(f"mixed: {', '.join(names)}")
+    levels = log_mel(np.append(sources, total), RATE)  # in one go: on one scale
+    pictures = dict(zip(names, np.array_split(levels, len(names), axis=1), strict=True))
+    display(io.player(total / abs(total).max(), RATE))
+    return plots.stems(pictures, RATE)[0].figure
+
+
+class Report:
+    """Tables and figures of the trained networks, shown one by one and recorded together.
+
+    Parameters
+    ----------
+    trained : mapping
+        Of `systems.networks.training.train_all`.
+    data : Data
+    record : Record
+        What it holds is named after its run, or after each network if it has none.
+    draws : bool
+        Whether to draw figures: what the studies show is in notebook 10.
+    """
+
+    def __init__(
+        self, trained: Mapping[str, Trained], data: Data, record: Record, *, draws: bool
+    ) -> None:
+        self.data, self.record, self.draws = data, record, draws
+        self.systems = assessment.assess(trained, data, record.settings)
+        self.best = assessment.best(self.systems)
+        self.figures: dict[str, Figure] = {}
+        self.tables: dict[str, pd.DataFrame] = {}
+
+    def curves(self) -> None:
+        """Draw accuracy and loss over the epochs, and say where validation loss was lowest."""
+        histories = {
+            registry.title(name): system.trained.history
+            for name, system in self.systems.items()
+            if "loss" in system.trained.history
+        }
+        if not self.draws or not histories:
+            return
+        self.figures["training"] = plots.training_curves_of(histories)
+        lowest = [
+            f"{title}: epoch {history.groupby('epoch')['val_loss'].mean().idxmin()} of "
+            f"{history['epoch'].max()}"
+            for title, history in histories.items()
+        ]
+        display(Markdown(f"The validation loss is lowest in – {'; '.join(lowest)}."))
+
+    def thresholds(self) -> None:
+        """Show each system's threshold, and what it does on mixtures and on the testing set."""
+        self._show("thresholds", self._rows(_threshold_row), 3)
+        both = (self.data.mixed, self.data.parts.testing)
+        mixed, testing = (clips["labels"].map(len).mean() for clips in both)
+        display(
+            Markdown(f"Labelled: {mixed:.2f} instruments a mixture, {testing:.2f} a testing clip.")
+        )
+
+    def choice(self) -> None:
+        """Say which network is the best on the mixtures, and draw how its threshold was chosen."""
+        if self.best is None:
+            return
+        system, name = self.systems[self.best], registry.title(self.best)
+        f1, threshold = system.judged.on_mixtures["micro"]["f1"], system.judged.threshold
+        display(
+            Markdown(
+                f"**{name}**: micro F1 {f1['value']:.3f} ({interval(f1)}) on the mixtures, at a "
+                f"threshold of {threshold:.3f}."
+            )
+        )
+        if self.draws:
+            labels = label_matrix(self.data.mixed["labels"])
+            curve = metrics.threshold_curve(labels, system.trained.whole.arrays["mixtures"])
+            plots.threshold_curve(curve, threshold).set_title(f"{name}, on mixtures", pad=24)
+
+    def scores(self) -> None:
+        """Show what each system scores on the testing set, beside those that never listen."""
+        results = {registry.title(n): s.judged.on_testing for n, s in self.systems.items()}
+        results |= evaluation.trivial(self.data.parts, self.record.settings)
+        rows = [
+            {"system": name} | score_row(result, ("micro_f1", "macro_f1", "lrap"))
+            for name, result in results.items()
+        ]
+        self._show("scores", pd.DataFrame(rows), 3)
+
+    def costs(self) -> None:
+        """Show each system's seeds, parameters, seconds of training and milliseconds a clip."""
+        self._show("costs", self._rows(_cost_row), 1)
+
+    def instruments(self) -> None:
+        """Draw F1 of each instrument, and say which is the easiest and the hardest."""
+        results = {registry.title(n): s.judged.on_testing for n, s in self.systems.items()}
+        if not self.draws or not results:
+            return
+        self.figures["per_label"], ax = plt.subplots(figsize=(10, 3.8))
+        plots.per_label_f1(results, ax=ax)
+        f1 = {
+            code: np.mean([result["per_label"][code]["f1"]["value"] for result in results.values()])
+            for code in INSTRUMENTS
+        }
+        order = sorted(INSTRUMENTS, key=f1.get)
+        display(
+            Markdown(
+                f"Averaged over the systems, the highest F1 is that of the "
+                f"**{INSTRUMENT_NAMES[order[-1]]}** and the lowest that of the "
+                f"**{INSTRUMENT_NAMES[order[0]]}**."
+            )
+        )
+
+    def save(self, **figures: Figure) -> None:
+        """Record everything, and the best network as ``models/recognizer.keras``.
+
+        What this execution might have recorded and has not, for lack of weights, is removed, so
+        that nothing shows the scores of other code beside these.
+        """
+        record, label = self.record, self.record.run or "networks"
+        for name, figure in (figures | self.figures).items():
+            record.save_figure(figure, f"{label}_{name}")
+        for name, table in self.tables.items():
+            record.save_table(table, f"{label}_{name}")
+        written = {run for name in self.systems for run in self._write(name)}
+        if record.run is None and self.best:
+            save_best(record, self.best, self.systems[self.best], self.data)
+        expected = {record.run} if record.run else {*registry.titles(), registry.PER_LABEL}
+        for run in expected - written:
+            records.discard(record.settings.profile, run)
+
+    def _write(self, name: str) -> list[str]:
+        """Record a system and return the names of its runs."""
+        system, record = self.systems[name], self.record
+        run = record.run or name
+        if record.run and len(self.systems) > 1:
+            run = f"{record.run}-{name}"
+        scores = system.trained.whole.arrays["testing"]
+        decisions = metrics.binarize(scores, system.judged.threshold)
+        record.save_predictions(self.data.parts.testing, scores, decisions, run)
+        record.save_metrics(summary(system), run)
+        record.save_table(system.trained.history, f"{run}_history")
+        if run != "mn04":
+            return [run]
+        record.save_metrics(summary(system, per_label=True), registry.PER_LABEL)
+        return [run, registry.PER_LABEL]
+
+    def _rows(self, row) -> pd.DataFrame:
+        return pd.DataFrame(
+            [{"system": registry.title(n)} | row(system) for n, system in self.systems.items()]
+        )
+
+    def _show(self, name: str, table: pd.DataFrame, precision: int) -> None:
+        if self.draws:
+            self.tables[name] = table
+        display(table.style.format(precision=precision).hide())
+
+
+def _threshold_row(system: System) -> dict[str, Any]:
+    judged = system.judged
+    row: dict[str, Any] = {"threshold": judged.threshold}
+    for part, result in (("mixtures", judged.on_mixtures), ("testing", judged.on_testing)):
+        row[f"micro F1, {part}"] = result["micro"]["f1"]["value"]
+        row[f"labels a clip, {part}"] = result["labels_per_clip"]["predicted"]
+    for average in ("micro", "macro"):
+        row[f"{average} F1, each its own"] = judged.per_label[average]["f1"]["value"]
+    return row
+
+
+def _cost_row(system: System) -> dict[str, Any]:
+    facts = system.trained.whole.facts
+    return {
+        "seeds": len(system.by_seed),
+        "parameters": f"{facts['n_parameters']:,}",
+        "training [s]": system.trained.history["seconds"].sum(),
+        "a clip [ms]": 1000 * facts["clip_seconds"],
+    }
+
+
+def summary(system: System, per_label: bool = False) -> dict[str, Any]:
+    """Collect what a run's metrics file holds, as `metrics.evaluation.summary` does.
+
+    Parameters
+    ----------
+    system : System
+        ``over_seeds`` is of each seed's network alone, ``evaluation`` of all in one.
+    per_label : bool
+        With a threshold for each instrument and not one for all.
+    """
+
+    def picked(judged: Judged) -> tuple[dict[str, Any], Any]:
+        if per_label:
+            return judged.per_label, judged.thresholds
+        return judged.on_testing, judged.threshold
+
+    trained, (whole, threshold) = system.trained, picked(system.judged)
+    by_seed = {seed: picked(judged) for seed, judged in system.by_seed.items()}
+    decisions = {
+        seed: metrics.binarize(trained.by_seed[seed].arrays["testing"], found)
+        for seed, (_, found) in by_seed.items()
+    }
+    facts = {
+        "n_parameters": trained.whole.facts["n_parameters"],
+        "memory_peak_mib": trained.whole.facts["memory_peak_mib"],
+        "settings": trained.setup,
+        "thresholds": np.asarray(threshold).tolist(),
+        "seconds_of_training": float(trained.history["seconds"].sum()),
+        "seconds_a_clip": trained.whole.facts["clip_seconds"],
+    }
+    evaluations = {seed: result for seed, (result, _) in by_seed.items()}
+    result = evaluation.summary(evaluations, decisions, trained.history, **facts)
+    return result | {"evaluation": whole, "on_mixtures": system.judged.on_mixtures}
+
+
+def save_best(record: Record, name: str, system: System, data: Data) -> Path:
+    """Save a network as ``models/recognizer.keras`` among the results, with its model card.
+
+    Its one threshold for all instruments is saved with it.
+
+    Returns
+    -------
+    Path
+        The ``.keras`` file; the card is beside it with the suffix ``.md``.
+    """
+    stored = system.trained.whole.folder / "recognizer.keras"
+    path = record.folder / "models" / stored.name
+    description = describe(stored) | {
+        "thresholds": [system.judged.threshold] * len(INSTRUMENTS),
+        "provenance": _provenance(record, name, system, data.parts.fitting),
+    }
+    with files.replacing(path) as temporary:
+        shutil.copyfile(stored, temporary)
+    files.write_json(path.with_suffix(".json"), description)
+    files.write_text(path.with_suffix(".md"), card(path))
+    return path
+
+
+def _provenance(record: Record, name: str, system: System, clips: pd.DataFrame) -> dict[str, Any]:
+    trained, seeds = system.trained, list(system.by_seed)
+    tested, mixed = system.judged.on_testing, system.judged.on_mixtures
+    pretrained = registry.network(name).pretrained and trained.setup.get("published", True)
+    return {
+        "name": f"{registry.title(name)}, trained on {corpus.name(record.settings)}",
+        "data": corpus.name(record.settings),
+        "notebook": record.notebook,
+        "parameters": trained.whole.facts["n_parameters"],
+        "start": fetch.MN04.source if pretrained else "random weights",
+        "trained": f"{len(clips)} clips of {clips['recording'].nunique()} recordings, "
+        f"data {record.data}",
+        "seed": ", ".join(map(str, seeds)) + (", logits averaged" if len(seeds) > 1 else ""),
+        "duration": f"{trained.history['seconds'].sum():.0f} s",
+        "settings": trained.setup,
+        "metrics": {
+            "micro F1 on the testing set": tested["micro"]["f1"],
+            "macro F1 on the testing set": tested["macro"]["f1"],
+            "LRAP on the testing set": tested["lrap"],
+            "micro F1 on mixtures of validation recordings": mixed["micro"]["f1"],
+        },
+        "licence": _licence(record.settings.corpus.source, pretrained),
+        "notes": [
+            "The threshold and this network were chosen on mixtures of validation recordings."
+        ],
+    }
+
+
+def _licence(source: str, pretrained: bool) -> str:
+    data = (
+        "Trained on IRMAS: for research and non-commercial use only (CC BY-NC-SA 3.0)."
+        if source == "irmas"
+        else "Trained on the built-in sample corpus: its scores say nothing about IRMAS."
+    )
+    start = f" Its initial weights are under the {fetch.MN04.licence} licence."
+    return data + start * pretrained

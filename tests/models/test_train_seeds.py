@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+
+from irmas_utils.data import corpus
+from irmas_utils.data.index import load_index
+from irmas_utils.models import fft, lstm, training
+from irmas_utils.project import settings
+
+SMALL = {"epochs": 2, "batch_size": 8, "dense": [4], "seeds": [3, 5]}
+CFG = settings.load(
+    "smoke", fft=SMALL | {"samples": 8840, "learning_rate": 0.01}, lstm=SMALL | {"units": 2}
+)
+
+
+@pytest.fixture
+def parts(tiny_irmas):
+    return corpus.split(load_index(tiny_irmas), CFG)
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """How often a network was trained."""
+    seeds, fit = [], training.fit
+
+    def counting(*arguments, seed, **options):
+        seeds.append(seed)
+        return fit(*arguments, seed=seed, **options)
+
+    monkeypatch.setattr(training, "fit", counting)
+    return seeds
+
+
+def test_each_seed_is_trained_once_and_read_back(parts, counted):
+    first, second = (training.train_seeds(fft.Network(CFG.fft), parts) for _ in range(2))
+    assert counted == [3, 5]
+    assert first.history["seed"].tolist() == [3, 3, 5, 5]
+    assert first.history.equals(second.history)
+    assert first.scores[3].shape == (3, 11)
+    assert np.array_equal(first.scores[3], second.scores[3])
+    assert not np.array_equal(first.scores[3], first.scores[5])
+
+
+def test_a_seed_gives_the_same_bits_alone_and_after_another(parts, monkeypatch, tmp_path):
+    both = training.train_seeds(fft.Network(CFG.fft), parts)
+    monkeypatch.setenv("IRMAS_CACHE", str(tmp_path))
+    alone = CFG.fft.model_copy(update={"seeds": [5]})
+    assert np.array_equal(training.train_seeds(fft.Network(alone), parts).scores[5], both.scores[5])
+
+
+@pytest.mark.parametrize(
+    ("section", "change", "again"),
+    [
+        ("fft", {"learning_rate": 0.02}, True),
+        ("fft", {"epochs": 1}, True),
+        ("lstm", {"epochs": 1}, False),
+        ("evaluation", {"bootstrap_samples": 10}, False),
+        ("study", {"seeds": [9]}, False),
+    ],
+)
+def test_only_its_own_settings_train_a_network_again(parts, counted, section, change, again):
+    training.train_seeds(fft.Network(CFG.fft), parts)
+    del counted[:]
+    other = CFG.model_dump()
+    other[section] |= change
+    cfg = settings.Settings.model_validate(other)
+    training.train_seeds(fft.Network(cfg.fft), parts)
+    assert counted == ([3, 5] if again else [])
+
+
+def test_other_audio_under_the_same_names_trains_again(parts, counted):
+    network = lstm.Network(CFG.lstm, CFG.seed)
+    training.train_seeds(network, parts)
+    first, second = parts.fitting["path"].iloc[:2]
+    with open(first, "rb") as source, open(second, "wb") as target:
+        target.write(source.read())
+    training.train_seeds(network, parts)
+    assert counted == [3, 5, 3, 5]

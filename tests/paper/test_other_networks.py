@@ -1,0 +1,120 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from irmas_utils.data.corpus import Splits
+from irmas_utils.metrics.evaluation import score
+from irmas_utils.models import han
+from irmas_utils.paper import jobs, other_networks
+from irmas_utils.project import records, settings
+from irmas_utils.project.runs import Outcome
+from irmas_utils.project.vocabulary import INSTRUMENTS
+from irmas_utils.systems import predict
+from irmas_utils.systems.networks import registry
+from irmas_utils.systems.networks.fine_tuning import Data, Plan, recognizer
+from irmas_utils.systems.networks.training import Trained
+
+CFG = settings.load("smoke", evaluation={"bootstrap_samples": 10})
+
+
+@pytest.fixture
+def clips():
+    names = [code for code in INSTRUMENTS for _ in range(2)]
+    return pd.DataFrame({"path": names, "name": names, "labels": [(n,) for n in names],
+                         "recording": names})  # fmt: skip
+
+
+@pytest.fixture
+def trained(clips, tmp_path):
+    """Two seeds of an untrained network and scores from nowhere."""
+    model = han.build(1 / 16, filters=(32, 64))
+    recognizer(model, Plan(han.SAMPLE_RATE, 1.0, 0.5)).save(tmp_path / "recognizer")
+    facts = {"n_parameters": 7, "clip_seconds": 0.1, "memory_peak_mib": 5.0}
+    mixtures, *testing = np.random.default_rng(0).uniform(size=(4, len(clips), 11))
+    outcomes = [Outcome({"mixtures": mixtures, "testing": t}, facts, tmp_path) for t in testing]
+    history = pd.DataFrame({"epoch": 1, "seconds": [1.0, 2.0], "seed": [0, 1], "loss": 1.0,
+                            "val_loss": 1.0, "accuracy": 0.5, "val_accuracy": 0.5})  # fmt: skip
+    return Trained(outcomes[0], dict(enumerate(outcomes[1:])), history, {"width": 0.1})
+
+
+def _report(names, trained, clips, run=None):
+    record = records.Record(registry.NOTEBOOK, CFG, run=run, data="abc")
+    data = Data(Splits(clips, clips, clips), clips)
+    report = other_networks.Report(dict.fromkeys(names, trained), data, record, draws=run is None)
+    for show in (report.curves, report.thresholds, report.choice, report.scores, report.costs,
+                 report.instruments):  # fmt: skip
+        show()
+    report.save()
+    return report
+
+
+def test_what_is_recorded_of_the_papers_networks(trained, clips):
+    report = _report(["han"], trained, clips)
+    system = report.systems["han"]
+    result = records.load_metrics("smoke", "han")
+    assert result["seeds"] == [0, 1]
+    assert (result["n_parameters"], result["seconds_of_training"]) == (7, 3.0)
+    whole = score(clips, trained.whole.arrays["testing"], CFG, system.judged.threshold)
+    assert result["evaluation"]["micro"]["f1"] == whole["micro"]["f1"]
+    each = [
+        score(clips, outcome.arrays["testing"], CFG, system.by_seed[seed].threshold)
+        for seed, outcome in trained.by_seed.items()
+    ]
+    values = [evaluation["micro"]["f1"]["value"] for evaluation in each]
+    assert result["over_seeds"]["micro_f1"]["values"] == values
+    _, scores, decisions = records.load_predictions("smoke", "han")
+    np.testing.assert_array_equal(decisions, scores > system.judged.threshold)
+    table = records.load_table("smoke", "networks_scores")
+    assert table["system"].tolist()[0] == "Han et al. CNN"
+    assert {"macro F1", "LRAP, 95 % interval", "labels a clip"} < {*table}
+    figures = {path.stem for path in (report.record.folder / "figures").iterdir()}
+    assert figures == {"networks_training", "networks_per_label"}
+
+
+def test_the_best_is_saved_with_its_threshold_and_a_card(trained, clips):
+    report = _report(["han"], trained, clips)
+    loaded = predict.default_recognizer()
+    assert set(loaded.thresholds) == {report.systems["han"].judged.threshold}
+    assert loaded.provenance["data"] == "sample corpus, not IRMAS"
+    assert "MIT" not in loaded.provenance["licence"]
+    card = (report.record.folder / "models" / "recognizer.md").read_text()
+    assert "Han et al. CNN" in card
+
+
+def test_a_threshold_for_each_instrument_is_recorded_beside_mn04(trained, clips):
+    _report(["mn04"], trained, clips)
+    result = records.load_metrics("smoke", registry.PER_LABEL)
+    assert len(result["thresholds"]) == 11
+    assert isinstance(records.load_metrics("smoke", "mn04")["thresholds"], float)
+
+
+def test_other_parameters_never_replace_the_papers_results(trained, clips):
+    _report(["han", "probe"], trained, clips, run="own")
+    found = {path.stem for path in (records.results_dir("smoke") / "metrics").iterdir()}
+    assert found == {"own-han", "own-probe", "own-ensemble"}
+    assert not (records.results_dir("smoke") / "models").exists()
+    assert not (records.results_dir("smoke") / "figures").exists()
+
+
+def test_without_weights_older_results_that_need_them_go(trained, clips):
+    for run in ("mn04", "ensemble", "han-wide", "mn04-alone"):
+        records.Record(registry.NOTEBOOK, CFG, run=run).save_metrics({}, run)
+    _report(["han"], trained, clips)
+    there = [run for run in ("han", "mn04", "ensemble", "han-wide", "mn04-alone")
+             if records.exists("smoke", run)]  # fmt: skip
+    assert there == ["han", "han-wide", "mn04-alone"]  # the last, an execution of its own
+    _report([], trained, clips, run="mn04-alone")
+    assert not records.exists("smoke", "mn04-alone")
+
+
+def test_a_networks_file_counts_as_code_of_the_jobs_that_train_it(monkeypatch):
+    def made_from():
+        found = {name: jobs.made_from(job, CFG) for name, job in jobs.jobs(CFG).items()}
+        return {name: made["code"] for name, made in found.items()}
+
+    before = made_from()
+    other = registry.NETWORKS["mn04"]._replace(module="irmas_utils.models.lstm")
+    monkeypatch.setitem(registry.NETWORKS, "mn04", other)
+    after = made_from()
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {"07_other_networks", "mn04-alone"}
