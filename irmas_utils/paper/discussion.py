@@ -27,10 +27,6 @@ BENCHMARKS = paths.reference_dir().parent / "benchmarks"
 """Scores on folds of real training recordings; not of the testing set."""
 
 
-NOT_TRAINED = ("zero-shot", "ensemble")
-"""Of notebook 07's networks, those that this project has not trained by themselves."""
-
-
 class Idea(NamedTuple):
     """A change, the system with it and the one without; several systems are one, combined."""
 
@@ -66,8 +62,8 @@ def outlook(settings: Settings) -> list[Idea]:
 
     Names say where published weights are needed, so that the reference can leave those out.
     """
-    trained = ["lstm", "fft"]
-    trained += [n for n in registry.recorded(settings, registry.titles()) if n not in NOT_TRAINED]
+    learnt = [name for name, entry in registry.NETWORKS.items() if entry.learns]
+    trained = ["lstm", "fft", *registry.recorded(settings, learnt)]
     bosch = [f"bosch-{n}" for n in range(1, 6)]
     best = (kept(settings),)
     ideas = [
