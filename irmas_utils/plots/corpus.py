@@ -15,6 +15,7 @@ def label_occurrence(counts: ArrayLike, ax: Axes | None = None, title: str = "")
     ax.bar_label(bars, padding=3, fontsize="small")
     ax.invert_yaxis()
     ax.margins(x=0.1)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.grid(axis="y", visible=False)
     ax.set(xlabel="clips", title=title)
     return ax
