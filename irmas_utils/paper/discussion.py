@@ -27,10 +27,6 @@ BENCHMARKS = paths.reference_dir().parent / "benchmarks"
 """Scores on folds of real training recordings; not of the testing set."""
 
 
-NOT_TRAINED = ("zero-shot", "ensemble")
-"""Of notebook 07's networks, those that this project has not trained by themselves."""
-
-
 class Idea(NamedTuple):
     """A change, the system with it and the one without; several systems are one, combined."""
 
@@ -66,8 +62,8 @@ def outlook(settings: Settings) -> list[Idea]:
 
     Names say where published weights are needed, so that the reference can leave those out.
     """
-    trained = ["lstm", "fft"]
-    trained += [n for n in registry.recorded(settings, registry.titles()) if n not in NOT_TRAINED]
+    learnt = [name for name, entry in registry.NETWORKS.items() if entry.learns]
+    trained = ["lstm", "fft", *registry.recorded(settings, learnt)]
     bosch = [f"bosch-{n}" for n in range(1, 6)]
     best = (kept(settings),)
     ideas = [
@@ -107,16 +103,11 @@ def _there(settings: Settings, idea: Idea) -> bool:
 
 
 def combined(settings: Settings, runs: Sequence[str]) -> tuple[pd.DataFrame, np.ndarray]:
-    """Combine what systems said of the testing clips: the mean on the logistic scale.
+    """Combine what runs said of the testing clips: the mean on the logistic scale.
 
     Each system counts the same and keeps the threshold that it came with, so that nothing is
-    chosen on the clips that are scored. A label is predicted where the result is above 0.5.
-
-    Parameters
-    ----------
-    settings : Settings
-    runs : sequence of str
-        Names of runs with predictions; one run gives its own scores, shifted.
+    chosen on the clips that are scored. A label is predicted where the result is above 0.5. One
+    run gives its own scores, shifted.
 
     Returns
     -------
@@ -153,12 +144,7 @@ def _threshold(settings: Settings, run: str) -> float | list[float]:
 def compare(settings: Settings, ideas: Iterable[Idea], metric: str = "micro_f1") -> pd.DataFrame:
     """Put each idea's system beside the one without it, on the same clips.
 
-    Parameters
-    ----------
-    settings : Settings
-    ideas : iterable of Idea
-    metric : str
-        Of the difference: ``micro_f1`` or ``lrap``; see `metrics.paired_test`.
+    The difference is in `metric`, ``micro_f1`` or ``lrap``; see `metrics.paired_test`.
 
     Returns
     -------
@@ -217,10 +203,7 @@ def summary(table: pd.DataFrame) -> dict[str, Any]:
 def measured(name: str) -> pd.DataFrame | None:
     """Return a benchmark on folds of real training recordings, or None if it was not run.
 
-    Parameters
-    ----------
-    name : {"networks", "ablations"}
-        Every system; or the fine-tuned network with one change each.
+    Of "networks", every system; of "ablations", the fine-tuned network with one change each.
     """
     file = BENCHMARKS / f"{name}.json"
     if not file.is_file():

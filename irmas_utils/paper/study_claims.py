@@ -34,21 +34,14 @@ IDS = {
 
 
 def check(settings: Settings, network: str, index: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Judge the paper's claims about the training of a network.
-
-    Parameters
-    ----------
-    settings : Settings
-    network : str
-        "lstm" or "fft".
-    index : pandas.DataFrame, optional
-        As `data.corpus.load` returns it. On a part of IRMAS nothing is judged.
+    """Judge the paper's claims about the training of a network, "lstm" or "fft".
 
     Returns
     -------
     pandas.DataFrame
         A row a claim, columns as `paper.claims.check` has them and ``here``: what the
-        studies show on this data, IRMAS or not.
+        studies show on this data, IRMAS or not. On a part of IRMAS, which `index` tells, nothing
+        is judged.
 
     Raises
     ------
@@ -80,15 +73,13 @@ def _fft(settings: Settings) -> dict[str, Finding | None]:
     """What section 5.2.2 says of training, as `_lstm`."""
     vary = settings.study.fft.vary
     longest = studies.history(settings, "fft", "epochs", max(vary["epochs"]))
-    rates = {
-        rate: studies.history(settings, "fft", "learning_rate", rate)
-        for rate in vary["learning_rate"]
-    }
+    rates = vary["learning_rate"]
+    by_rate = {r: studies.history(settings, "fft", "learning_rate", r) for r in rates}
     return {
         "fft-plateau": plateau(longest),
         "fft-diverging-loss": diverging_loss(longest),
         "fft-batch-size": enough(studies.table(settings, "fft", "batch_size"), 4),
-        "fft-learning-rate": unlearning(rates),
+        "fft-learning-rate": unlearning(by_rate),
     }
 
 
@@ -171,11 +162,8 @@ def unlearning(histories: dict[float, pd.DataFrame], chosen: float = 1e-4) -> Fi
 
 def setback(history: pd.DataFrame) -> pd.Series:
     """Return how far training accuracy falls below what it had reached: a value a seed."""
-
-    def furthest(accuracy: pd.Series) -> float:
-        return float((accuracy.cummax() - accuracy).max())
-
-    return history.groupby("seed")["accuracy"].apply(furthest)
+    runs = history.groupby("seed")["accuracy"]
+    return runs.apply(lambda accuracy: float((accuracy.cummax() - accuracy).max()))
 
 
 def _means(history: pd.DataFrame) -> pd.DataFrame:

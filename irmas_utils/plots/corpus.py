@@ -15,6 +15,7 @@ def label_occurrence(counts: ArrayLike, ax: Axes | None = None, title: str = "")
     ax.bar_label(bars, padding=3, fontsize="small")
     ax.invert_yaxis()
     ax.margins(x=0.1)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.grid(axis="y", visible=False)
     ax.set(xlabel="clips", title=title)
     return ax
@@ -46,13 +47,10 @@ def labels_per_clip(numbers: ArrayLike, ax: Axes | None = None) -> Axes:
 
 
 def cooccurrence(matrix: ArrayLike, ax: Axes | None = None) -> Axes:
-    """Heat map of `metrics.cooccurrence` of labels with themselves.
+    """Heat map of `metrics.cooccurrence` of labels with themselves, int (11, 11).
 
-    Parameters
-    ----------
-    matrix : int array (11, 11)
-        Clips that carry the label of the row and that of the column. A cell's colour is their
-        share of the row's clips, which the diagonal holds.
+    A cell counts clips with both labels; its colour is their share of the row's clips, which the
+    diagonal holds.
     """
     ax = axes_or_new(ax, 6.8, 5.8)
     matrix = np.asarray(matrix)

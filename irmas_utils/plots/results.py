@@ -25,14 +25,9 @@ QUANTITIES = {"precision": "--", "recall": "-.", "f1": "-"}
 
 
 def per_label_scores(result: Mapping[str, Any], ax: Axes | None = None) -> Axes:
-    """Precision, recall and F1 of each instrument with intervals, and its base rate.
+    """Precision, recall and F1 of each instrument from `metrics.evaluate`, and its base rate.
 
     The base rate is the precision of a predictor that always, or at random, gives the label.
-
-    Parameters
-    ----------
-    result : mapping
-        Of `metrics.evaluate`.
     """
     ax = axes_or_new(ax, 10, 3.8)
     labels = [result["per_label"][code] for code in INSTRUMENTS]
@@ -52,13 +47,8 @@ def per_label_scores(result: Mapping[str, Any], ax: Axes | None = None) -> Axes:
 def comparison(systems: pd.DataFrame, ax: Axes | None = None, xlabel: str = "micro F1") -> Axes:
     """Scores of systems one below the other, with intervals (a forest plot).
 
-    Parameters
-    ----------
-    systems : pandas.DataFrame
-        A row a system, drawn from the top: name, kind ("ours", "trivial" or "published"), value,
-        low, high (missing where there is no interval).
-    xlabel : str
-        Name of the score.
+    `systems` has a row a system, drawn from the top: name, kind ("ours", "trivial" or
+    "published"), value, low, high (missing where there is no interval). `xlabel` names the score.
     """
     ax = axes_or_new(ax, 8, 0.9 + 0.3 * len(systems))
     for kind, marker in MARKERS.items():
@@ -75,14 +65,9 @@ def comparison(systems: pd.DataFrame, ax: Axes | None = None, xlabel: str = "mic
 
 
 def differences(table: pd.DataFrame, ax: Axes | None = None, xlabel: str = "difference") -> Axes:
-    """How much better a system is with a change than without it, a row a change.
+    """How much better a system is with a change than without it: idea, difference, low, high.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        A row a change, drawn from the top: idea, difference, low, high.
-    xlabel : str
-        Name of the difference.
+    The rows of `table` are drawn from the top; `xlabel` names the difference.
     """
     ax = axes_or_new(ax, 8, 1 + 0.34 * len(table))
     lengths = interval_lengths(table.rename(columns={"difference": "value"}))
@@ -143,23 +128,12 @@ def _places(values: pd.Series) -> dict[Any, float]:
 
 
 def causes(
-    names: ArrayLike,
-    scores: ArrayLike,
-    ax: Axes | None = None,
-    *,
-    reference: float,
-    xlabel: str = "LRAP",
+    names: ArrayLike, scores: ArrayLike, ax: Axes | None = None, *, reference: float
 ) -> Axes:
-    """Score of runs that differ in one thing each, a row a change: each seed, and the mean.
+    """LRAP of runs that differ in one thing each, a row a change: each seed, and the mean.
 
-    Parameters
-    ----------
-    names, scores : array (n_runs,)
-        What was changed in each run, and what it scored. Rows stand in order of appearance.
-    reference : float
-        Score of the unchanged setting, drawn as a line.
-    xlabel : str
-        Name of the score.
+    `names` and `scores`, (n_runs,), say what was changed in a run and what it scored; `reference`
+    is the score of the unchanged setting, drawn as a line. Rows stand in order of appearance.
     """
     ax = axes_or_new(ax, 9, 5)
     runs = pd.DataFrame({"name": np.asarray(names), "score": np.asarray(scores, dtype=float)})
@@ -170,7 +144,7 @@ def causes(
     _reference(ax, reference, "unchanged")
     ax.set_yticks(rows, means.index)
     ax.invert_yaxis()
-    ax.set(xlabel=xlabel)
+    ax.set(xlabel="LRAP")
     legend_above(ax, fontsize="small")
     return ax
 
@@ -192,15 +166,7 @@ def _tick_each(ax: Axes, places: Mapping[Any, float]) -> None:
 
 
 def threshold_curve(curve: Mapping[str, ArrayLike], chosen: float, ax: Axes | None = None) -> Axes:
-    """Micro precision, recall and F1 against the threshold.
-
-    Parameters
-    ----------
-    curve : mapping
-        Of `metrics.threshold_curve`.
-    chosen : float
-        The threshold in use, which is marked.
-    """
+    """Micro precision, recall and F1 of `metrics.threshold_curve`; `chosen` is marked."""
     ax = axes_or_new(ax, 6)
     for quantity, dashes in QUANTITIES.items():
         style = {"color": COLOURS[quantity], "label": quantity.replace("f1", "F1")}

@@ -21,15 +21,7 @@ FLOOR = -100  # dB
 
 
 def waveform(samples: ArrayLike, rate: float, ax: Axes | None = None) -> Axes:
-    """Amplitude against time.
-
-    Parameters
-    ----------
-    samples : array (n_samples,)
-        Mono audio.
-    rate : float
-        Samples a second.
-    """
+    """Amplitude of mono samples, (n_samples,), against time; `rate` in samples a second."""
     ax = axes_or_new(ax, 9, 2.4)
     samples = np.asarray(samples)
     edges = np.arange(0, len(samples), max(1, len(samples) // POINTS))
@@ -54,12 +46,7 @@ def padded_waveform(samples: ArrayLike, rate: int, ax: Axes | None = None) -> Ax
 def spectrum(magnitude: ArrayLike, rate: int, ax: Axes | None = None) -> Axes:
     """Magnitude against frequency, in decibels below the largest.
 
-    Parameters
-    ----------
-    magnitude : array (n_bins,)
-        From 0 Hz to half the sample rate.
-    rate : int
-        Sample rate in hertz.
+    `magnitude`, (n_bins,), is from 0 Hz to half the sample rate, which is `rate` in hertz.
     """
     ax = axes_or_new(ax, 9, 3.2)
     magnitude = np.asarray(magnitude, dtype=float)
@@ -82,14 +69,9 @@ def _hertz(frequency: float) -> str:
 
 
 def log_mel(levels: ArrayLike, rate: int, ax: Axes | None = None, *, hop_length: int = 512) -> Axes:
-    """Log-mel spectrogram.
+    """Log-mel spectrogram of `audio.features.log_mel`: levels in decibels, (n_mels, n_frames).
 
-    Parameters
-    ----------
-    levels : array (n_mels, n_frames)
-        In decibels, as `audio.features.log_mel` gives them.
-    rate, hop_length : int
-        Sample rate in hertz; samples from frame to frame.
+    `rate` is the sample rate in hertz, `hop_length` the samples from frame to frame.
     """
     ax = axes_or_new(ax, 9, 3.2)
     image = _draw_mel(np.asarray(levels), rate, hop_length, ax)
@@ -115,16 +97,8 @@ def _draw_mel(levels: NDArray, rate: int, hop_length: int, ax: Axes, **limits: f
 def stems(spectrograms: Mapping[str, ArrayLike], rate: int, *, hop_length: int = 512) -> NDArray:
     """Log-mel spectrograms of a clip's stems, two side by side, on one scale of level.
 
-    Parameters
-    ----------
-    spectrograms : mapping of str to array (n_mels, n_frames)
-        By the stem's name, in decibels of one reference.
-    rate, hop_length : int
-        Sample rate in hertz; samples from frame to frame.
-
-    Returns
-    -------
-    array of Axes (n_stems,)
+    `spectrograms` are by the stem's name and as for `log_mel`, in decibels of one reference.
+    Returns the axes of each stem, (n_stems,).
     """
     n_rows = -(-len(spectrograms) // 2)
     shape = {"figsize": (10, 2.2 * n_rows), "layout": "constrained"}
@@ -145,16 +119,10 @@ def stems(spectrograms: Mapping[str, ArrayLike], rate: int, *, hop_length: int =
 def instruments_over_time(
     edges: ArrayLike, scores: ArrayLike, ax: Axes | None = None, *, label: str = "probability"
 ) -> Axes:
-    """Heat map of each instrument's score against time.
+    """Heat map of each instrument's score, from 0 to 1, (n_windows, 11), against time.
 
-    Parameters
-    ----------
-    edges : array (n_windows + 1,)
-        Start of each window in seconds, and the end of the last.
-    scores : array (n_windows, 11)
-        From 0 to 1.
-    label : str
-        What the scores are.
+    `edges`, (n_windows + 1,), are the start of each window in seconds and the end of the last;
+    `label` says what the scores are.
     """
     ax = axes_or_new(ax, 9, 3.6)
     style = {"cmap": QUANTITY_MAP, "vmin": 0, "vmax": 1, "rasterized": True}

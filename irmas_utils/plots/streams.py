@@ -8,13 +8,7 @@ from irmas_utils.plots.style import COLOURS, axes_or_new, heat_map, legend_above
 
 
 def f1_by_stream(scores: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Heat map of F1, a row a stream; the best stream of each instrument is in bold.
-
-    Parameters
-    ----------
-    scores : pandas.DataFrame
-        A row a stream, a column an instrument.
-    """
+    """Heat map of F1, a row a stream, a column an instrument; the best of a column is in bold."""
     ax = axes_or_new(ax, 10, 1.4 + 0.36 * len(scores))
     values = scores.to_numpy(dtype=float)
     heat_map(ax, values, np.vectorize("{:.2f}".format)(values), scores.index, scores.columns)
@@ -29,10 +23,7 @@ def f1_by_stream(scores: pd.DataFrame, ax: Axes | None = None) -> Axes:
 def separation_quality(quality: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """SI-SDR of each stem, separated, and of the mixture as its estimate: each clip, and means.
 
-    Parameters
-    ----------
-    quality : pandas.DataFrame
-        Of `systems.bosch.separation.quality`.
+    `quality` is of `systems.bosch.separation.quality`.
     """
     ax = axes_or_new(ax, 8, 3.4)
     stems = list(quality["stem"].unique())

@@ -17,16 +17,8 @@ def training_curves(history: pd.DataFrame, axes: NDArray | None = None) -> NDArr
     """Accuracy and loss against epochs, training and validation (paper, Figure 2).
 
     With several seeds: each a thin line, their mean a thick one, its 95 % interval a band.
-
-    Parameters
-    ----------
-    history : pandas.DataFrame
-        Columns seed, epoch, accuracy, val_accuracy, loss, val_loss.
-    axes : array of two Axes, optional
-
-    Returns
-    -------
-    array of Axes (2,)
+    `history` has the columns seed, epoch, accuracy, val_accuracy, loss and val_loss. Draws on
+    two `axes` and returns them.
     """
     if axes is None:
         axes = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")[1]
@@ -68,14 +60,9 @@ def _fit_to_lines(ax: Axes) -> None:
 
 
 def gradient_norm(norms: ArrayLike, rate: float, ax: Axes | None = None) -> Axes:
-    """Gradient of the loss with respect to each input sample against its time, log scale.
+    """Gradient of the loss with respect to each sample against its time, log scale.
 
-    Parameters
-    ----------
-    norms : array (time,)
-        Of `models.lstm.input_gradient_norms`.
-    rate : float
-        Samples a second.
+    `norms`, (time,), are of `models.lstm.input_gradient_norms`, `rate` is in samples a second.
     """
     ax = axes_or_new(ax, 9, 3.4)
     norms = np.asarray(norms, dtype=float)

@@ -51,7 +51,6 @@ def check(
     Parameters
     ----------
     index : pandas.DataFrame, optional
-        The index of the data set.
     systems : mapping of str to dict, optional
         `metrics.evaluate` of our systems on the test set, by name: "lstm", "fft" and
         "fft-75-epochs".
@@ -67,13 +66,10 @@ def check(
         A row a claim, all columns text: id, section, kind, quote, stated, recomputed, verdict,
         comment.
     """
-    obstacle = _obstacle(index, is_irmas)
-    rows = []
+    obstacle, rows = _obstacle(index, is_irmas), []
     for claim in published.load("paper_claims")["claims"]:
-        if claim["kind"] != "arithmetic" and obstacle:
-            finding = None
-        else:
-            finding = _find(claim, index, systems or {}, findings or {})
+        judged = claim["kind"] == "arithmetic" or not obstacle
+        finding = _find(claim, index, systems or {}, findings or {}) if judged else None
         rows.append(_row(claim, finding, obstacle))
     return pd.DataFrame(rows)
 

@@ -1,4 +1,4 @@
-"""What a check of a claim finds, and the register of checks."""
+"""What a check of a claim finds, and what the paper claims."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,19 +9,10 @@ from irmas_utils.data import published
 
 @dataclass(frozen=True)
 class Finding:
-    """The recomputed side of a claim.
+    """The recomputed side of a claim: number, numbers or words, and what a reader should know.
 
-    Parameters
-    ----------
-    value : Any
-        The recomputed number, numbers or words.
-    low, high : float, optional
-        Bounds of the value that the rounding of the stated inputs leaves open, or of our 95 %
-        interval.
-    holds : bool, optional
-        The verdict, where it does not follow from comparing `value` with the stated one.
-    comment : str
-        What a reader should know besides.
+    `low` and `high` bound what the rounding of the stated inputs leaves open, or our 95 %
+    interval. `holds` is the verdict where it does not follow from comparing with the stated value.
     """
 
     value: Any
@@ -32,16 +23,6 @@ class Finding:
 
 
 Checks = dict[str, Callable[..., Finding]]
-
-
-def register(checks: Checks, claim_id: str) -> Callable:
-    """Return a decorator that enters a function as the check of a claim."""
-
-    def enter(function: Callable[..., Finding]) -> Callable[..., Finding]:
-        checks[claim_id] = function
-        return function
-
-    return enter
 
 
 def claim(claim_id: str) -> dict[str, Any]:
