@@ -8,7 +8,7 @@ from irmas_utils.data import published
 from irmas_utils.data.corpus import Splits
 from irmas_utils.project import records, settings
 from irmas_utils.project.vocabulary import INSTRUMENTS
-from irmas_utils.systems.bosch import baselines, streams
+from irmas_utils.systems.bosch import baselines, listening, streams
 from irmas_utils.systems.bosch.experiments import EXPERIMENTS, Heard
 from irmas_utils.systems.bosch.streams import StreamFeatures
 
@@ -51,10 +51,10 @@ def trained():
     cfg = settings.load("smoke")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(streams, "extract", lambda paths, *_, **__: found[paths.iloc[0][0]])
-        patch.setattr(baselines, "_seconds_a_clip", lambda *_: 0.0)
-        arrays, facts, _ = baselines._listen(parts, mixed, cfg)
-    heard = baselines.Listened(
-        baselines._unpacked(arrays, "mixtures"), baselines._unpacked(arrays, "testing"), facts
+        patch.setattr(listening, "_seconds_a_clip", lambda *_: 0.0)
+        arrays, facts, _ = listening._listen(parts, mixed, cfg)
+    heard = listening.Listened(
+        listening._unpacked(arrays, "mixtures"), listening._unpacked(arrays, "testing"), facts
     )
     return heard, parts, mixed, cfg, baselines.run(heard, parts, mixed, cfg)
 

@@ -1,0 +1,110 @@
+"""Train one classifier a stream and keep what each says of the clips: the part that takes long.
+
+Notebook: 08_bosch_baselines.ipynb.
+"""
+
+import time
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from irmas_utils.audio import io
+from irmas_utils.data.corpus import Splits, content
+from irmas_utils.project import parallel, runs, sources
+from irmas_utils.project.settings import Settings
+from irmas_utils.systems.bosch import experiments, streams
+from irmas_utils.systems.bosch.experiments import Heard
+
+
+class Listened(NamedTuple):
+    """What the trained models say of the mixtures and of the testing clips, and what it took.
+
+    Attributes
+    ----------
+    mixtures, testing : Heard
+    facts : dict
+        ``seconds`` that training all models took, ``n_descriptors``, ``n_models``, and
+        ``seconds_a_clip`` of processor time to describe one training excerpt.
+    """
+
+    mixtures: Heard
+    testing: Heard
+    facts: dict[str, Any]
+
+
+def listen(parts: Splits, mixed: pd.DataFrame, settings: Settings) -> Listened:
+    """Train one classifier a stream and let each hear what some experiment gives it.
+
+    Descriptors are taken from the cache where they are there, and all of it from the runs that
+    are stored (`project.runs`) where nothing that it depends on has changed.
+
+    Parameters
+    ----------
+    parts : Splits
+    mixed : pandas.DataFrame
+        Of `systems.mixtures.make`, from validation recordings.
+    settings : Settings
+        Its ``bosch.separator`` and ``seed`` are used.
+
+    Raises
+    ------
+    AudioError, SettingsError
+        As `streams.extract`.
+    TrainingError
+        If too few classes can be learnt.
+    """
+    used = {"fitting": parts.fitting, "mixtures": mixed, "testing": parts.testing}
+    made_from = {
+        "separator": settings.bosch.separator,
+        "seed": settings.seed,
+        "clips": {name: content(clips) for name, clips in used.items()},
+        "recordings": list(parts.fitting["recording"]),
+        "code": sources.digest_of(__name__),
+    }
+    arrays, facts, _ = runs.once("bosch", made_from, lambda _: _listen(parts, mixed, settings))
+    return Listened(*(_unpacked(arrays, part) for part in ("mixtures", "testing")), facts)
+
+
+def _listen(parts: Splits, mixed: pd.DataFrame, settings: Settings) -> runs.Outcome:
+    options = {"separator": settings.bosch.separator, "jobs": parallel.cores()}
+    fitting = streams.extract(parts.fitting["path"], streams.TRAINING_STREAMS, **options)
+    started = time.perf_counter()
+    models = experiments.fit_models(
+        fitting,
+        parts.fitting["labels"].str[0].to_numpy(dtype=str),
+        parts.fitting["recording"].to_numpy(),
+        seed=settings.seed,
+        jobs=parallel.cores(),
+    )
+    facts = {
+        "seconds": time.perf_counter() - started,
+        "n_descriptors": next(iter(fitting.streams.values())).shape[1],
+        "n_models": len(models),
+        "seconds_a_clip": _seconds_a_clip(parts.fitting["path"].iloc[0], options["separator"]),
+    }
+    arrays = {}
+    for part, clips in (("mixtures", mixed), ("testing", parts.testing)):
+        heard = experiments.hear(models, streams.extract(clips["path"], **options))
+        arrays[f"{part}|clip"] = heard.clip
+        arrays |= {f"{part}|{s}|{m}": found for (s, m), found in heard.probabilities.items()}
+    return runs.Outcome(arrays, facts)
+
+
+def _unpacked(arrays: Mapping[str, np.ndarray], part: str) -> Heard:
+    own = {name.removeprefix(f"{part}|"): a for name, a in arrays.items() if name.startswith(part)}
+    clip = own.pop("clip")
+    return Heard({tuple(name.split("|")): found for name, found in own.items()}, clip)
+
+
+def _seconds_a_clip(path: str, separator: str) -> float:
+    """Processor time to describe one clip's training streams, past the cache [s]."""
+    samples, rate = io.read(path)
+
+    def seconds() -> float:
+        started = time.process_time()
+        streams.describe_clip(samples, rate, streams=streams.TRAINING_STREAMS, separator=separator)
+        return time.process_time() - started
+
+    return min(seconds() for _ in range(2))
