@@ -9,7 +9,7 @@ import numpy as np
 import report
 
 from irmas_utils.models import fft
-from irmas_utils.models.layers import LEAKY_SLOPE, hidden, scores
+from irmas_utils.models.layers import hidden, scores
 from irmas_utils.models.training import Trainer
 from irmas_utils.project.backend import keras, tf
 
@@ -28,7 +28,7 @@ def main() -> None:
     def stock_model(precision: str, jit_compile: bool) -> keras.Model:
         keras.config.set_dtype_policy(precision)
         spectrum = keras.Input((n_features,))
-        model = keras.Model(spectrum, scores(hidden(spectrum, widths, LEAKY_SLOPE)))
+        model = keras.Model(spectrum, scores(hidden(spectrum, widths)))
         adam = keras.optimizers.Adam(1e-4)
         model.compile(adam, "categorical_crossentropy", jit_compile=jit_compile)
         keras.config.set_dtype_policy("float32")

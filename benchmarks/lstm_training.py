@@ -22,7 +22,7 @@ import numpy as np
 import report
 
 from irmas_utils.models import lanes, lstm
-from irmas_utils.models.layers import LEAKY_SLOPE, hidden, scores
+from irmas_utils.models.layers import hidden, scores
 from irmas_utils.models.recurrence import threads
 from irmas_utils.models.training import Trainer
 from irmas_utils.project.backend import keras, tf
@@ -52,7 +52,7 @@ def stock_model(weights) -> keras.Model:
     """Build the paper's model as one would write it with Keras's own layers."""
     inputs = keras.Input((None, FEATURES))
     x = keras.layers.LSTM(UNITS)(inputs)
-    model = keras.Model(inputs, scores(hidden(x, (2048, 32, 1024), LEAKY_SLOPE)))
+    model = keras.Model(inputs, scores(hidden(x, (2048, 32, 1024))))
     model.set_weights(weights)
     model.compile("adam", "categorical_crossentropy", jit_compile=False)
     return model

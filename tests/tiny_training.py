@@ -30,7 +30,7 @@ def epoch_batches(epoch):
 def build():
     set_determinism(3)
     inputs = keras.Input((20,))
-    noisy = keras.layers.Dropout(0.2)(hidden(inputs, [16], 0.01))  # its generator is state too
+    noisy = keras.layers.Dropout(0.2)(hidden(inputs, [16]))  # its generator is state too
     return keras.Model(inputs, scores(noisy))
 
 
@@ -48,3 +48,7 @@ def fit(model, epochs, *, seed=3, checkpoint_dir=None, progress=False, trainer=N
         checkpoint_dir=checkpoint_dir,
         progress=progress,
     )
+
+
+def predict(model, batches):
+    return trainer_of(model).predict(batches)

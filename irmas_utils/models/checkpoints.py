@@ -16,7 +16,6 @@ from irmas_utils.project import files
 from irmas_utils.project.backend import keras
 from irmas_utils.project.errors import TrainingError
 
-_RESTART = "Delete the file to start afresh."
 _DAMAGE = (zipfile.BadZipFile, OSError, EOFError, ValueError, KeyError, TypeError,
            MemoryError, RecursionError, NotImplementedError)  # fmt: skip
 
@@ -31,8 +30,6 @@ def save(
 
     Parameters
     ----------
-    path : str or Path
-        The file; needs room for a second copy of itself while it is written.
     run : dict
         What the run depends on, plain JSON values; `load` insists on the same.
     variables : sequence of keras.Variable
@@ -43,8 +40,7 @@ def save(
     Raises
     ------
     TrainingError
-        If the file cannot be written, for example because the disk is full. The checkpoint
-        before is still there.
+        If the file cannot be written. The checkpoint before is still there.
     """
     arrays = {str(number): variable.value.numpy() for number, variable in enumerate(variables)}
     try:
@@ -65,12 +61,8 @@ def load(
 ) -> list[dict[str, float]]:
     """Read a checkpoint into `variables` and return its history; parameters as for `save`.
 
-    Nothing is assigned unless the whole file is sound.
-
-    Raises
-    ------
-    TrainingError
-        If the file is damaged or belongs to a run with other settings or another model.
+    If the file is damaged or of a run with other settings or another model, it raises a
+    `TrainingError` and assigns nothing.
     """
     try:
         with np.load(path, allow_pickle=False) as archive:
@@ -79,14 +71,11 @@ def load(
             values = [archive[str(number)] for number in range(len(variables))]
             history = list(meta["history"])
     except _DAMAGE as error:
-        raise TrainingError(
-            path,
-            found=f"a damaged checkpoint ({error})",
-            expected="a file that training has written whole",
-            remedy=_RESTART,
-        ) from error
+        expected = "a file that training has written whole"
+        raise _unfit(path, f"a damaged checkpoint ({error})", expected) from error
     for variable, value in zip(variables, values, strict=True):
-        _check_shape(path, variable, value)
+        if value.shape != (shape := tuple(variable.shape)):
+            raise _unfit(path, f"{variable.path} of shape {value.shape}", f"shape {shape}")
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
     return history
@@ -95,20 +84,13 @@ def load(
 def _check_run(path: str | Path, found: dict[str, Any], expected: dict[str, Any]) -> None:
     differing = sorted(k for k in found.keys() | expected.keys() if found.get(k) != expected.get(k))
     if differing:
-        raise TrainingError(
-            path,
-            found="a checkpoint of "
-            + ", ".join(f"{k} = {found.get(k, 'nothing')!r}" for k in differing),
-            expected=", ".join(f"{k} = {expected.get(k, 'nothing')!r}" for k in differing),
-            remedy=_RESTART,
-        )
+        values = [
+            ", ".join(f"{k} = {of.get(k, 'nothing')!r}" for k in differing)
+            for of in (found, expected)
+        ]
+        raise _unfit(path, f"a checkpoint of {values[0]}", values[1])
 
 
-def _check_shape(path: str | Path, variable: keras.Variable, value: np.ndarray) -> None:
-    if value.shape != tuple(variable.shape):
-        raise TrainingError(
-            path,
-            found=f"{variable.path} of shape {value.shape}",
-            expected=f"shape {tuple(variable.shape)}",
-            remedy=_RESTART,
-        )
+def _unfit(path: str | Path, found: str, expected: str) -> TrainingError:
+    remedy = "Delete the file to start afresh."
+    return TrainingError(path, found=found, expected=expected, remedy=remedy)

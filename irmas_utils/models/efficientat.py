@@ -1,8 +1,7 @@
 """EfficientAT's ``mn04_as``: a MobileNetV3 of about a million parameters that knows 527 sounds.
 
-Trained by its authors on AudioSet (mean average precision .432) and published under the MIT
-licence; here it is a native Keras model whose layers carry the names of the original parameters,
-so that the published weights go in by name. Notebook: 07_other_networks.ipynb.
+Trained by its authors on AudioSet (mean average precision .432), MIT licence; here a Keras model
+whose layers carry the names of the original parameters. Notebook: 07_other_networks.ipynb.
 
 References
 ----------
@@ -11,6 +10,7 @@ References
 .. [2] Howard et al. (2019): Searching for MobileNetV3. ICCV.
 """
 
+import itertools
 from pathlib import Path
 from typing import NamedTuple
 
@@ -77,8 +77,6 @@ def mn04(
 
     Parameters
     ----------
-    n_labels : int
-        Outputs; 527 for AudioSet's classes.
     width : float
         Factor on all channel counts; 0.4 is ``mn04``.
     level : float, optional
@@ -89,8 +87,6 @@ def mn04(
         Widest `SpecAugment` masks, while training.
     filter_db : float
         Strength of `RandomFilter`, while training, in decibels.
-    seed : int
-        Of masks, filters and dropout.
 
     Returns
     -------
@@ -116,7 +112,7 @@ def mn04(
 
 
 def pretrained(path: str | Path, n_labels: int = N_AUDIOSET, **options) -> keras.Model:
-    """Build the network with the published weights.
+    """Build the network with the published weights; options are those of `mn04`.
 
     Parameters
     ----------
@@ -125,8 +121,6 @@ def pretrained(path: str | Path, n_labels: int = N_AUDIOSET, **options) -> keras
     n_labels : int
         527 for the whole published network; 11 for the outputs of our instruments alone, in
         their order, which is where fine-tuning starts.
-    **options
-        Of `mn04`.
 
     Raises
     ------
@@ -136,8 +130,8 @@ def pretrained(path: str | Path, n_labels: int = N_AUDIOSET, **options) -> keras
     model = mn04(n_labels, **options)
     tensors = torch_weights.read(path)
     used = {name for layer in model.layers for name in _load(path, layer, tensors, n_labels)}
-    counters = {name for name in tensors if name.endswith("num_batches_tracked")}
-    if spare := sorted(tensors.keys() - used - counters):
+    spare = sorted(n for n in tensors.keys() - used if not n.endswith("num_batches_tracked"))
+    if spare:
         raise _other_network(path, f"parameters that this network has no place for: {spare[:3]}")
     return model
 
@@ -151,12 +145,11 @@ def _scaled(channels: int, width: float) -> int:
 
 def _conv(x, name: str, channels: int | None, kernel: int, stride: int, activation: str | None):
     """Convolution, batch normalization, activation; depthwise where `channels` is None."""
-    padding = "same"
+    options = {"padding": "same", "use_bias": False, "name": f"{name}.0"}
     if stride > 1:
         # PyTorch pads both sides alike; "same" would pad an even size only at its end.
         x = keras.layers.ZeroPadding2D(kernel // 2, name=f"{name}.pad")(x)
-        padding = "valid"
-    options = {"padding": padding, "use_bias": False, "name": f"{name}.0"}
+        options["padding"] = "valid"
     if channels is None:
         x = keras.layers.DepthwiseConv2D(kernel, stride, **options)(x)
     else:
@@ -166,17 +159,15 @@ def _conv(x, name: str, channels: int | None, kernel: int, stride: int, activati
 
 
 def _inverted_residual(x, name: str, block: _Block, width: float):
-    """Expand, filter each channel, squeeze and excite, project; add the input where it fits."""
+    """Expand, filter each channel, squeeze and excite, project; add the input if it fits."""
     entry, expanded, out = x, _scaled(block.expanded, width), _scaled(block.out, width)
-    part = 0
+    parts = (f"{name}.{number}" for number in itertools.count())
     if expanded != x.shape[-1]:
-        x = _conv(x, f"{name}.{part}", expanded, 1, 1, block.activation)
-        part += 1
-    x = _conv(x, f"{name}.{part}", None, block.kernel, block.stride, block.activation)
+        x = _conv(x, next(parts), expanded, 1, 1, block.activation)
+    x = _conv(x, next(parts), None, block.kernel, block.stride, block.activation)
     if block.squeeze:
-        part += 1
-        x = _squeeze_excite(x, f"{name}.{part}.conc_se_layers.0")
-    x = _conv(x, f"{name}.{part + 1}", out, 1, 1, None)
+        x = _squeeze_excite(x, f"{next(parts)}.conc_se_layers.0")
+    x = _conv(x, next(parts), out, 1, 1, None)
     if block.stride == 1 and entry.shape[-1] == out:
         x = keras.layers.Add(name=f"{name}.add")([x, entry])
     return x

@@ -12,26 +12,17 @@ import pandas as pd
 from irmas_utils.audio.batches import Loader, fixed_batches
 from irmas_utils.audio.cache import FeatureCache
 from irmas_utils.audio.features import fft_magnitude
-from irmas_utils.models.layers import LEAKY_SLOPE, WideDense, hidden, scores
+from irmas_utils.models.layers import WideDense, hidden, scores
 from irmas_utils.project.backend import keras, tf
 from irmas_utils.project.settings import Fft
 
 
 def build(
-    n_features: int = 442_000,
-    dense: Sequence[int] = (64, 100_000, 32, 50_000),
-    leaky_slope: float = LEAKY_SLOPE,
+    n_features: int = 442_000, dense: Sequence[int] = (64, 100_000, 32, 50_000)
 ) -> keras.Model:
-    """Build the network; the defaults are the paper's sizes, 40,188,107 parameters.
+    """Build the network with hidden layers as wide as `dense` says.
 
-    Parameters
-    ----------
-    n_features : int
-        Magnitudes a clip.
-    dense : sequence of int
-        Width of each hidden layer.
-    leaky_slope : float
-        Slope of leaky ReLU for negative inputs (`layers.LEAKY_SLOPE` argues for the default).
+    The defaults are the paper's sizes, 40,188,107 parameters.
 
     Returns
     -------
@@ -40,8 +31,7 @@ def build(
         Train it with ``jit_compile=True``: at batch 4 a step is then about twice as fast.
     """
     spectrum = keras.Input((n_features,), name="spectrum")
-    x = hidden(spectrum, dense, leaky_slope, layer=WideDense)
-    return keras.Model(spectrum, scores(x), name="fft")
+    return keras.Model(spectrum, scores(hidden(spectrum, dense, WideDense)), name="fft")
 
 
 class Network:
@@ -49,15 +39,12 @@ class Network:
 
     Parameters
     ----------
-    settings : Fft
-    name : str
-        Of its runs.
     load : callable, optional
         ``load(path) -> (n_features,)`` in place of the magnitudes of the mono mix-down.
     reads : mapping, optional
         What `load` depends on, as JSON.
     code : tuple of str
-        The modules that it is made of.
+        The modules that `load` is made of.
     """
 
     jit_compile = True

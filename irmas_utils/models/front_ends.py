@@ -1,14 +1,14 @@
 """Layers from a waveform to the picture that a convolutional network looks at.
 
-They are part of the model, so that a saved model takes samples and nothing can be computed
-differently later. All are written for ``(batch, time)`` float32 and any length; a spectrogram is
-``(batch, n_mels, n_frames, 1)``.
+They are part of the model, so that a saved model takes samples. All are written for
+``(batch, time)`` float32 and any length; a spectrogram is ``(batch, n_mels, n_frames, 1)``.
 """
 
 import math
 
 import numpy as np
 
+from irmas_utils.models.layers import Configured
 from irmas_utils.project.backend import keras, tf
 
 _registered = keras.saving.register_keras_serializable(package="irmas_utils")
@@ -17,20 +17,8 @@ _registered = keras.saving.register_keras_serializable(package="irmas_utils")
 def kaldi_mel_bands(n_mels: int, n_fft: int, sample_rate: float, f_max: float) -> np.ndarray:
     """Triangular mel bands as Kaldi makes them: straight sides on the mel axis, peaks of 1.
 
-    Parameters
-    ----------
-    n_mels, n_fft : int
-    sample_rate, f_max : float
-        In hertz; the bands go from 0 to `f_max`.
-
-    Returns
-    -------
-    numpy.ndarray, float32, (n_fft // 2 + 1, n_mels)
-        The bin at half the sample rate belongs to no band.
-
-    References
-    ----------
-    .. [1] ``get_mel_banks`` in ``torchaudio/compliance/kaldi.py``.
+    From 0 to `f_max` hertz; float32, (n_fft // 2 + 1, n_mels), the last bin in no band. After
+    ``get_mel_banks`` in ``torchaudio/compliance/kaldi.py``.
     """
 
     def mel(hertz):
@@ -44,29 +32,20 @@ def kaldi_mel_bands(n_mels: int, n_fft: int, sample_rate: float, f_max: float) -
     return np.pad(bands, ((0, 1), (0, 0))).astype(np.float32)
 
 
-def slaney_mel_bands(n_mels: int, n_fft: int, sample_rate: float) -> np.ndarray:
-    """Mel bands as librosa makes them by default, up to half the sample rate.
-
-    float32, (n_fft // 2 + 1, n_mels).
-    """
-    import librosa
-
-    return librosa.filters.mel(sr=sample_rate, n_fft=n_fft, n_mels=n_mels).T.astype(np.float32)
-
-
 @_registered
-class Level(keras.layers.Layer):
+class Level(Configured):
     """Bring each clip to one level, so that its loudness says nothing.
 
     Parameters
     ----------
     target : float
-        The level to reach.
     measure : str
         ``"rms"``, or ``"peak"`` for the largest magnitude.
     floor : float
         A clip below this level is amplified as if it had it: silence stays silent.
     """
+
+    options = ("target", "measure", "floor")
 
     def __init__(self, target: float, measure: str = "rms", floor: float = 1e-3, **kwargs) -> None:
         super().__init__(**kwargs)
@@ -79,11 +58,6 @@ class Level(keras.layers.Layer):
         else:
             found = tf.sqrt(tf.reduce_mean(tf.square(waveform), axis=-1, keepdims=True))
         return waveform * (self.target / tf.maximum(found, self.floor))
-
-    def get_config(self):
-        """Return the constructor's arguments."""
-        names = ("target", "measure", "floor")
-        return super().get_config() | {name: getattr(self, name) for name in names}
 
 
 def _power_spectrum(x: tf.Tensor, window: np.ndarray, hop: int, n_fft: int) -> tf.Tensor:
@@ -102,16 +76,9 @@ def _power_spectrum(x: tf.Tensor, window: np.ndarray, hop: int, n_fft: int) -> t
 
 @_registered
 class KaldiLogMel(keras.layers.Layer):
-    """The front end of EfficientAT: 32 kHz in, 128 bands every 10 ms out.
+    """The front end of EfficientAT (`models.efficientat`): 32 kHz in, 128 bands every 10 ms out.
 
-    Pre-emphasis ``x[1:] - 0.97 x[:-1]``; power spectrum of 1024 points every 320 samples under a
-    symmetric Hann window of 800, centred; mel bands from 0 to 15 kHz; ``log(. + 1e-5)``;
-    ``(. + 4.5) / 5``. At least 402 samples.
-
-    References
-    ----------
-    .. [1] Schmid, Koutini, Widmer (2023): Efficient large-scale audio tagging via
-       transformer-to-CNN knowledge distillation. ICASSP.
+    A centred, symmetric Hann window; at least 402 samples.
     """
 
     sample_rate, n_fft, hop, window_length, n_mels, f_max = 32_000, 1024, 320, 800, 128, 15_000.0
@@ -128,7 +95,7 @@ class KaldiLogMel(keras.layers.Layer):
 
 
 @_registered
-class LogMel(keras.layers.Layer):
+class LogMel(Configured):
     """Natural logarithm of a mel magnitude spectrogram, as Han et al. 2017 feed their network.
 
     Parameters
@@ -141,7 +108,7 @@ class LogMel(keras.layers.Layer):
         Added before the logarithm. The waveform has a peak of 1.
     """
 
-    per_decibel = math.log(10) / 20  # a decibel of level in units of the output
+    options = ("sample_rate", "n_fft", "hop", "n_mels", "floor")
 
     def __init__(
         self,
@@ -158,21 +125,18 @@ class LogMel(keras.layers.Layer):
 
     def call(self, waveform):
         """(batch, time) to (batch, n_mels, time // hop, 1): 43 frames a second, as published."""
+        import librosa
+
         window = np.hanning(self.n_fft + 1)[:-1].astype(np.float32)
         # Centring gives a frame more, but half of that one is reflection.
         power = _power_spectrum(waveform, window, self.hop, self.n_fft)[:, :-1]
-        bands = slaney_mel_bands(self.n_mels, self.n_fft, self.sample_rate)
-        mel = tf.math.log(tf.matmul(tf.sqrt(power), bands) + self.floor)
+        bands = librosa.filters.mel(sr=self.sample_rate, n_fft=self.n_fft, n_mels=self.n_mels)
+        mel = tf.math.log(tf.matmul(tf.sqrt(power), bands.T.astype(np.float32)) + self.floor)
         return tf.transpose(mel, [0, 2, 1])[..., None]
-
-    def get_config(self):
-        """Return the constructor's arguments."""
-        names = ("sample_rate", "n_fft", "hop", "n_mels", "floor")
-        return super().get_config() | {name: getattr(self, name) for name in names}
 
 
 @_registered
-class SpecAugment(keras.layers.Layer):
+class SpecAugment(Configured):
     """While training, set a band of frequencies and a stretch of time to the clip's mean.
 
     Parameters
@@ -180,12 +144,13 @@ class SpecAugment(keras.layers.Layer):
     n_bands, n_frames : int
         The widest mask, in mel bands and in frames; widths and places are uniform, a clip of the
         batch at a time. 0 switches a mask off.
-    seed : int
 
     References
     ----------
     .. [1] Park et al. (2019): SpecAugment. Interspeech.
     """
+
+    options = ("n_bands", "n_frames", "seed")
 
     def __init__(self, n_bands: int = 0, n_frames: int = 0, seed: int = 0, **kwargs) -> None:
         super().__init__(**kwargs)
@@ -205,20 +170,15 @@ class SpecAugment(keras.layers.Layer):
         drawn = keras.random.uniform((2, batch, 1), seed=self._random)
         width = drawn[0] * (widest + 1)
         start = drawn[1] * (tf.cast(size, tf.float32) - tf.floor(width) + 1)
-        position = tf.range(size)[None, :]
+        position = tf.cast(tf.range(size)[None, :], tf.float32)
         first, end = tf.floor(start), tf.floor(start) + tf.floor(width)
-        inside = (tf.cast(position, tf.float32) >= first) & (tf.cast(position, tf.float32) < end)
+        inside = (position >= first) & (position < end)
         shape = [batch, -1, 1, 1] if axis == 1 else [batch, 1, -1, 1]
         return tf.reshape(~inside, shape)
 
-    def get_config(self):
-        """Return the constructor's arguments."""
-        names = ("n_bands", "n_frames", "seed")
-        return super().get_config() | {name: getattr(self, name) for name in names}
-
 
 @_registered
-class RandomFilter(keras.layers.Layer):
+class RandomFilter(Configured):
     """While training, add a random smooth curve over frequency to a logarithmic spectrogram.
 
     A filter changes the timbre as another microphone, room or mastering would, and not the pitch.
@@ -229,12 +189,13 @@ class RandomFilter(keras.layers.Layer):
         Largest gain either way, in the units of the spectrogram. 0 switches the layer off.
     n_knots : int
         Points of random gain, evenly spaced over the bands; straight lines between them.
-    seed : int
 
     References
     ----------
     .. [1] Nam, Kim, Park (2022): FilterAugment. ICASSP.
     """
+
+    options = ("strength", "n_knots", "seed")
 
     def __init__(self, strength: float = 0.0, n_knots: int = 6, seed: int = 0, **kwargs) -> None:
         super().__init__(**kwargs)
@@ -251,8 +212,3 @@ class RandomFilter(keras.layers.Layer):
         shape = (tf.shape(spectrogram)[0], self.n_knots)
         knots = keras.random.uniform(shape, -self.strength, self.strength, seed=self._random)
         return spectrogram + tf.matmul(knots, lines.astype(np.float32))[:, :, None, None]
-
-    def get_config(self):
-        """Return the constructor's arguments."""
-        names = ("strength", "n_knots", "seed")
-        return super().get_config() | {name: getattr(self, name) for name in names}

@@ -37,7 +37,7 @@ def build(width: float = 1.0, *, seed: int = 0) -> keras.Model:
     width : float
         Factor on the number of filters and of dense units; 1 is as published.
     seed : int
-        Of dropout. Initial weights follow Keras's seed.
+        Of dropout; initial weights follow Keras's.
 
     Returns
     -------

@@ -1,14 +1,8 @@
 """Vectors of eight numbers for numba, and how the project compiles with numba.
 
-A compiler turns simple loops into vector instructions by itself, but not those of
-`models.lstm_kernel`: it would have to prove first that no array overlaps another, and it keeps
-sums in memory that belong in registers. Here a vector is a type with its own arithmetic, which
-LLVM maps to whatever registers there are. NaN goes through every operation.
-
-    @inner
-    def double(array):
-        for k in range(0, array.size, LANES):
-            store(array, k, load(array, k) * splat(np.float32(2)))
+A compiler does not vectorize the loops of `models.lstm_kernel` by itself: it cannot prove that no
+array overlaps another, and keeps sums in memory that belong in registers. Here a vector is a type
+with its own arithmetic, which LLVM maps to the registers there are. NaN goes through all of it.
 """
 
 import hashlib
@@ -34,11 +28,8 @@ inner = numba.njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_
 
 
 def compiled(function):
-    """Compile a function at its first call, once for all processes that share the cache.
-
-    numba compiles again when the function's own file has changed; that a change of this file
-    counts too is up to the folder's name.
-    """
+    """Compile a function at its first call, once for all processes that share the cache."""
+    # numba heeds changes of the function's own file; the folder's name those of this one.
     version = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12]
     folder = paths.cache_root() / "numba" / version
     before, numba.config.CACHE_DIR = numba.config.CACHE_DIR, str(folder)
@@ -68,8 +59,7 @@ class _LanesModel(models.PrimitiveModel):
 
 
 def _define(operation, instruction: str) -> None:
-    """Let `operation` of two vectors be an instruction; a product and a sum may fuse."""
-
+    # "contract": a product and a sum may fuse.
     @infer_global(operation)
     class _Template(ConcreteTemplate):
         cases = (signature(lanes, lanes, lanes),)
@@ -135,11 +125,8 @@ def pair_sums(_, first, second):
 
     def generate(context, builder, _, arguments):
         kind = ir.VectorType(ir.IntType(32), LANES)
-        even, odd = (
-            builder.shuffle_vector(*arguments, ir.Constant(kind, [*range(k, 2 * LANES, 2)]))
-            for k in (0, 1)
-        )
-        return builder.fadd(even, odd)
+        places = [ir.Constant(kind, [*range(k, 2 * LANES, 2)]) for k in (0, 1)]
+        return builder.fadd(*(builder.shuffle_vector(*arguments, p) for p in places))
 
     return lanes(lanes, lanes), generate
 
@@ -159,11 +146,7 @@ def clip(_, vector, limit):
 
 @intrinsic
 def flush(_, vector):
-    """Set to zero what is too small for a normal float32; NaN stays.
-
-    Processors take a hundred times as long for such numbers, which a vanishing gradient, rounded
-    at each step, would otherwise remain forever.
-    """
+    """Set to zero what is below the normal float32 and a hundred times as slow; NaN stays."""
 
     def generate(context, builder, _, arguments):
         (x,), zero = arguments, ir.Constant(_VECTOR, [0.0] * LANES)
@@ -204,13 +187,9 @@ def tanh(x):
 
 @inner
 def load4(array, index):
-    """Four vectors that follow each other."""
-    return (
-        load(array, index),
-        load(array, index + LANES),
-        load(array, index + 2 * LANES),
-        load(array, index + 3 * LANES),
-    )
+    """Give four vectors that follow each other."""
+    a, b = load(array, index), load(array, index + LANES)
+    return a, b, load(array, index + 2 * LANES), load(array, index + 3 * LANES)
 
 
 @inner

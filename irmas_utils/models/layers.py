@@ -19,23 +19,28 @@ constant is the better evidence of what the authors meant.
 """
 
 
-def hidden(
-    x: keras.KerasTensor,
-    widths: Sequence[int],
-    slope: float,
-    layer: type[keras.layers.Dense] = keras.layers.Dense,
-) -> keras.KerasTensor:
+def hidden(x: keras.KerasTensor, widths: Sequence[int], layer=keras.layers.Dense):
     """Stack dense layers (of class `layer`) with leaky ReLU, one for each of `widths`."""
     for number, width in enumerate(widths, start=1):
         x = layer(width, name=f"dense_{number}")(x)
-        x = keras.layers.LeakyReLU(slope, name=f"leaky_relu_{number}")(x)
+        x = keras.layers.LeakyReLU(LEAKY_SLOPE, name=f"leaky_relu_{number}")(x)
     return x
 
 
 def scores(x: keras.KerasTensor, n_labels: int = len(INSTRUMENTS)) -> keras.KerasTensor:
-    """End a network: `n_labels` sigmoid units, as the layers ``logits`` and ``scores``."""
+    """End a network with the layers ``logits`` and ``scores``."""
     x = keras.layers.Dense(n_labels, name="logits")(x)
     return keras.layers.Activation("sigmoid", name="scores")(x)
+
+
+class Configured(keras.layers.Layer):
+    """A layer whose constructor's arguments are its attributes of the names in `options`."""
+
+    options: tuple[str, ...] = ()
+
+    def get_config(self) -> dict:
+        """Return the constructor's arguments."""
+        return super().get_config() | {name: getattr(self, name) for name in self.options}
 
 
 @keras.saving.register_keras_serializable("irmas_utils")
@@ -44,7 +49,7 @@ class WideDense(keras.layers.Dense):
 
     The gradient of the kernel is a sum of one outer product a clip. Written out so, XLA computes
     it inside the optimizer's sweep over the weights, and it never goes through memory. It pays
-    under ``jit_compile`` only, and for few clips; beyond `few` it is a matrix product again.
+    under ``jit_compile`` only and for few clips.
     """
 
     few = 8
@@ -92,11 +97,5 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
 
 
 def logits_view(model: keras.Model) -> keras.Model:
-    """View of `model` that ends before the sigmoid. It shares every variable with `model`.
-
-    Raises
-    ------
-    ValueError
-        If the model has no layer named ``logits``.
-    """
+    """View of `model` that ends before the sigmoid. It shares every variable with `model`."""
     return keras.Model(model.input, model.get_layer("logits").output, name=f"{model.name}_logits")

@@ -19,27 +19,11 @@ References
    code is in ``keras/backend.py``.
 """
 
-from collections.abc import Callable
-
 from irmas_utils.project.backend import tf
-from irmas_utils.project.errors import SettingsError
-
-Loss = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
 def paper(y: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    """Softmax cross-entropy of the logits, as Keras computes it after a sigmoid layer.
-
-    Parameters
-    ----------
-    y : float32 tensor, shape (batch, n_labels)
-        Labels; one a clip in the paper's training set.
-    logits : float32 tensor, shape (batch, n_labels)
-
-    Returns
-    -------
-    float32 tensor, shape (batch,)
-    """
+    """Softmax cross-entropy of the logits: two tensors (batch, n_labels) to one (batch,)."""
     return tf.nn.softmax_cross_entropy_with_logits(labels=y, logits=logits)
 
 
@@ -49,22 +33,5 @@ def binary(y: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(each, axis=-1)
 
 
-LOSSES: dict[str, Loss] = {"paper": paper, "binary": binary}
-
-
-def get(name: str) -> Loss:
-    """Look a loss up by the name that settings use.
-
-    Raises
-    ------
-    SettingsError
-        If there is no such loss.
-    """
-    if name not in LOSSES:
-        raise SettingsError(
-            "loss",
-            found=repr(name),
-            expected=f"one of {', '.join(LOSSES)}",
-            remedy="Correct the setting.",
-        )
-    return LOSSES[name]
+LOSSES = {"paper": paper, "binary": binary}
+"""By the names that settings use."""

@@ -4,6 +4,7 @@ Notebooks: 03_lstm_model.ipynb, 05_lstm_hyperparameters.ipynb
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -11,8 +12,8 @@ import pandas as pd
 from irmas_utils.audio.batches import waveform_batches
 from irmas_utils.audio.cache import FeatureCache
 from irmas_utils.audio.features import waveform as samples
-from irmas_utils.models import losses
-from irmas_utils.models.layers import LEAKY_SLOPE, hidden, logits_view, scores
+from irmas_utils.models.layers import Configured, hidden, logits_view, scores
+from irmas_utils.models.losses import LOSSES
 from irmas_utils.models.recurrence import LastState
 from irmas_utils.project.backend import keras, tf
 from irmas_utils.project.settings import Lstm
@@ -28,7 +29,6 @@ LSTM's gates are not saturated from the start."""
 def build(
     units: int = 22,
     dense: Sequence[int] = (2048, 32, 1024),
-    leaky_slope: float = LEAKY_SLOPE,
     frame_size: int = 1,
     n_mels: int | None = None,
     input_scale: float = 1.0,
@@ -42,17 +42,14 @@ def build(
         Size of the LSTM's state.
     dense : sequence of int
         Width of each hidden layer after the LSTM.
-    leaky_slope : float
-        Slope of leaky ReLU for negative inputs (`layers.LEAKY_SLOPE` argues for the default).
     frame_size : int
-        Samples that the LSTM reads at each step; 1 in the paper. An incomplete last frame is
-        dropped.
+        Samples that the LSTM reads at each step; 1 in the paper. An incomplete frame is dropped.
     n_mels : int, optional
         Read each frame as that many log-mel energies instead of as samples.
     input_scale : float
         Factor on the samples before anything else.
     sample_rate : int
-        Sampling rate [Hz]; only the mel bands need it.
+        In hertz; only the mel bands need it.
 
     Returns
     -------
@@ -64,30 +61,23 @@ def build(
     length = keras.Input((), dtype="int32", name="length")
     frames = Frames(frame_size, n_mels, input_scale, sample_rate, name="frames")((waveform, length))
     state = LastState(units, name="lstm")(frames)
-    return keras.Model([waveform, length], scores(hidden(state, dense, leaky_slope)), name="lstm")
+    return keras.Model([waveform, length], scores(hidden(state, dense)), name="lstm")
 
 
 class Network:
     """The network as a profile sets it up, and what it reads; see `models.training.Network`.
 
-    Parameters
-    ----------
-    settings : Lstm
-    seed : int
-        Where clips lie in the silence around them, if they are padded.
+    `seed` says where clips lie in the silence around them, if they are padded.
     """
 
     name, code, jit_compile = "lstm", (__name__,), False
 
     def __init__(self, settings: Lstm, seed: int) -> None:
         self.settings, self.rate = settings, SAMPLE_RATE // settings.decimation
-        self.plain = FeatureCache("waveform", samples, sample_rate=self.rate)
-        self.padded = self.plain
+        cache = partial(FeatureCache, "waveform", samples, sample_rate=self.rate)
+        self.plain = self.padded = cache()
         if settings.padded_seconds:
-            length = round(settings.padded_seconds * self.rate)
-            self.padded = FeatureCache(
-                "waveform", samples, sample_rate=self.rate, length=length, seed=seed
-            )
+            self.padded = cache(length=round(settings.padded_seconds * self.rate), seed=seed)
         self.seed = seed if settings.padded_seconds else None
 
     def describe(self) -> dict:
@@ -97,14 +87,7 @@ class Network:
     def build(self) -> keras.Model:
         """Build it untrained."""
         own = self.settings
-        return build(
-            own.units,
-            own.dense,
-            frame_size=own.frame_size,
-            n_mels=own.n_mels,
-            input_scale=own.input_scale,
-            sample_rate=self.rate,
-        )
+        return build(own.units, own.dense, own.frame_size, own.n_mels, own.input_scale, self.rate)
 
     def batches(self, clips: pd.DataFrame, order: np.ndarray | None = None) -> tf.data.Dataset:
         """Stream clips as waveforms; see `audio.batches.waveform_batches`."""
@@ -120,12 +103,14 @@ class Network:
 
 
 @keras.saving.register_keras_serializable("irmas_utils")
-class Frames(keras.layers.Layer):
+class Frames(Configured):
     """Cut waveforms into frames, one for each step of the LSTM; parameters as for `build`.
 
     Called on ``(waveform, length)``, (batch, time) and (batch,); gives ``(sequence, length)``,
     (batch, frames, features) and (batch,), the length now in frames.
     """
+
+    options = ("frame_size", "n_mels", "scale", "sample_rate")
 
     def __init__(
         self, frame_size: int, n_mels: int | None, scale: float, sample_rate: int, **kwargs
@@ -155,15 +140,6 @@ class Frames(keras.layers.Layer):
         """((batch, frames, features), (batch,))."""
         return (input_shape[0][0], None, self.n_mels or self.frame_size), input_shape[1]
 
-    def get_config(self) -> dict:
-        """Return what rebuilds the layer."""
-        return super().get_config() | {
-            "frame_size": self.frame_size,
-            "n_mels": self.n_mels,
-            "scale": self.scale,
-            "sample_rate": self.sample_rate,
-        }
-
 
 def input_gradient_norms(
     model: keras.Model, waveform: np.ndarray, length: np.ndarray, y: np.ndarray, loss: str
@@ -174,11 +150,8 @@ def input_gradient_norms(
     ----------
     model : keras.Model
         A network of `build`.
-    waveform : float32 array, shape (batch, time)
-    length : int array, shape (batch,)
-        Valid samples of each clip.
-    y : array, shape (batch, 11)
-        Labels.
+    waveform, length, y : arrays, shapes (batch, time), (batch,), (batch, 11)
+        As of `audio.batches.waveform_batches`.
     loss : str
         ``"paper"`` or ``"binary"``.
 
@@ -193,6 +166,6 @@ def input_gradient_norms(
     with tf.GradientTape() as tape:
         tape.watch(x)
         logits = view((x, tf.constant(length, tf.int32)), training=False)
-        value = tf.reduce_sum(losses.get(loss)(tf.constant(y, tf.float32), logits))
+        value = tf.reduce_sum(LOSSES[loss](tf.constant(y, tf.float32), logits))
     gradient = tape.gradient(value, x).numpy().astype(np.float64)
     return np.sqrt(np.mean(gradient**2, axis=0))

@@ -1,22 +1,17 @@
 """The arithmetic of an LSTM over one clip, forward and backward, compiled by numba.
 
-A step is one matrix product and a few functions of each unit, far too little work for a call of
-its own: here all steps are one loop. Three things keep the arithmetic units busy in it:
+A step is far too little work for a call of its own: here all steps are one loop.
 
 - Bias, input and state are one vector a = [1, x, h], so that one product with the stacked weights
   gives the gates, and one with its transpose the gradients of both x and h.
 - Vectors of eight numbers are written out (`models.lanes`). Units come in blocks of eight, padded
   with units of weight zero, which stay at zero.
-- The weights lie in memory in the order in which they are read, and sums that are long enough to
-  wait for themselves are split.
+- The weights lie in the order of reading; sums that would wait for themselves are split.
 
 The forward pass remembers h and c at the start of each chunk of `CHUNK` steps; the backward pass
-runs a chunk again to know what happened inside, which then is still in the cache [1]_. Keeping it
-all, 93 MB a clip at the paper's sizes, would save a fifth of the time of both passes, but the
-forward pass would take half as long again, and often there is nothing to recompute (`backward`).
-
-A clip is computed by one thread and in one order, so that results have the same bits whatever the
-number of threads. NaN goes through: no operation here assumes that there is none.
+runs a chunk again to know what happened inside, which then is still in the cache [1]_.
+A clip is computed by one thread in one order: results have the same bits whatever the number of
+threads. NaN goes through.
 
 References
 ----------
@@ -50,7 +45,7 @@ CHUNK = 128
 
 
 class Sizes(NamedTuple):
-    """Of the arrays that a clip is computed in; see `sizes`."""
+    """Of the arrays that a clip is computed in."""
 
     features: int
     units: int
@@ -200,26 +195,20 @@ def _run_chunk(weights, x, length, reverse, start, state, tape, sizes):
 
 @compiled
 def forward(weights, x, length, reverse, state, starts, sequence, tape, sizes):
-    """Take `state` over all steps of a clip.
+    """Take `state` over all steps of a clip; arrays are float32.
 
     Parameters
     ----------
-    weights : float32 array
-        As `packed` gives them.
-    x : float32 array, shape (time, features)
-    length : int
-        Valid steps.
+    weights : of `packed`
+    x : shape (time, features), of which `length` steps are valid
     reverse : bool
         Begin with the last valid step.
-    state : float32 array, shape (2 * width,)
+    state : shape (2 * width,)
         h and c, with their padding; changed in place.
-    starts : float32 array, shape (chunks, 2 * width)
-        For the state before each chunk; left alone from the first chunk that is not needed.
-    sequence : float32 array, shape (time, units) or (0, units)
+    starts : shape (chunks, 2 * width)
+        For the state before each chunk.
+    sequence : shape (time, units) or (0, units)
         For h after each step, where the input has the step.
-    tape : Tape
-        Room for a chunk.
-    sizes : Sizes
     """
     for start in range(0, length, CHUNK):
         _copy(state, 0, starts[start // CHUNK], 0, state.size)
@@ -244,19 +233,16 @@ def _vanished(da, dc, sizes):
 def backward(weights, x, length, reverse, da, dc, starts, d_sequence, dx, d_weights, tape, sizes):
     """Take the gradients of h and c back over all steps; other parameters as for `forward`.
 
-    Once the gradient is zero it stays so, and the steps before, for which `dx` and `d_weights`
-    would get zeros, are left out.
+    Once the gradient is zero it stays so, and the steps before are left out.
 
     Parameters
     ----------
-    da, dc : float32 arrays, shapes (stride,) and (width,)
+    da, dc : shapes (stride,) and (width,)
         Gradients of the last h, from ``da[first]`` on, and c; replaced by those of the first.
-    d_sequence : float32 array, shape (time, units) or (0, units)
+    d_sequence : shape (time, units) or (0, units)
         Gradient of h after each step.
-    dx : float32 array, shape (time, features)
-        Of zeros, for the gradient of x.
-    d_weights : float32 array
-        Of zeros and as `weights`, for the gradient of the weights.
+    dx, d_weights : shapes as of `x` and `weights`
+        Of zeros, for their gradients.
     """
     for chunk in range((length + CHUNK - 1) // CHUNK - 1, -1, -1):
         if len(d_sequence) == 0 and _vanished(da, dc, sizes):
@@ -276,13 +262,8 @@ def backward(weights, x, length, reverse, da, dc, starts, d_sequence, dx, d_weig
 
 def new_tape(sizes: Sizes) -> Tape:
     """Give a tape of zeros, which the padding stays at."""
-    lengths = (
-        (CHUNK + 1) * sizes.stride,
-        CHUNK * 4 * sizes.width,
-        (CHUNK + 1) * sizes.width,
-        CHUNK * sizes.width,
-    )
-    return Tape(*(np.zeros(length, np.float32) for length in lengths))
+    steps_and_sizes = (1, sizes.stride), (0, 4 * sizes.width), (1, sizes.width), (0, sizes.width)
+    return Tape(*(np.zeros((CHUNK + more) * n, np.float32) for more, n in steps_and_sizes))
 
 
 # --- The weights -------------------------------------------------------------------------------
@@ -299,14 +280,7 @@ _GATES = np.float32([0.5, 0.5, 1, 0.5])[:, None]  # sigmoid(z) = (1 + tanh(z / 2
 
 
 def packed(kernel: np.ndarray, recurrent: np.ndarray, bias: np.ndarray, sizes: Sizes) -> np.ndarray:
-    """Weights in the order in which they are read: (blocks, rows, 4, LANES), flat.
-
-    Parameters
-    ----------
-    kernel, recurrent, bias : float32 arrays
-        As `keras.layers.LSTM` has them: (features, 4 * units), (units, 4 * units), (4 * units,).
-    sizes : Sizes
-    """
+    """Weights of `keras.layers.LSTM` in the order of reading: (blocks, rows, 4, LANES), flat."""
     lines = np.concatenate([bias[None], kernel, recurrent]).reshape(-1, 4, sizes.units)
     full = np.zeros((sizes.rows, 4, sizes.width), np.float32)
     full[: len(lines), :, : sizes.units] = lines * _GATES

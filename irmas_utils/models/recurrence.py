@@ -13,7 +13,7 @@ from functools import partial
 import numpy as np
 
 from irmas_utils.models import lstm_kernel as kernel
-from irmas_utils.models.lstm_kernel import CHUNK
+from irmas_utils.models.layers import Configured
 from irmas_utils.project.backend import keras, tf
 
 
@@ -26,17 +26,8 @@ def threads() -> int:
 
 
 def _for_each(function, n_clips: int) -> None:
-    """Call ``function(clip)`` for all clips of a batch, on several threads.
-
-    Each clip has its own place for the results, so that the order does not matter. The threads
-    end with the call: none is there when a process forks.
-    """
-    n_threads = min(threads(), n_clips)
-    if n_threads < 2:
-        for clip in range(n_clips):
-            function(clip)
-        return
-    with ThreadPoolExecutor(n_threads) as pool:
+    """Call ``function(clip)`` for all clips, on threads that end with it: a process may fork."""
+    with ThreadPoolExecutor(threads()) as pool:
         list(pool.map(function, range(n_clips)))
 
 
@@ -47,7 +38,7 @@ def _forward(x, length, h, c, *weights, sequences: bool, reverse: bool):
     packed = kernel.packed(*weights, sizes)
     state = np.zeros((n, 2, sizes.width), np.float32)
     state[:, :, :units] = np.stack([h, c], axis=1)
-    starts = np.zeros((n, -(-time // CHUNK), 2 * sizes.width), np.float32)
+    starts = np.zeros((n, -(-time // kernel.CHUNK), 2 * sizes.width), np.float32)
     sequence = np.zeros((n, time if sequences else 0, units), np.float32)
 
     def run(k: int) -> None:
@@ -65,11 +56,10 @@ def _backward(d_sequence, dh, dc, starts, x, length, *weights, reverse: bool):
     n, units = dh.shape
     sizes = kernel.sizes(x.shape[2], units)
     packed = kernel.packed(*weights, sizes)
-    da = np.zeros((n, sizes.stride), np.float32)
-    dc_all = np.zeros((n, sizes.width), np.float32)
+    shapes = (n, sizes.stride), (n, sizes.width), x.shape, (n, packed.size)
+    da, dc_all, dx, d_weights = (np.zeros(shape, np.float32) for shape in shapes)
     of_h = slice(sizes.first, sizes.first + units)
     da[:, of_h], dc_all[:, :units] = dh, dc
-    dx, d_weights = np.zeros_like(x), np.zeros((n, packed.size), np.float32)
 
     def run(k: int) -> None:
         kernel.backward(
@@ -83,46 +73,36 @@ def _backward(d_sequence, dh, dc, starts, x, length, *weights, reverse: bool):
 
 
 def lstm(x, length, h, c, *weights, sequences: bool = False, reverse: bool = False):
-    """Run an LSTM over the valid steps of each clip, on the CPU.
-
-    Results have the same bits whatever the number of threads.
+    """Run an LSTM over the valid steps of each clip, on the CPU; all tensors are float32.
 
     Parameters
     ----------
-    x : float32 tensor, shape (batch, time, features)
-    length : int tensor, shape (batch,)
+    x : shape (batch, time, features)
+    length : int, shape (batch,)
         Valid steps of each clip; 0 gives the initial state.
-    h, c : float32 tensors, shape (batch, units)
+    h, c : shape (batch, units)
         Initial state.
-    *weights : float32 tensors
-        Kernel, recurrent kernel and bias as `keras.layers.LSTM` has them: (features, 4 * units),
-        (units, 4 * units), (4 * units,).
-    sequences : bool
-        Give h after every step too.
-    reverse : bool
-        Begin with the last valid step.
+    *weights
+        Kernel, recurrent kernel and bias as `keras.layers.LSTM` has them.
+    sequences, reverse : bool
+        As for `LastState`.
 
     Returns
     -------
-    sequence : float32 tensor, shape (batch, time, units), or (batch, 0, units)
+    sequence : shape (batch, time, units), or (batch, 0, units) without `sequences`
         h after each step, in the order of x; zero after a clip's end.
-    h, c : float32 tensors, shape (batch, units)
-        Final state.
+    h, c : shape (batch, units)
     """
     length = tf.clip_by_value(tf.cast(length, tf.int64), 0, tf.shape(x, tf.int64)[1])
 
     @tf.custom_gradient
     def differentiable(x, h, c, *weights):
-        def forward(*arrays):
-            return _forward(*arrays, sequences=sequences, reverse=reverse)
-
-        def backward(*arrays):
-            return _backward(*arrays, reverse=reverse)
-
         def gradients(*d_outputs):
             arguments = (*d_outputs, starts, x, length, *weights)
+            backward = partial(_backward, reverse=reverse)
             return _call(backward, arguments, [t.shape for t in (x, h, c, *weights)])
 
+        forward = partial(_forward, sequences=sequences, reverse=reverse)
         shapes = [(x.shape[0], x.shape[1] if sequences else 0, h.shape[1]), h.shape, h.shape, None]
         *outputs, starts = _call(forward, (x, length, h, c, *weights), shapes)
         return tuple(outputs), gradients
@@ -167,13 +147,11 @@ def _has_gpu() -> bool:
 
 
 @keras.saving.register_keras_serializable("irmas_utils")
-class LastState(keras.layers.Layer):
+class LastState(Configured):
     """`keras.layers.LSTM` for long sequences of different lengths; the weights interchange.
 
     Parameters
     ----------
-    units : int
-        Size of the state.
     sequences : bool
         Give the state after every step instead of the last.
     reverse : bool
@@ -184,9 +162,10 @@ class LastState(keras.layers.Layer):
     Called on ``(sequence, length)``, shapes (batch, time, features) and (batch,), and possibly on
     ``initial_state=(h, c)``, each (batch, units). Gives the state after each clip's last step,
     (batch, units), or after every step, (batch, time, units), with zeros after a clip's end.
-    Initial weights are Keras's own: Glorot uniform, orthogonal, and a bias of one for the forget
-    gate. XLA cannot compile the layer (``jit_compile``).
+    Initial weights are drawn as Keras draws them. XLA cannot compile the layer (``jit_compile``).
     """
+
+    options = ("units", "sequences", "reverse")
 
     def __init__(self, units: int, sequences: bool = False, reverse: bool = False, **kwargs):
         super().__init__(**kwargs)
@@ -222,11 +201,3 @@ class LastState(keras.layers.Layer):
         """(batch, units) or (batch, time, units)."""
         batch, time, _ = input_shape[0]
         return (batch, time, self.units) if self.sequences else (batch, self.units)
-
-    def get_config(self) -> dict:
-        """Return what rebuilds the layer."""
-        return super().get_config() | {
-            "units": self.units,
-            "sequences": self.sequences,
-            "reverse": self.reverse,
-        }

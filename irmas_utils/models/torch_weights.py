@@ -2,9 +2,8 @@
 
 A ``.pt`` file is an uncompressed zip: ``<name>/data.pkl`` is a pickle of a dict from parameter
 names to tensors, and ``<name>/data/<key>`` are the raw numbers that the tensors point into. A
-pickle is a program, so it is run here by an unpickler that knows three kinds of names and refuses
-every other: the ordered dict, the function that rebuilds a tensor (replaced by one that only
-copies a part of an array), and the storage types (replaced by their own names).
+pickle is a program, so the unpickler here refuses every name but three kinds: the ordered dict,
+the function that rebuilds a tensor (replaced by `_rebuild`) and the storage types.
 
 References
 ----------
@@ -24,32 +23,22 @@ import numpy as np
 from irmas_utils.project.errors import ModelError
 
 _DTYPES = {
-    "FloatStorage": np.dtype("<f4"),
-    "DoubleStorage": np.dtype("<f8"),
-    "HalfStorage": np.dtype("<f2"),
-    "LongStorage": np.dtype("<i8"),
-    "IntStorage": np.dtype("<i4"),
+    "FloatStorage": "<f4",
+    "DoubleStorage": "<f8",
+    "HalfStorage": "<f2",
+    "LongStorage": "<i8",
+    "IntStorage": "<i4",
 }
 
 
 def read(path: str | Path) -> dict[str, np.ndarray]:
-    """Read a dict of tensors saved by ``torch.save(model.state_dict(), path)``.
-
-    Parameters
-    ----------
-    path : str or Path
-        A file in PyTorch's zip format (PyTorch 1.6 and later), little-endian.
-
-    Returns
-    -------
-    dict of str to numpy.ndarray
-        Parameter names to arrays, in the order of the file; integers and floats keep their type.
+    """Read what ``torch.save(model.state_dict(), path)`` wrote: parameter names to arrays.
 
     Raises
     ------
     ModelError
-        If the file is missing, damaged or in another format, or if its pickle asks for anything
-        but tensors. Nothing in the file is executed in any of these cases.
+        If the file is missing, damaged, in another format than PyTorch's zip (1.6 and later) or
+        big-endian, or if its pickle asks for anything but tensors, which is never executed.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -67,7 +56,9 @@ def _read_archive(archive: zipfile.ZipFile) -> dict[str, np.ndarray]:
     if len(pickles) != 1:
         _refuse("", f"{len(pickles)} files named data.pkl in the archive")
     prefix = pickles[0].removesuffix("data.pkl")
-    _require_little_endian(archive, prefix)
+    order = f"{prefix}byteorder"
+    if order in archive.namelist() and archive.read(order) != b"little":
+        _refuse("", "big-endian numbers")
     content = io.BytesIO(archive.read(pickles[0]))
     tensors = _TensorUnpickler(content, archive, prefix).load()
     if not isinstance(tensors, dict) or not tensors:
@@ -78,17 +69,10 @@ def _read_archive(archive: zipfile.ZipFile) -> dict[str, np.ndarray]:
     return dict(tensors)
 
 
-def _require_little_endian(archive: zipfile.ZipFile, prefix: str) -> None:
-    name = f"{prefix}byteorder"
-    if name in archive.namelist() and archive.read(name) != b"little":
-        _refuse("", "big-endian numbers")
-
-
 class _TensorUnpickler(pickle._Unpickler):
     """Unpickle dicts of tensors and nothing else.
 
-    Built on the pickle module's own Python implementation: the C one allocates as much memory as
-    a malicious memo index tells it to.
+    Built on Python's own implementation: the C one allocates as much memory as a memo index says.
     """
 
     def __init__(self, file: io.BytesIO, archive: zipfile.ZipFile, prefix: str) -> None:

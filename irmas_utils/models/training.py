@@ -1,14 +1,12 @@
 """Train a network epoch by epoch, so that a run can be watched, killed and continued.
 
-The state after epoch *e* is a function of the seed, the data and *e* alone: the order of an
-epoch's data depends on nothing but its number, and each checkpoint holds every variable that
-moves. A run that was killed and continued therefore ends with the same bits as one that was not.
+The state after epoch *e* is a function of the seed, the data and *e* alone, and a checkpoint holds
+every variable that moves: a run that was killed and continued ends with the same bits.
 
-Accuracy is what Keras's ``"accuracy"`` means when there are eleven outputs, whatever the loss,
-and so what the paper's Figure 2 shows: the share of clips whose highest score is at the label
-(`keras.metrics.CategoricalAccuracy`; of several labels the first counts). Training loss and
-accuracy are averages over the epoch while the weights move, as in Keras; validation ones are
-taken at its end.
+Accuracy is what Keras's ``"accuracy"`` means for eleven outputs, and so what the paper's Figure 2
+shows: the share of clips whose highest score is at the label (of several the first counts).
+Training loss and accuracy are averages over the epoch while the weights move, as in Keras;
+validation ones are taken at its end.
 """
 
 import functools
@@ -59,15 +57,14 @@ def fit(
         ``epoch_batches(epoch)``, with epochs counted from 1, gives that epoch's batches in an
         order that depends on a seed and on the epoch alone.
     validation : iterable of (x, y), optional
-        Batches to evaluate after each epoch; without them the columns hold NaN.
+        To evaluate after each epoch; without them the columns hold NaN.
     epochs : int
-        Total number of epochs, those of earlier runs included.
+        In all, those of earlier runs included.
     seed : int
-        Seed of what is random inside the network, such as dropout.
+        Of what is random inside the network, such as dropout.
     checkpoint_dir : str or Path, optional
-            Folder of ``checkpoint.npz``, replaced atomically after each epoch; a run that finds one
-        there goes on from it. With None nothing is written.
-        progress : bool, optional
+        Of ``checkpoint.npz``, replaced after each epoch; a run that finds one goes on from it.
+    progress : bool, optional
         True draws a bar, False prints a line an epoch; None finds out if a person is watching.
 
     Returns
@@ -78,14 +75,14 @@ def fit(
     Raises
     ------
     TrainingError
-        If the loss is not a finite number (naming epoch and batch; the last checkpoint stays),
-        if a checkpoint cannot be written, or if the one found is damaged or of another run.
+        If the loss is not finite (the last checkpoint stays), if a checkpoint cannot be written,
+        or if the one found is damaged or of another run.
     """
     set_determinism(seed)
     trainer.restart()
     run = trainer.describe() | {"seed": seed}
     path = Path(checkpoint_dir) / "checkpoint.npz" if checkpoint_dir is not None else None
-    history = _resumed(path, run, trainer.variables, epochs) if path else []
+    history = _resumed(path, run, trainer.variables, epochs) if path and path.exists() else []
     progress = _is_watched() if progress is None else progress
     for epoch in range(len(history) + 1, epochs + 1):
         started = time.perf_counter()
@@ -104,7 +101,7 @@ def fit(
 class Network(Protocol):
     """One of the paper's networks as a profile sets it up: how it is built, what it reads."""
 
-    name: str
+    name: str  # of its runs
     code: tuple[str, ...]  # the modules that it and its input are made of
     jit_compile: bool
     settings: Lstm | Fft
@@ -120,41 +117,24 @@ class Network(Protocol):
 
 
 class Trained(NamedTuple):
-    """A network that was trained once a seed.
+    """A network that was trained once a seed."""
 
-    Attributes
-    ----------
-    history : pandas.DataFrame
-        A row an epoch and seed, as `fit` gives them, with a column ``seed``.
-    scores : dict
-        Seed to scores of the testing clips, float32, (n_testing_clips, 11).
-    facts : dict
-        ``n_parameters``, and ``memory_peak_mib`` of the process that trained.
-    """
-
-    history: pd.DataFrame
-    scores: dict[int, np.ndarray]
-    facts: dict[str, Any]
+    history: pd.DataFrame  # of `fit`, with a column ``seed``
+    scores: dict[int, np.ndarray]  # seed to scores of the testing clips, float32, (n_clips, 11)
+    facts: dict[str, Any]  # ``n_parameters``, and ``memory_peak_mib`` of the process that trained
 
 
 def train_seeds(network: Network, parts: Splits) -> Trained:
-    """Train a network once a seed on the fitting part and score the testing part.
+    """Train a network on the fitting part once a seed of its settings; score the testing part.
 
-    What was trained before from the same clips, settings, code and seed is read back.
-
-    Parameters
-    ----------
-    network : Network
-        Its settings say on which seeds; each sets the initial weights and the clips' order.
-    parts : irmas_utils.data.corpus.Splits
-
-    Raises
-    ------
-    TrainingError
-        As `fit`.
+    A seed sets the initial weights and the clips' order. What was trained before from the same
+    clips, settings, code and seed is read back. Raises as `fit`.
     """
+    own = network.settings
     # One model takes each seed's weights in turn, so that it is compiled once and not again.
-    trainer = functools.cache(lambda: _trainer(network))
+    trainer = functools.cache(
+        lambda: Trainer(network.build(), own.loss, own.learning_rate, network.jit_compile)
+    )
     made_from = {
         "settings": network.describe(),
         "clips": {name: content(clips) for name, clips in parts._asdict().items()},
@@ -166,22 +146,18 @@ def train_seeds(network: Network, parts: Splits) -> Trained:
             made_from | {"seed": seed},
             lambda folder, seed=seed: _train_seed(trainer(), network, parts, seed, folder),
         )
-        for seed in network.settings.seeds
+        for seed in own.seeds
     }
-    histories = [pd.DataFrame(outcome.facts["history"]) for outcome in outcomes.values()]
-    first = next(iter(outcomes.values())).facts
+    histories = [
+        pd.DataFrame(outcome.facts["history"]).assign(seed=seed)
+        for seed, outcome in outcomes.items()
+    ]
+    facts = next(iter(outcomes.values())).facts
     return Trained(
-        pd.concat(
-            [h.assign(seed=s) for s, h in zip(outcomes, histories, strict=True)], ignore_index=True
-        ),
+        pd.concat(histories, ignore_index=True),
         {seed: outcome.arrays["testing"] for seed, outcome in outcomes.items()},
-        {key: first[key] for key in ("n_parameters", "memory_peak_mib")},
+        {key: facts[key] for key in ("n_parameters", "memory_peak_mib")},
     )
-
-
-def _trainer(network: Network) -> "Trainer":
-    own = network.settings
-    return Trainer(network.build(), own.loss, own.learning_rate, jit_compile=network.jit_compile)
 
 
 def _train_seed(
@@ -208,52 +184,22 @@ def _train_seed(
     return runs.Outcome({"testing": trainer.predict(network.batches(parts.testing))}, facts)
 
 
-def predict(model: keras.Model, batches: Batches, jit_compile: bool = False) -> np.ndarray:
-    """Score every clip of `batches`, in order.
-
-    Parameters
-    ----------
-    model : keras.Model
-    batches : iterable of (x, y)
-        The labels are not looked at.
-    jit_compile : bool
-        Compile with XLA, once for each shape of batch.
-
-    Returns
-    -------
-    float32 array, shape (n_clips, n_labels)
-    """
-    return _scores(model, _forward(model, jit_compile), batches)
-
-
-def _forward(model: keras.Model, jit_compile: bool = False) -> Callable:
-    return tf.function(
-        lambda x: model(x, training=False), jit_compile=jit_compile, reduce_retracing=True
-    )
-
-
-def _scores(model: keras.Model, forward: Callable, batches: Batches) -> np.ndarray:
-    scores = [forward(_tensors(x)).numpy() for x, _ in batches]
-    return np.concatenate(scores) if scores else np.zeros((0, *model.output_shape[1:]), np.float32)
-
-
 class Trainer:
     """A model, its loss and its optimizer, with the compiled steps over them.
 
     Parameters
     ----------
-    model : keras.Model
     loss : str
         ``"paper"`` or ``"binary"``; see `models.losses`.
     learning_rate : float or LearningRateSchedule
         Of Adam, whose other constants are Keras's defaults (the paper's, section 3.3.3, but for
         an epsilon of 1e-7).
     jit_compile : bool
-        Compile the whole training step with XLA. It pays where the optimizer's sweep over the
-        weights dominates (`models.fft`, batch 4).
+        Compile the training step with XLA. It pays where the optimizer's sweep over the weights
+        dominates (`models.fft`, batch 4).
     ema : float, optional
-        Keep an exponential moving average of the weights with this momentum a step, and leave it
-        in the model at the end; validation sees the moving weights themselves.
+        Momentum a step of an exponential moving average of the weights, which is left in the
+        model at the end; validation sees the moving weights themselves.
     """
 
     def __init__(
@@ -261,19 +207,18 @@ class Trainer:
         model: keras.Model,
         loss: str,
         learning_rate: float | keras.optimizers.schedules.LearningRateSchedule,
-        *,
         jit_compile: bool = False,
         ema: float | None = None,
     ) -> None:
         self.model, self.view, self.ema = model, logits_view(model), ema
-        self.loss_name, self.loss = loss, losses.get(loss)
+        self.loss_name, self.loss = loss, losses.LOSSES[loss]
         average = {"use_ema": True, "ema_momentum": ema} if ema else {}
         self.optimizer = FusedAdam(learning_rate, **average)
         self.optimizer.build(model.trainable_variables)
         compiled = {"jit_compile": jit_compile, "reduce_retracing": True}
         self._step = tf.function(self._train_batch, **compiled)
-        self._score = tf.function(self._evaluate_batch, **compiled)
-        self._forward = _forward(model)
+        self._score = tf.function(lambda x, y: self._outcome(x, y, training=False), **compiled)
+        self._forward = tf.function(lambda x: model(x, training=False), reduce_retracing=True)
 
     def restart(self) -> None:
         """Forget what the optimizer has gathered; the model's weights stay as they are."""
@@ -283,8 +228,8 @@ class Trainer:
                 variable.assign(tf.zeros_like(variable.value))
 
     def predict(self, batches: Batches) -> np.ndarray:
-        """Do what `predict` does, with a compiled pass that is kept."""
-        return _scores(self.model, self._forward, batches)
+        """Score every clip of `batches` of (x, y), in order: float32, (n_clips, n_labels)."""
+        return np.concatenate([self._forward(_tensors(x)).numpy() for x, _ in batches])
 
     @property
     def variables(self) -> list[keras.Variable]:
@@ -310,11 +255,10 @@ class Trainer:
 
     def _outcome(self, x, y, training):
         logits = self.view(x, training=training)
-        each = self.loss(y, logits)
-        # Of the sigmoids and not of the logits, for Keras sees no more: where two of them round
-        # to 1 it takes the first.
+        # Of the sigmoids, for Keras sees no more: where two of them round to 1 it takes the first.
         hits = tf.argmax(tf.sigmoid(logits), axis=-1) == tf.argmax(y, axis=-1)
-        return tf.reduce_sum(each), tf.reduce_sum(tf.cast(hits, tf.float32))
+        total = tf.reduce_sum(self.loss(y, logits))
+        return total, tf.reduce_sum(tf.cast(hits, tf.float32))
 
     def _train_batch(self, x, y):
         with tf.GradientTape() as tape:
@@ -324,44 +268,41 @@ class Trainer:
         self.optimizer.apply(tape.gradient(mean, weights), weights)
         return total, hits
 
-    def _evaluate_batch(self, x, y):
-        return self._outcome(x, y, training=False)
-
     def train(self, batches: Batches, epoch: int, epochs: int, progress: bool) -> dict[str, float]:
         """Train one epoch and return its mean loss and accuracy."""
         bar = tqdm(batches, f"epoch {epoch}/{epochs}", unit="batch", disable=not progress)
         sums = np.zeros(3)  # float64, in the order of the batches: repeatable
         for number, (x, y) in enumerate(bar, start=1):
-            sums += self._checked(self._step(_tensors(x), _tensors(y)), len(y), epoch, number)
+            total, hits = map(float, self._step(_tensors(x), _tensors(y)))
+            _check_loss(total / len(y), epoch, number)
+            sums += total, hits, len(y)
             bar.set_postfix_str(f"loss {sums[0] / sums[2]:.4f}", refresh=False)
         return dict(zip(("loss", "accuracy"), _means(sums), strict=True))
-
-    @staticmethod
-    def _checked(outcome, n_clips: int, epoch: int, batch: int) -> np.ndarray:
-        total, hits = (float(value) for value in outcome)
-        if not math.isfinite(total):
-            raise TrainingError(
-                f"epoch {epoch}, batch {batch}",
-                found=f"a loss of {total / n_clips}",
-                expected="a finite number",
-                remedy="Lower the learning rate or look for bad values in this batch. The last "
-                f"checkpoint, if any, is of epoch {epoch - 1}.",
-            )
-        return np.array([total, hits, n_clips])
 
     def evaluate(self, batches: Batches | None) -> dict[str, float]:
         """Mean loss and accuracy over `batches`, without training."""
         sums = np.zeros(3)
         for x, y in batches or ():
-            total, hits = self._score(_tensors(x), _tensors(y))
-            sums += float(total), float(hits), len(y)
+            total, hits = map(float, self._score(_tensors(x), _tensors(y)))
+            sums += total, hits, len(y)
         return dict(zip(("val_loss", "val_accuracy"), _means(sums), strict=True))
+
+
+def _check_loss(loss: float, epoch: int, batch: int) -> None:
+    if not math.isfinite(loss):
+        raise TrainingError(
+            f"epoch {epoch}, batch {batch}",
+            found=f"a loss of {loss}",
+            expected="a finite number",
+            remedy="Lower the learning rate or look for bad values in this batch. The last "
+            f"checkpoint, if any, is of epoch {epoch - 1}.",
+        )
 
 
 def _tensors(x: Any) -> Any:
     """Convert arrays, so that a compiled step does not take each for a new constant."""
     if isinstance(x, (tuple, list)):
-        return tuple(tf.convert_to_tensor(part) for part in x)
+        return tuple(map(tf.convert_to_tensor, x))
     return tf.convert_to_tensor(x)
 
 
@@ -370,8 +311,6 @@ def _means(sums: np.ndarray) -> tuple[float, float]:
 
 
 def _resumed(path: Path, run, variables, epochs: int) -> list[dict[str, float]]:
-    if not path.exists():
-        return []
     history = checkpoints.load(path, run, variables)
     if len(history) > epochs:
         raise TrainingError(

@@ -4,7 +4,6 @@ from numpy.testing import assert_allclose
 
 from irmas_utils.models import losses
 from irmas_utils.project.backend import keras, set_determinism, tf
-from irmas_utils.project.errors import SettingsError
 
 
 @pytest.fixture(scope="module")
@@ -91,8 +90,3 @@ def test_several_labels_give_the_gradient_of_the_sum(jit_compile):
         return tf.gradients(tf.reduce_sum(losses.paper(y, logits)), logits)[0]
 
     assert_allclose(gradient(logits), 2 * tf.nn.softmax(logits) - y, atol=1e-6)
-
-
-def test_unknown_loss_names_the_choices():
-    with pytest.raises(SettingsError, match="one of paper, binary"):
-        losses.get("hinge")

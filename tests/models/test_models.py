@@ -32,13 +32,13 @@ def test_layers_follow_the_papers_list():
     assert [model.get_layer("lstm").units, *widths] == [22, 2048, 32, 1024, 11]
 
 
-def test_leaky_slope_is_a_setting():
-    model = fft.build(n_features=2, dense=(1,), leaky_slope=0.25)
+def test_leaky_slope_is_the_papers():
+    model = fft.build(n_features=2, dense=(1,))
     hidden = keras.Model(model.input, model.get_layer("leaky_relu_1").output)
     linear = keras.Model(model.input, model.get_layer("dense_1").output)
     x = np.array([[1.0, 2.0], [-1.0, -2.0]], np.float32)
     z = linear(x).numpy()
-    assert_allclose(hidden(x), np.where(z > 0, z, 0.25 * z), rtol=1e-6)
+    assert_allclose(hidden(x), np.where(z > 0, z, 0.01 * z), rtol=1e-6)
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
-from tiny_training import build, epoch_batches, fit, validation
+from tiny_training import build, epoch_batches, fit, predict, validation
 
 from irmas_utils.models import checkpoints, lstm, training
 from irmas_utils.models.layers import hidden, scores
@@ -26,7 +26,7 @@ def metrics(history):
 def undisturbed():
     model = build()
     history = fit(model, 5)
-    return metrics(history), training.predict(model, validation)
+    return metrics(history), predict(model, validation)
 
 
 def test_history_has_a_row_an_epoch_and_the_network_learns(undisturbed):
@@ -42,7 +42,7 @@ def test_history_has_a_row_an_epoch_and_the_network_learns(undisturbed):
 def test_two_runs_give_the_same_bits(undisturbed):
     model = build()
     assert_array_equal(metrics(fit(model, 5)), undisturbed[0])
-    assert_array_equal(training.predict(model, validation), undisturbed[1])
+    assert_array_equal(predict(model, validation), undisturbed[1])
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_an_epoch_is_what_model_fit_does(loss, keras_loss, jit_compile):
     def network():
         set_determinism(1)
         inputs = keras.Input((20,))
-        return keras.Model(inputs, scores(hidden(inputs, [16], 0.01)))
+        return keras.Model(inputs, scores(hidden(inputs, [16])))
 
     ours, theirs = network(), network()
     history = fit(ours, 1, loss=loss, jit_compile=jit_compile)
@@ -83,7 +83,7 @@ def test_loss_curve_of_the_lstm_is_that_of_kerass_own_loop():
     y = np.eye(11, dtype=np.float32)[rng.integers(11, size=(40, 2))]
     ours = lstm.build(dense=(32, 8, 16))
     waveform = keras.Input((None, 1))
-    layers = hidden(keras.layers.LSTM(22)(waveform), (32, 8, 16), 0.01)
+    layers = hidden(keras.layers.LSTM(22)(waveform), (32, 8, 16))
     theirs = keras.Model(waveform, scores(layers))
     theirs.set_weights(ours.get_weights())
     theirs.compile(keras.optimizers.Adam(1e-2), "categorical_crossentropy", jit_compile=False)
@@ -106,7 +106,7 @@ def test_resumed_run_ends_with_the_same_bits(tmp_path, undisturbed):
     model = build()
     history = fit(model, 5, checkpoint_dir=tmp_path)
     assert_array_equal(metrics(history), undisturbed[0])
-    assert_array_equal(training.predict(model, validation), undisturbed[1])
+    assert_array_equal(predict(model, validation), undisturbed[1])
 
 
 def test_finished_run_is_read_back_without_training(tmp_path, undisturbed):
@@ -115,7 +115,7 @@ def test_finished_run_is_read_back_without_training(tmp_path, undisturbed):
     trainer = training.Trainer(model, "paper", 1e-2)
     history = training.fit(trainer, None, validation, epochs=5, seed=3, checkpoint_dir=tmp_path)
     assert_array_equal(metrics(history), undisturbed[0])
-    assert_array_equal(training.predict(model, validation), undisturbed[1])
+    assert_array_equal(predict(model, validation), undisturbed[1])
     with pytest.raises(TrainingError, match="5 epochs; expected at most the 4"):
         fit(build(), 4, checkpoint_dir=tmp_path)
 
@@ -163,7 +163,7 @@ def test_sigkilled_run_continues_to_the_same_bits(tmp_path, undisturbed):
             assert len(json.loads(str(kept["meta"]))["history"]) == 2
         model = build()
         assert_array_equal(metrics(fit(model, 5, checkpoint_dir=folder)), undisturbed[0])
-        assert_array_equal(training.predict(model, validation), undisturbed[1])
+        assert_array_equal(predict(model, validation), undisturbed[1])
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_checkpoint_of_another_run_is_refused(tmp_path, option):
 def test_checkpoint_of_another_network_is_refused(tmp_path):
     fit(build(), 1, checkpoint_dir=tmp_path)
     inputs = keras.Input((20,))
-    other = keras.Model(inputs, scores(hidden(inputs, [17], 0.01)))
+    other = keras.Model(inputs, scores(hidden(inputs, [17])))
     with pytest.raises(TrainingError, match="checkpoint of variables"):
         fit(other, 2, checkpoint_dir=tmp_path)
 
@@ -273,11 +273,10 @@ def test_a_watched_run_draws_a_bar_and_prints_nothing(capfd):
     assert "epoch 1/1: 100%" in err
 
 
-def test_predict_keeps_the_order_and_takes_no_batches():
+def test_predict_keeps_the_order():
     model = build()
     expected = model(np.concatenate([xb for xb, _ in validation])).numpy()
-    np.testing.assert_allclose(training.predict(model, validation), expected, rtol=1e-5)
-    assert training.predict(model, []).shape == (0, 11)
+    np.testing.assert_allclose(predict(model, validation), expected, rtol=1e-5)
 
 
 def test_a_trainer_used_again_gives_the_bits_of_a_new_one(undisturbed):

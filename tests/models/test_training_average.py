@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
-from tiny_training import build, fit, validation
+from tiny_training import build, fit, predict, validation
 
-from irmas_utils.models import training
 from irmas_utils.project.errors import TrainingError
 
 
@@ -30,8 +29,8 @@ def test_average_of_a_resumed_run_has_the_same_bits(tmp_path, averaged):
     for _ in range(2):  # the second time the run is finished and only read back
         model = build()
         fit(model, 4, ema=0.9, checkpoint_dir=tmp_path)
-        expected = training.predict(averaged[1], validation)
-        assert_array_equal(training.predict(model, validation), expected)
+        expected = predict(averaged[1], validation)
+        assert_array_equal(predict(model, validation), expected)
 
 
 def test_average_is_part_of_the_run(tmp_path):
