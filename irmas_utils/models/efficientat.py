@@ -81,12 +81,8 @@ def mn04(
         Factor on all channel counts; 0.4 is ``mn04``.
     level : float, optional
         RMS that each input is brought to first (`Level`); None leaves it as it is, as published.
-    dropout : float
-        Before the last layer, while training.
-    mask_bands, mask_frames : int
-        Widest `SpecAugment` masks, while training.
-    filter_db : float
-        Strength of `RandomFilter`, while training, in decibels.
+    dropout, mask_bands, mask_frames, filter_db
+        While training: before the last layer, of `SpecAugment`, of `RandomFilter` in decibels.
 
     Returns
     -------
@@ -119,8 +115,7 @@ def pretrained(path: str | Path, n_labels: int = N_AUDIOSET, **options) -> keras
     path : str or Path
         The original file, ``mn04_as_mAP_432.pt`` (see `data.fetch`).
     n_labels : int
-        527 for the whole published network; 11 for the outputs of our instruments alone, in
-        their order, which is where fine-tuning starts.
+        527 for the published network; 11 for the outputs of our instruments alone.
 
     Raises
     ------

@@ -37,14 +37,8 @@ def build(
 class Network:
     """The network as a profile sets it up, and what it reads; see `models.training.Network`.
 
-    Parameters
-    ----------
-    load : callable, optional
-        ``load(path) -> (n_features,)`` in place of the magnitudes of the mono mix-down.
-    reads : mapping, optional
-        What `load` depends on, as JSON.
-    code : tuple of str
-        The modules that `load` is made of.
+    In place of the magnitudes of the mono mix-down it may `load` another (n_features,) of a path;
+    then `reads` says, as JSON, what `load` depends on, and `code` of which modules it is made.
     """
 
     jit_compile = True

@@ -61,14 +61,10 @@ class Level(Configured):
 
 
 def _power_spectrum(x: tf.Tensor, window: np.ndarray, hop: int, n_fft: int) -> tf.Tensor:
-    """Centred frames, reflected at the ends: (batch, time) to (batch, n_frames, n_fft // 2 + 1).
-
-    Only the power is wanted, so a window shorter than `n_fft` may be zero-padded at its end.
-    """
+    """Centred frames, reflected at the ends: (batch, time) to (batch, n_frames, n_fft // 2 + 1)."""
     half = len(window) // 2
     x = tf.pad(x, [[0, 0], [half, half]], mode="REFLECT")
-    # The frames of a transform as long as n_fft stop where *it* would no longer fit, which a
-    # centred window of the same centres does too, with half its length as padding.
+    # Only the power is wanted, so a window shorter than n_fft may be zero-padded at its end.
     frames = tf.signal.frame(x, len(window), hop) * window
     spectrum = tf.signal.rfft(frames, [n_fft])
     return tf.square(tf.math.real(spectrum)) + tf.square(tf.math.imag(spectrum))
@@ -142,8 +138,7 @@ class SpecAugment(Configured):
     Parameters
     ----------
     n_bands, n_frames : int
-        The widest mask, in mel bands and in frames; widths and places are uniform, a clip of the
-        batch at a time. 0 switches a mask off.
+        The widest mask; widths and places are uniform, for each clip. 0 switches a mask off.
 
     References
     ----------
@@ -180,8 +175,6 @@ class SpecAugment(Configured):
 @_registered
 class RandomFilter(Configured):
     """While training, add a random smooth curve over frequency to a logarithmic spectrogram.
-
-    A filter changes the timbre as another microphone, room or mastering would, and not the pitch.
 
     Parameters
     ----------

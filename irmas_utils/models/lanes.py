@@ -24,7 +24,7 @@ LANES = 8
 """Numbers in a vector: a register of AVX, half of one of AVX-512, two of Neon."""
 
 inner = numba.njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
-"""Compile a function that only compiled functions call."""
+"""For what only compiled functions call."""
 
 
 def compiled(function):

@@ -12,11 +12,7 @@ from irmas_utils.project.backend import keras, tf
 from irmas_utils.project.vocabulary import INSTRUMENTS
 
 LEAKY_SLOPE = 0.01
-"""Slope of leaky ReLU below zero: the paper's "usually around 0.01" (section 3.3.4).
-
-Keras's own layer has 0.3 when nothing is said, but the formula printed in the paper with its
-constant is the better evidence of what the authors meant.
-"""
+"""Slope of leaky ReLU: the paper's "usually around 0.01" (section 3.3.4), not Keras's 0.3."""
 
 
 def hidden(x: keras.KerasTensor, widths: Sequence[int], layer=keras.layers.Dense):
@@ -74,8 +70,7 @@ def _product(x: tf.Tensor, kernel: tf.Tensor):
 class FusedBatchNormalization(keras.layers.BatchNormalization):
     """`keras.layers.BatchNormalization` over images, (batch, height, width, channels), in one go.
 
-    Keras 3 writes the layer out in elementary operations, and its gradient takes longer than
-    that of the convolution before it. TensorFlow's fused kernel takes half the time on a CPU.
+    TensorFlow's fused kernel takes half the time of Keras's elementary operations on a CPU.
     As in PyTorch, the running variance is fed with the unbiased variance of the batch.
     """
 

@@ -6,10 +6,9 @@ and describes it as if each label were judged on its own. These are two differen
 ``paper``
     What Keras computed. Its sigmoid keeps the logits on its output tensor (``_keras_logits``) and
     ``categorical_crossentropy`` takes them from there, so the sigmoid has no part in training: the
-    loss is the softmax cross-entropy of the logits. Keras 3.15 with TensorFlow still does this, in
-    ``fit`` and in ``evaluate``; a score array without the attribute is divided by its sum instead.
-    The loss does not change when a constant is added to all logits of a clip, so where a sigmoid
-    of 0.5 cuts is arbitrary.
+    loss is the softmax cross-entropy of the logits, in Keras 3.15 with TensorFlow still. It does
+    not change when a constant is added to all logits of a clip, so where a sigmoid of 0.5 cuts is
+    arbitrary.
 ``binary``
     Binary cross-entropy, averaged over labels: the loss that the paper's text describes.
 

@@ -22,8 +22,7 @@ SAMPLE_RATE = 44_100
 """Of IRMAS [Hz]."""
 
 MEL_CENTRE, MEL_SPREAD = -4.0, 4.0
-"""Of the log-mel energies of music at usual levels, roughly: it brings them to order 1, where the
-LSTM's gates are not saturated from the start."""
+"""Of the log-mel energies of music, roughly: at order 1 the LSTM's gates are not saturated."""
 
 
 def build(
@@ -38,8 +37,6 @@ def build(
 
     Parameters
     ----------
-    units : int
-        Size of the LSTM's state.
     dense : sequence of int
         Width of each hidden layer after the LSTM.
     frame_size : int
@@ -47,7 +44,7 @@ def build(
     n_mels : int, optional
         Read each frame as that many log-mel energies instead of as samples.
     input_scale : float
-        Factor on the samples before anything else.
+        Factor on the samples.
     sample_rate : int
         In hertz; only the mel bands need it.
 
