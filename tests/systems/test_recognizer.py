@@ -113,7 +113,7 @@ def test_missing_files_are_named(path, suffix):
         ({"thresholds": [None] * 11}, "thresholds"),
         ({"sample_rate": 0}, "sample_rate"),
         ({"hop": 1.5}, "hop"),
-        ({"hop": 8001}, "hop"),
+        ({"hop": 16001}, "hop"),
         ({"aggregation": "vote"}, "aggregation"),
         ({"aggregation": []}, "aggregation"),
         ({"provenance": None}, "provenance"),
