@@ -205,6 +205,7 @@ def run(
     folder: Path,
 ) -> Outcome:
     """Build and train a network's module, or fit what has no plan, and score it; see `scored`."""
+    print(f"{module.__name__.rpartition('.')[2]}, seed {seed}", flush=True)
     if plan is None:
         started = time.perf_counter()
         trained = module.fit(data.parts.fitting, weights, **options)
