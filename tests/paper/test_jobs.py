@@ -31,7 +31,7 @@ def test_every_notebook_is_a_job_and_needs_jobs_that_there_are():
         ({"fft": {"epochs": 3}}, {"02_data_preparation", "04_fft_model"}),
         ({"lstm": {"batch_size": 8}}, {"03_lstm_model"}),  # the studies have their own
         (
-            {"lstm": {"input_scale": 2.0}},
+            {"lstm": {"pad_training": False}},
             {"03_lstm_model", "05_lstm_hyperparameters", "10_discussion"}
             | {name for name in STUDIES if name.startswith("lstm")},
         ),
