@@ -107,12 +107,8 @@ def machine(data: Fold, seed: int, *, experiment: int):
     """Train one of the five systems of Bosch et al."""
     streams = ("mono",) if experiment == 1 else TRAINING_STREAMS
     labels = label_matrix(data.held_out_mixtures["labels"])
-    models = experiments.fit_models(
-        extract(data.fitting["path"], streams),
-        data.fitting["labels"].str[0],
-        data.fitting["recording"],
-        seed=seed,
-    )
+    heard = extract(data.fitting["path"], streams)
+    models = experiments.fit_models(heard, data.fitting, seed=seed)
 
     def hear(clips: pd.DataFrame) -> experiments.Heard:
         return experiments.hear(models, extract(clips["path"], streams))

@@ -17,8 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from irmas_utils.audio import io as audio
-from irmas_utils.audio import windows
+from irmas_utils.audio import io, windows
 from irmas_utils.data import fetch
 from irmas_utils.models import efficientat
 from irmas_utils.project import paths
@@ -33,29 +32,15 @@ UNTRAINED_THRESHOLD = 0.014
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a model says of a file.
-
-    Attributes
-    ----------
-    path : Path
-    recognizer : Recognizer
-        The model.
-    sample_rate, channels : int
-        Of the file.
-    duration : float
-        In seconds.
-    starts : numpy.ndarray, (n_windows,)
-        In seconds.
-    window_scores : numpy.ndarray, (n_windows, n_labels)
-    """
+    """What a model says of a file: of each window, and as a whole."""
 
     path: Path
     recognizer: Recognizer
     sample_rate: int
     channels: int
-    duration: float
-    starts: np.ndarray
-    window_scores: np.ndarray
+    duration: float  # [s]
+    starts: np.ndarray  # [s], (n_windows,)
+    window_scores: np.ndarray  # (n_windows, n_labels)
 
     @cached_property
     def scores(self) -> np.ndarray:
@@ -86,23 +71,18 @@ def predict(path: str | Path, recognizer: Recognizer) -> Prediction:
     AudioError
         If the file is missing, unreadable or empty, or holds NaN or infinity.
     """
-    with audio.opened(path) as file:
-        blocks = audio.stream(file, recognizer.sample_rate)
+    with io.opened(path) as file:
+        blocks = io.stream(file, recognizer.sample_rate)
         starts, window_scores = recognizer.score_windows(blocks)
         about = file.samplerate, file.channels, file.tell() / file.samplerate
     return Prediction(Path(path), recognizer, *about, starts, window_scores)
 
 
 def default_recognizer() -> Recognizer:
-    """Return the best model at hand.
+    """Return the best model at hand. Raises ModelError if it is damaged, or there is none.
 
     The newest under ``results/*/models/``, those trained on IRMAS before those trained on the
     sample corpus; without any, the untrained network with its own classes for our instruments.
-
-    Raises
-    ------
-    ModelError
-        If there is neither, or the model found is damaged.
     """
     found = sorted(paths.results_root().glob("*/models/*.keras"), key=_preference)
     return Recognizer.load(found[-1]) if found else untrained()
@@ -140,10 +120,7 @@ def untrained() -> Recognizer:
 def label_table(prediction: Prediction) -> pd.DataFrame:
     """Return a row an instrument, the most probable first: what is said of the whole file.
 
-    Returns
-    -------
-    pandas.DataFrame
-        Columns instrument, probability, threshold and named (whether it is above it).
+    Columns instrument, probability, threshold and named (whether the one is above the other).
     """
     table = pd.DataFrame(
         {

@@ -12,7 +12,7 @@ References
 
 import itertools
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -30,7 +30,7 @@ from irmas_utils.project.vocabulary import IRMAS
 
 FORMAT = "irmas-notebooks model"
 VERSION = 1
-_USED = ("sample_rate", "window", "hop", "aggregation", "provenance")
+_USED = ("sample_rate", "window", "hop", "aggregation", "provenance", "labels", "thresholds")
 _BATCH = 16  # windows at a time: more does not go faster, and memory stays small
 
 _TEMPLATE = """\
@@ -75,10 +75,8 @@ class Recognizer:
     ----------
     model : keras.Model
         Maps mono samples, (batch, window), to scores, (batch, n_labels).
-    sample_rate : int
-        In hertz.
-    window, hop : int
-        Length of a window and from one to the next, in samples.
+    sample_rate, window, hop : int
+        In hertz; length of a window and from one to the next, in samples.
     thresholds : tuple of float
         For each label; it is named where its score is larger.
     aggregation : str
@@ -87,7 +85,6 @@ class Recognizer:
         Plain JSON: where the model came from. Keys that the model card explains: ``name``,
         ``data``, ``notebook``, ``settings``, ``metrics``, ``licence``, ``notes``.
     labels : tuple of str
-        What the scores are of, in their order.
     """
 
     model: keras.Model
@@ -100,18 +97,9 @@ class Recognizer:
     labels: tuple[str, ...] = IRMAS.codes
 
     def score_windows(self, blocks: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Score every window of a clip.
+        """Score every window of a clip that comes in blocks, mono, at `sample_rate`.
 
-        Parameters
-        ----------
-        blocks : iterable of numpy.ndarray, each (n_samples,)
-            Consecutive pieces of the clip, mono, at `sample_rate`.
-
-        Returns
-        -------
-        starts : numpy.ndarray, (n_windows,)
-            In seconds.
-        scores : numpy.ndarray, float32, (n_windows, n_labels)
+        Returns the windows' starts in seconds and their scores, float32, (n_windows, n_labels).
         """
         cut = windows.stream(blocks, self.window, self.hop)
         starts, scores = [], [np.zeros((0, len(self.labels)), np.float32)]
@@ -146,13 +134,8 @@ class Recognizer:
             self.model.save(temporary)
         file = {"model": path.name, "sha256": files.sha256(path), "keras": keras.__version__}
         used = {name: getattr(self, name) for name in _USED}
-        lists = {
-            "labels": list(self.labels),
-            "thresholds": [float(value) for value in self.thresholds],
-        }
-        files.write_json(
-            path.with_suffix(".json"), {"format": FORMAT, "version": VERSION} | file | used | lists
-        )
+        description = {"format": FORMAT, "version": VERSION} | file | used
+        files.write_json(path.with_suffix(".json"), description)
         return path
 
     @classmethod
@@ -170,11 +153,11 @@ class Recognizer:
         if (found := files.sha256(path)) != description["sha256"]:
             raise _unusable(path, f"SHA-256 {found}", f"{description['sha256']}, as in the JSON")
         model = _network(path, f"one of Keras {description['keras']}")
-        labels, thresholds = tuple(description["labels"]), tuple(description["thresholds"])
-        if model.output_shape[-1:] != (len(labels),):
-            raise _unusable(path, f"outputs {model.output_shape}", f"{len(labels)} scores")
         used = {name: description[name] for name in _USED}
-        return cls(model, thresholds=thresholds, labels=labels, **used)
+        used |= {name: tuple(used[name]) for name in ("labels", "thresholds")}
+        if model.output_shape[-1:] != (n_labels := len(used["labels"]),):
+            raise _unusable(path, f"outputs {model.output_shape}", f"{n_labels} scores")
+        return cls(model, **used)
 
 
 def _network(path: Path, expected: str) -> keras.Model:
@@ -193,38 +176,39 @@ def describe(path: str | Path) -> dict[str, Any]:
             raise _unusable(part, "no such file", "a .keras file and a .json file of one name")
     try:
         description = json.loads(file.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except ValueError as error:
         found = f"text that is not JSON ({error})"
         raise _unusable(file, found, "a model's description") from error
     if not isinstance(description, dict) or description.get("format") != FORMAT:
         raise _unusable(file, "another kind of JSON", f'"format": "{FORMAT}"')
     if description.get("version") != VERSION:
         raise _unusable(file, f"version {description.get('version')!r}", f"version {VERSION}")
-    for key, problem in _problems(description):
-        raise _unusable(file, f"{key} = {description.get(key)!r}"[:300], problem)
+    for key, right, expected in _checks(description):
+        if not right:
+            raise _unusable(file, f"{key} = {description.get(key)!r}"[:300], expected)
     return description
 
 
-def _problems(description: dict[str, Any]) -> Iterable[tuple[str, str]]:
-    """Yield the keys whose values cannot be right, each with what would be."""
+def _checks(description: dict[str, Any]) -> Iterator[tuple[str, bool, str]]:
+    """Yield keys, whether their values can be right, and what would be."""
+    value = description.get
     for key in ("sha256", "keras", "model"):
-        if not isinstance(description.get(key), str):
-            yield key, "a text"
-    sizes = [description.get(key) for key in ("sample_rate", "window", "hop")]
-    if not all(type(size) is int and size > 0 for size in sizes) or sizes[2] > sizes[1]:
-        yield "window", "positive integers sample_rate, window and hop, hop at most window"
-    labels = description.get("labels")
-    texts = isinstance(labels, list) and all(isinstance(label, str) for label in labels)
-    if not texts or not labels or len(set(labels)) < len(labels):
-        yield "labels", "a list of texts, each another"
-    if description.get("aggregation") not in list(windows.AGGREGATIONS):
-        yield "aggregation", f"one of {', '.join(windows.AGGREGATIONS)}"
-    if not isinstance(description.get("provenance"), dict):
-        yield "provenance", "a mapping"
-    thresholds = description.get("thresholds")
-    numbers = isinstance(thresholds, list) and all(type(v) in (int, float) for v in thresholds)
-    if not numbers or len(thresholds) != len(labels):
-        yield "thresholds", "a number for each label"
+        yield key, isinstance(value(key), str), "a text"
+    _, window, hop = sizes = [value(key) for key in ("sample_rate", "window", "hop")]
+    right = all(type(size) is int and size > 0 for size in sizes) and hop <= window
+    yield "window", right, "positive integers sample_rate, window and hop, hop at most window"
+    labels, thresholds = (_list(value(key)) for key in ("labels", "thresholds"))
+    right = all(isinstance(x, str) for x in labels) and 0 < len(labels) == len(set(labels))
+    yield "labels", right, "a list of texts, each another"
+    named = ", ".join(windows.AGGREGATIONS)
+    yield "aggregation", value("aggregation") in [*windows.AGGREGATIONS], f"one of {named}"
+    yield "provenance", isinstance(value("provenance"), dict), "a mapping"
+    right = all(type(x) in (int, float) for x in thresholds) and len(thresholds) == len(labels)
+    yield "thresholds", right, "a number for each label"
+
+
+def _list(value: Any) -> list:
+    return value if isinstance(value, list) else []
 
 
 def _unusable(where: Path, found: str, expected: str) -> ModelError:
@@ -237,10 +221,7 @@ def _unusable(where: Path, found: str, expected: str) -> ModelError:
 
 
 def card(path: str | Path) -> str:
-    """Return a saved model's card (reference 1), in Markdown: what it is, and what it is not for.
-
-    Every number is read from the model's own description. Raises as `describe`.
-    """
+    """Write a saved model's card (reference 1), in Markdown. Raises as `describe`."""
     description = describe(path)
     provenance, rate = description["provenance"], description["sample_rate"]
     names = [IRMAS.name(label) for label in description["labels"]]
@@ -251,7 +232,7 @@ def card(path: str | Path) -> str:
         instruments=", ".join(names),
         facts=_table(_facts(description)),
         training=_headed({f"`{k}`": f"`{v}`" for k, v in provenance.get("settings", {}).items()}),
-        scores=_scores(provenance),
+        scores=_headed({k: _score(v) for k, v in provenance.get("metrics", {}).items()}),
         window=description["window"] / rate,
         hop=description["hop"] / rate,
         aggregation=description["aggregation"],
@@ -271,11 +252,6 @@ def _facts(description: Mapping[str, Any]) -> dict[str, Any]:
     keys = ("data", "notebook", "parameters", "start", "trained", "seed", "duration")
     facts |= {key: provenance[key] for key in keys if key in provenance}
     return facts | {"Keras": description["keras"]}
-
-
-def _scores(provenance: Mapping[str, Any]) -> str:
-    """Write a table of named scores, each a number or a value with its interval."""
-    return _headed({name: _score(value) for name, value in provenance.get("metrics", {}).items()})
 
 
 def _score(value: Any) -> str:

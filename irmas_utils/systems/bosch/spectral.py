@@ -47,10 +47,9 @@ def separate(samples: np.ndarray, rate: int) -> dict[str, np.ndarray]:
 
 
 def masks(spectrum: np.ndarray, rate: int) -> dict[str, np.ndarray]:
-    """Return each stem's share of every bin; what is left of one belongs to *other*.
+    """Return the shares, (n_frames, n_bins), of drums, bass and melody; their sum is at most one.
 
-    From a spectrum (n_channels, n_frames, n_bins) to masks (n_frames, n_bins) for drums, bass and
-    melody, in [0, 1], whose sum is at most one.
+    The spectrum is (n_channels, n_frames, n_bins); what is left of a bin belongs to *other*.
     """
     power = np.mean(spectrum.real**2 + spectrum.imag**2, axis=0)
     percussive = _percussive(np.sqrt(power), rate)

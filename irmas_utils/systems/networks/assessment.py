@@ -23,24 +23,13 @@ from irmas_utils.systems.networks.training import Trained
 
 
 class Judged(NamedTuple):
-    """Thresholds, chosen on mixtures, and how good scores are with them.
+    """Thresholds, chosen on mixtures, and `metrics.evaluate` of scores cut there."""
 
-    Attributes
-    ----------
-    threshold : float
-        One for all instruments, of the best micro F1 on the mixtures.
-    thresholds : numpy.ndarray, (11,)
-        One for each, of its own best F1 there.
-    on_mixtures, on_testing, per_label : dict
-        Evaluations (`metrics.evaluate`): on the mixtures and on the testing set with
-        `threshold`, and on the testing set with `thresholds`.
-    """
-
-    threshold: float
-    thresholds: np.ndarray
-    on_mixtures: dict[str, Any]
-    on_testing: dict[str, Any]
-    per_label: dict[str, Any]
+    threshold: float  # one for all instruments, of the best micro F1 on the mixtures
+    thresholds: np.ndarray  # (11,), each of an instrument's own best F1 there
+    on_mixtures: dict[str, Any]  # with `threshold`
+    on_testing: dict[str, Any]  # with `threshold`
+    per_label: dict[str, Any]  # on the testing set with `thresholds`
 
 
 class System(NamedTuple):

@@ -41,20 +41,15 @@ class Plan:
     Attributes
     ----------
     sample_rate : int
-        Of the network, in hertz.
+        In hertz.
     window, hop : float
         Length of a training clip and of a window, and from one window to the next, in seconds.
-    epochs, batch_size : int
-    learning_rate : float
+    learning_rate, warmup : float
         The largest; it rises over the first `warmup` of the steps and falls along a cosine.
-    warmup : float
-        Share of all steps.
     ema : float, optional
         Momentum of the average of the weights; None for the weights as they are.
-    recipe : Recipe
-        How clips are mixed.
-    balance : float
-        See `systems.networks.mixing.batches`.
+    recipe, balance
+        How clips are mixed; see `systems.networks.mixing`.
     aggregation : str
         See `audio.windows.aggregate`.
     """
@@ -96,30 +91,9 @@ def train(
 ) -> tuple[Recognizer, pd.DataFrame]:
     """Train `model`, from samples to scores, in place on clips mixed afresh every epoch.
 
-    Parameters
-    ----------
-    model : keras.Model
-    clips : pandas.DataFrame
-        Rows of the index.
-    plan : Plan
-    seed : int
-    validation : pandas.DataFrame, optional
-        Clips to watch, each alone.
-    checkpoint_dir, progress
-        As `models.training.fit`, which resumes an interrupted run.
-
-    Returns
-    -------
-    recognizer : Recognizer
-        With thresholds of 0.5.
-    history : pandas.DataFrame
-
-    Raises
-    ------
-    AudioError
-        If a clip cannot be read.
-    TrainingError
-        As `models.training.fit`.
+    Returns it as a recognizer, with thresholds of 0.5, and its history. Clips are rows of the
+    index; those of `validation` are watched, each alone. Raises AudioError if a clip cannot be
+    read; all else is as in `models.training.fit`, which resumes an interrupted run.
     """
     history = training.fit(
         training.Trainer(model, "binary", plan.schedule(len(clips)), ema=plan.ema),
@@ -170,10 +144,7 @@ def recognizer(model: keras.Model, plan: Plan) -> Recognizer:
 
 
 def joined(members: Sequence[Recognizer]) -> Recognizer:
-    """Return one recognizer of the mean logits of several that are used alike.
-
-    All it is not told here (rate, windows, thresholds) it takes from the first.
-    """
+    """Return one recognizer of the mean logits of several; all else it takes from the first."""
     waveform = keras.Input((None,), name="waveform")
     logits = [
         keras.Model(m.model.input, m.model.get_layer("logits").output, name=f"member_{n}")(waveform)
@@ -186,10 +157,7 @@ def joined(members: Sequence[Recognizer]) -> Recognizer:
 
 
 class Data(NamedTuple):
-    """What networks are trained, judged and scored on: the index's parts, and mixtures.
-
-    The mixtures are of validation recordings (`systems.mixtures`).
-    """
+    """The index's parts, and mixtures of validation recordings (`systems.mixtures`)."""
 
     parts: Splits
     mixed: pd.DataFrame
@@ -205,20 +173,18 @@ def run(
     folder: Path,
 ) -> Outcome:
     """Build and train a network's module, or fit what has no plan, and score it; see `scored`."""
+    fitting, validation, _ = data.parts
     if plan is None:
         started = time.perf_counter()
-        trained = module.fit(data.parts.fitting, weights, **options)
+        trained = module.fit(fitting, weights, **options)
         history = pd.DataFrame({"epoch": [1], "seconds": [time.perf_counter() - started]})
-        return scored(trained, history, data, folder)
-    set_determinism(seed)
-    trained, history = train(
-        module.build(seed, weights, **options),
-        data.parts.fitting,
-        plan,
-        seed=seed,
-        validation=data.parts.validation,
-        checkpoint_dir=folder / "unfinished",
-    )
+    else:
+        set_determinism(seed)
+        model = module.build(seed, weights, **options)
+        unfinished = folder / "unfinished"
+        trained, history = train(
+            model, fitting, plan, seed=seed, validation=validation, checkpoint_dir=unfinished
+        )
     return scored(trained, history, data, folder)
 
 
@@ -231,11 +197,8 @@ def run_joined(folders: Sequence[Path], data: Data, folder: Path) -> Outcome:
 def scored(trained: Recognizer, history: pd.DataFrame, data: Data, folder: Path) -> Outcome:
     """Save a recognizer as ``recognizer.keras`` in `folder` and score the data with it.
 
-    Returns
-    -------
-    Outcome
-        Arrays ``mixtures`` and ``testing``, (n_clips, 11). Facts: ``history``; ``n_parameters``;
-        ``clip_seconds``, to read and score a testing clip; ``memory_peak_mib`` of the process.
+    Arrays ``mixtures`` and ``testing``, (n_clips, 11). Facts: ``history``; ``n_parameters``;
+    ``clip_seconds``, to read and score a testing clip; ``memory_peak_mib`` of the process.
     """
     trained.save(folder / "recognizer")
     on_mixtures = trained.score_files(data.mixed["path"])

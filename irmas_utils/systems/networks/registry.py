@@ -24,24 +24,14 @@ FOLDER = "irmas_utils.systems.networks"
 
 
 class Entry(NamedTuple):
-    """A network.
-
-    Attributes
-    ----------
-    title : str
-        What tables call it.
-    module : str
-    pretrained : bool
-        Whether it needs the published weights; where there are none it is left out.
-    learns : bool
-        Whether it is fitted to our training set. What is not takes no part in the ensemble and is
-        not saved as the best.
-    """
+    """A network: what tables call it, and its file."""
 
     title: str
     module: str
     pretrained: bool = False
+    """Whether it needs the published weights; where there are none it is left out."""
     learns: bool = True
+    """Whether it is fitted to our training set; else it is neither joined nor saved as best."""
 
 
 NETWORKS = {
@@ -121,13 +111,7 @@ def _known(table: dict[str, Any], name: str, key: str) -> Any:
 
 
 def chosen(names: Sequence[str] | None, *, weights: bool) -> list[str]:
-    """Return which of `names`, or of all networks, can be trained: `weights` says if there are any.
-
-    Raises
-    ------
-    SettingsError
-        If there is no such network.
-    """
+    """Return which of `names`, or of all, can be trained, with or without the published weights."""
     entries = {name: network(name) for name in (NETWORKS if names is None else names)}
     return [name for name, entry in entries.items() if weights or not entry.pretrained]
 

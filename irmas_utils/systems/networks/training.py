@@ -37,10 +37,8 @@ class Trained(NamedTuple):
 
     Attributes
     ----------
-    whole : Outcome
-        Of all seeds' networks in one; see `systems.networks.fine_tuning.scored`.
-    by_seed : dict
-        Seed to the outcome of that seed's network alone.
+    whole, by_seed
+        Of all seeds' networks in one, and each seed's alone; see `fine_tuning.scored`.
     history : pandas.DataFrame
         A row an epoch and seed; only epoch, seconds and seed for what is not trained in epochs.
     setup : dict
@@ -61,12 +59,8 @@ def train_all(
 ) -> dict[str, Trained]:
     """Train networks, or read them back: all that are registered if `names` is None.
 
-    Those that need published weights are left out where there are none, which is said.
-
-    Raises
-    ------
-    AudioError, TrainingError, SettingsError
-        As `train`.
+    Those that need published weights are left out where there are none, which is said. Raises
+    as `train`.
     """
     path, missing = fetch.available()
     chosen = registry.chosen(names, weights=path is not None)
@@ -85,22 +79,8 @@ def train(
 ) -> Trained:
     """Train a registered network on the fitting part, once a seed, and score it.
 
-    Parameters
-    ----------
-    name : str
-    data : Data
-        The validation part is watched; nothing is chosen on it here.
-    settings : Settings
-        ``networks.seeds`` and what `configure` reads. What knows no epochs knows no seed either.
-    weights : Path, optional
-        The published weights.
-    change : mapping, optional
-        See `configure`.
-
-    Raises
-    ------
-    AudioError, TrainingError, SettingsError
-        As `systems.networks.fine_tuning.train` and `configure`.
+    The validation part is watched; nothing is chosen on it here. What knows no epochs knows no
+    seed either. `weights` are the published ones. Raises as `configure` and `fine_tuning.train`.
     """
     options, plan = configure(name, settings, change)
     entry, module = registry.network(name), registry.module(name)
@@ -141,25 +121,16 @@ def build(name: str, seed: int, options: Mapping[str, Any], weights: Path | None
 def configure(
     name: str, settings: Settings, change: Mapping[str, Any] | None = None
 ) -> tuple[dict[str, Any], Plan | None]:
-    """Say how a network is built and trained.
+    """Say how a registered network is built and trained: its options, and its plan if it has one.
 
     Parameters
     ----------
-    name : str
-        A registered network.
     settings : Settings
         ``networks.batch_size`` and the network's line in ``networks.plans``.
     change : mapping, optional
         What is different from the profile's. Here and in a profile a key is an option of the
         network's ``build`` (or ``fit``), a field of `Plan` or of its `Recipe`; a `FACTORS` here
         multiplies the profile's value.
-
-    Returns
-    -------
-    options : dict
-        All of them, with their values.
-    plan : Plan or None
-        None for what knows no epochs.
 
     Raises
     ------
