@@ -34,6 +34,18 @@ def _paper(options: Namespace) -> int:
     return workflow.run(options.profile, options.notebook, options.cores, options.others)
 
 
+def _figure_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("name", help="a file in figures/, without its suffix")
+    parser.add_argument("--profile", default="sample", help="name of a profile, or a YAML file")
+
+
+def _figure(options: Namespace) -> int:
+    """Redraw one figure of a finished run from what is stored."""
+    from irmas_utils.paper import workflow
+
+    return workflow.redraw(options.profile, options.name)
+
+
 def _predict_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("files", nargs="+", metavar="FILE", type=Path)
     parser.add_argument("--json", action="store_true", help="print a list with an entry a file")
@@ -125,6 +137,7 @@ def _require(path: Path, kind: type[IrmasError], expected: str) -> None:
 
 COMMANDS = {
     "paper": (_paper_arguments, _paper),
+    "figure": (_figure_arguments, _figure),
     "predict": (_predict_arguments, _predict),
     "download": (_download_arguments, _download),
     "execute": (_execute_arguments, _execute),

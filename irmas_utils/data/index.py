@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import StratifiedGroupKFold
 
 from irmas_utils.audio import io as audio
 from irmas_utils.data import names
@@ -203,6 +202,8 @@ def split_validation(
             expected="a fraction above 0 and at most 0.5 that is at least one recording",
             remedy="Change it in the profile, or use more training clips.",
         )
+    from sklearn.model_selection import StratifiedGroupKFold  # seconds that few need
+
     folds = StratifiedGroupKFold(n_splits, shuffle=True, random_state=seed)
     classes = training["labels"].str[0].to_numpy(dtype=str)
     fit, held_out = next(folds.split(np.zeros(len(training)), classes, training["recording"]))

@@ -1,11 +1,12 @@
 """Scores with intervals, and tests between systems; resampling is by group of clips."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special
 
 from irmas_utils.metrics import scores
 from irmas_utils.project.vocabulary import INSTRUMENTS
@@ -153,7 +154,8 @@ def mean_interval(values: ArrayLike) -> dict[str, float | None]:
     mean = float(values.mean())
     if len(values) < 2:
         return {"value": mean, "low": None, "high": None}
-    half = stats.t.ppf(0.5 + LEVEL / 2, len(values) - 1) * stats.sem(values)
+    error = values.std(ddof=1) / math.sqrt(len(values))
+    half = special.stdtrit(len(values) - 1, 0.5 + LEVEL / 2) * error
     return {"value": mean, "low": mean - float(half), "high": mean + float(half)}
 
 

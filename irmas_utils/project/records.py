@@ -13,9 +13,8 @@ import shutil
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import matplotlib.figure
 import numpy as np
 import pandas as pd
 
@@ -23,6 +22,9 @@ from irmas_utils.project import files, paths
 from irmas_utils.project.errors import DataError
 from irmas_utils.project.settings import Settings
 from irmas_utils.project.vocabulary import INSTRUMENTS
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn", "matplotlib", "pandas")
 
@@ -72,7 +74,7 @@ class Record:
         """Remove this run's checkpoints, now that its results are safe, and those it outdated."""
         shutil.rmtree(self._checkpoints, ignore_errors=True)
 
-    def save_figure(self, figure: matplotlib.figure.Figure, name: str) -> None:
+    def save_figure(self, figure: "Figure", name: str) -> None:
         """Write a figure as PNG (for screens) and PDF (for print)."""
         for suffix, options in {"png": {"dpi": 150}, "pdf": {}}.items():
             with files.replacing(self.folder / "figures" / f"{name}.{suffix}") as temporary:

@@ -173,6 +173,7 @@ def run(
     folder: Path,
 ) -> Outcome:
     """Build and train a network's module, or fit what has no plan, and score it; see `scored`."""
+    print(f"{module.__name__.rpartition('.')[2]}, seed {seed}", flush=True)
     fitting, validation, _ = data.parts
     if plan is None:
         started = time.perf_counter()
