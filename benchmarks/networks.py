@@ -79,7 +79,8 @@ def network(data: Fold, seed: int, *, name: str, **change) -> tuple:
     path = fetch.weights() if registry.network(name).pretrained else None
     options, plan = networks.configure(name, FULL, EPOCHS.get(name, {}) | change)
     if plan:
-        model = networks.build(name, seed, options, path)
+        backend.set_determinism(seed)
+        model = registry.module(name).build(seed, path, **options)
         recognizer, _ = fine_tuning.train(model, data.fitting, plan, seed=seed)
     else:
         recognizer = registry.module(name).fit(data.fitting, path, **options)

@@ -1,12 +1,9 @@
 """Multi-label mixtures of single-label excerpts: a stand-in for the test set.
 
 The training excerpts of IRMAS carry one label and last 3 s; the test clips carry one to five
-and last 5 to 20 s. A decision threshold chosen on the former fails on the latter, and the
-latter must not be used to choose anything. So recordings held out of the training set are mixed:
-one for each label, as many labels as test clips have, in the published proportions.
-
-A mixture sums recordings that have nothing to do with each other, where musicians of a real
-piece play in time and in tune: it is easier than a test clip in that way, and harder in another.
+and last 5 to 20 s. A decision threshold chosen on the former fails on the latter, which must
+not be used to choose anything. So recordings held out of the training set are mixed: one for
+each label, as many labels as test clips have, in the published proportions.
 """
 
 import hashlib
@@ -29,21 +26,11 @@ GAIN_RANGE_DB = 6.0
 
 
 class Mixture(NamedTuple):
-    """Which excerpts sound together.
-
-    Attributes
-    ----------
-    labels : tuple of str
-    sources : tuple of tuple of int
-        For each label, a row of the table for each segment: the excerpts of one recording,
-        repeated where there are too few.
-    gains : tuple of float
-        Level of each source [dB] relative to unit RMS.
-    """
+    """Which excerpts sound together: of one recording for each label, a row for each segment."""
 
     labels: tuple[str, ...]
-    sources: tuple[tuple[int, ...], ...]
-    gains: tuple[float, ...]
+    sources: tuple[tuple[int, ...], ...]  # repeated where a recording has too few
+    gains: tuple[float, ...]  # of each source [dB], relative to unit RMS
 
 
 def plan(table: pd.DataFrame, n_mixtures: int, rng: np.random.Generator) -> list[Mixture]:

@@ -1,9 +1,8 @@
 """Name the instruments in audio files: ``python -m irmas_utils predict FILE… [--json]``.
 
-Any format that libsndfile reads, any length, rate and number of channels. A file is read block
-by block, so an hour takes no more memory than a minute. The model is the one named, or one that
-this project trained (``results/<profile>/models/``), or else EfficientAT as its authors trained
-it, which has never seen IRMAS. Notebook: 11_your_own_audio.ipynb.
+Any format that libsndfile reads, any length, rate and number of channels, block by block. The
+model is the one named, or one that this project trained (``results/<profile>/models/``), or
+else EfficientAT as its authors trained it. Notebook: 11_your_own_audio.ipynb.
 """
 
 import json
@@ -64,13 +63,7 @@ class Prediction:
 
 
 def predict(path: str | Path, recognizer: Recognizer) -> Prediction:
-    """Score a file, as a whole and over time, in constant memory.
-
-    Raises
-    ------
-    AudioError
-        If the file is missing, unreadable or empty, or holds NaN or infinity.
-    """
+    """Score a file, as a whole and over time, in constant memory. Raises as `audio.io.read`."""
     with io.opened(path) as file:
         blocks = io.stream(file, recognizer.sample_rate)
         starts, window_scores = recognizer.score_windows(blocks)
@@ -177,12 +170,12 @@ def _strip(values: np.ndarray, width: int = 60) -> str:
 def tell(files: Iterable[Path], recognizer: Recognizer, as_json: bool = False) -> int:
     """Print what is in each file, as text or as one JSON list; returns how many could not be read.
 
-    Of a file that cannot be read the reason goes to the standard error, and the others follow.
+    Why they could not goes to the standard error.
     """
     name = recognizer.provenance.get("name", "unnamed model")
     if not as_json:
         print(f"model: {name}. * marks the instruments named.\n")
-    entries, failed = [], 0
+    entries: list[dict[str, Any]] = []
     for path in files:
         try:
             prediction = predict(path, recognizer)
@@ -190,9 +183,8 @@ def tell(files: Iterable[Path], recognizer: Recognizer, as_json: bool = False) -
             if not as_json:
                 print(as_table(prediction) + "\n", flush=True)
         except AudioError as error:
-            failed += 1
             entries.append({"file": str(path), "error": str(error), "model": name})
             print(f"error: {error}", file=sys.stderr, flush=True)
     if as_json:
         print(json.dumps(entries, indent=2, ensure_ascii=False))
-    return failed
+    return sum("error" in entry for entry in entries)

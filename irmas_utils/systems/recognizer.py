@@ -1,9 +1,8 @@
 """Recognizers: a network with all that is needed to use it, saved as two files, and its card.
 
 The ``.keras`` file holds the network from samples to scores, front end included; the ``.json``
-beside it says how to feed it and how to read it: sample rate, windows, aggregation, labels and
-their thresholds, and where the model came from. It also holds the digest of the ``.keras`` file,
-so that the two cannot be of different models. Notebook: 07_other_networks.ipynb.
+beside it says how to feed and read it, and where it came from. It also holds the digest of the
+``.keras`` file, so that the two cannot be of different models. Notebook: 07_other_networks.ipynb.
 
 References
 ----------
@@ -38,8 +37,6 @@ _TEMPLATE = """\
 
 Names which of {n_labels} instruments are predominant in a recording: {instruments}.
 
-| | |
-| --- | --- |
 {facts}
 
 ## Training
@@ -71,28 +68,16 @@ instrument is named where its score is above its threshold.
 class Recognizer:
     """A network and how to use it.
 
-    Attributes
-    ----------
-    model : keras.Model
-        Maps mono samples, (batch, window), to scores, (batch, n_labels).
-    sample_rate, window, hop : int
-        In hertz; length of a window and from one to the next, in samples.
-    thresholds : tuple of float
-        For each label; it is named where its score is larger.
-    aggregation : str
-        How the windows' scores are joined; see `audio.windows.aggregate`.
-    provenance : dict
-        Plain JSON: where the model came from. Keys that the model card explains: ``name``,
-        ``data``, ``notebook``, ``settings``, ``metrics``, ``licence``, ``notes``.
-    labels : tuple of str
+    Its provenance is plain JSON: where it came from. Keys that the model card explains: ``name``,
+    ``data``, ``notebook``, ``settings``, ``metrics``, ``licence``, ``notes``.
     """
 
-    model: keras.Model
-    sample_rate: int
-    window: int
+    model: keras.Model  # from mono samples, (batch, window), to scores, (batch, n_labels)
+    sample_rate: int  # [Hz]
+    window: int  # its length, and from one to the next [samples]
     hop: int
-    thresholds: tuple[float, ...]
-    aggregation: str = "mean_logit"
+    thresholds: tuple[float, ...]  # of each label, which is named where its score is larger
+    aggregation: str = "mean_logit"  # of the windows' scores: see `audio.windows.aggregate`
     provenance: Mapping[str, Any] = field(default_factory=dict)
     labels: tuple[str, ...] = IRMAS.codes
 
@@ -105,7 +90,9 @@ class Recognizer:
         starts, scores = [], [np.zeros((0, len(self.labels)), np.float32)]
         while batch := list(itertools.islice(cut, _BATCH)):
             starts += [start / self.sample_rate for start, _ in batch]
-            scores.append(self._scores([window for _, window in batch]))
+            # One alone goes twice: oneDNN's convolutions are ten times slower for a batch of one.
+            held = np.stack([window for _, window in (batch if len(batch) > 1 else batch * 2)])
+            scores.append(self._forward(held).numpy()[: len(batch)])
         return np.array(starts), np.concatenate(scores)
 
     def score(self, samples: np.ndarray) -> np.ndarray:
@@ -115,11 +102,6 @@ class Recognizer:
     def score_files(self, paths: Iterable[str | Path]) -> np.ndarray:
         """Score audio files: (n_files, n_labels). Raises AudioError as `audio.io.read`."""
         return np.array([self.score(load_mono(file, self.sample_rate)) for file in paths])
-
-    def _scores(self, held: list[np.ndarray]) -> np.ndarray:
-        # A window alone goes twice: oneDNN's convolutions are ten times slower for a batch of one.
-        batch = np.stack(held if len(held) > 1 else held * 2)
-        return self._forward(batch).numpy()[: len(held)]
 
     @cached_property
     def _forward(self):
@@ -142,30 +124,24 @@ class Recognizer:
     def load(cls, path: str | Path) -> "Recognizer":
         """Read a saved model: the ``.keras`` file `path` and the ``.json`` beside it.
 
-        Raises
-        ------
-        ModelError
-            If either file is missing or damaged, if they do not belong together, or if they were
-            written by an incompatible version. No code in the file is executed.
+        Raises ModelError if either file is missing or damaged, if they do not belong together, or
+        if they are of an incompatible version. No code in the file is executed.
         """
         path = Path(path).with_suffix(".keras")
         description = describe(path)
         if (found := files.sha256(path)) != description["sha256"]:
             raise _unusable(path, f"SHA-256 {found}", f"{description['sha256']}, as in the JSON")
-        model = _network(path, f"one of Keras {description['keras']}")
+        try:
+            model = keras.saving.load_model(path, compile=False)
+        except Exception as error:  # Keras raises whatever the file makes it raise
+            reason = str(error).strip().split("\n")[0][:200]
+            found = f"a model that does not load ({reason})"
+            raise _unusable(path, found, f"one of Keras {description['keras']}") from error
         used = {name: description[name] for name in _USED}
         used |= {name: tuple(used[name]) for name in ("labels", "thresholds")}
         if model.output_shape[-1:] != (n_labels := len(used["labels"]),):
             raise _unusable(path, f"outputs {model.output_shape}", f"{n_labels} scores")
         return cls(model, **used)
-
-
-def _network(path: Path, expected: str) -> keras.Model:
-    try:
-        return keras.saving.load_model(path, compile=False)
-    except Exception as error:  # Keras raises whatever the file makes it raise
-        reason = str(error).strip().split("\n")[0][:200]
-        raise _unusable(path, f"a model that does not load ({reason})", expected) from error
 
 
 def describe(path: str | Path) -> dict[str, Any]:
@@ -226,11 +202,19 @@ def card(path: str | Path) -> str:
     provenance, rate = description["provenance"], description["sample_rate"]
     names = [IRMAS.name(label) for label in description["labels"]]
     values = zip(names, description["thresholds"], strict=True)
+    keys = ("data", "notebook", "parameters", "start", "trained", "seed", "duration")
+    facts = {
+        "file": f"`{description['model']}`",
+        "SHA-256": f"`{description['sha256']}`",
+        "input": f"mono, {rate} Hz",
+        **{key: provenance[key] for key in keys if key in provenance},
+        "Keras": description["keras"],
+    }
     return _TEMPLATE.format(
         name=provenance.get("name", Path(path).stem),
         n_labels=len(names),
         instruments=", ".join(names),
-        facts=_table(_facts(description)),
+        facts=_headed(facts),
         training=_headed({f"`{k}`": f"`{v}`" for k, v in provenance.get("settings", {}).items()}),
         scores=_headed({k: _score(v) for k, v in provenance.get("metrics", {}).items()}),
         window=description["window"] / rate,
@@ -240,18 +224,6 @@ def card(path: str | Path) -> str:
         licence=provenance.get("licence", "No licence is recorded."),
         notes="".join(f"* {note}\n" for note in provenance.get("notes", [])),
     )
-
-
-def _facts(description: Mapping[str, Any]) -> dict[str, Any]:
-    provenance = description["provenance"]
-    facts = {
-        "file": f"`{description['model']}`",
-        "SHA-256": f"`{description['sha256']}`",
-        "input": f"mono, {description['sample_rate']} Hz",
-    }
-    keys = ("data", "notebook", "parameters", "start", "trained", "seed", "duration")
-    facts |= {key: provenance[key] for key in keys if key in provenance}
-    return facts | {"Keras": description["keras"]}
 
 
 def _score(value: Any) -> str:

@@ -1,8 +1,6 @@
 """The five systems of Bosch et al. on a profile's data: described, trained, scored.
 
-Thresholds, and the streams of the fifth, are chosen on mixtures of validation recordings
-(`systems.mixtures`); the testing set is scored and has no say. Notebook:
-08_bosch_baselines.ipynb.
+Notebook: 08_bosch_baselines.ipynb.
 """
 
 from collections.abc import Mapping

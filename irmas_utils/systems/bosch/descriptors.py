@@ -2,16 +2,14 @@
 
 Conventions
 -----------
-* An excerpt is cut into frames of about 46 ms that overlap by half. Every spectral descriptor
-  is computed from the same power spectrogram; only zero crossings look at the waveform.
+* An excerpt is cut into frames of about 46 ms that overlap by half.
 * The excerpt is first scaled to unit RMS, so its level has no influence.
 * Frames more than 60 dB below the loudest are left out: silence before, after or within the
   music describes no instrument. An excerpt below -70 dBFS is silent as a whole, and its
   descriptors are all zero.
 * What remains is the mean and variance over the frames of each descriptor and of its first
-  difference, as in the base algorithm of Fuhrmann et al. (2009, 2012). The list of
-  descriptors is ours in the spirit of theirs, whose exact list and parameters are not
-  available; the definitions are those of librosa and Peeters (2004).
+  difference, as in Fuhrmann (2012). The list of descriptors is ours in the spirit of theirs,
+  which is not available; the definitions are those of librosa and Peeters (2004).
 
 References
 ----------
@@ -156,8 +154,7 @@ def _flux(power: np.ndarray) -> np.ndarray:
 def _pitch(power: np.ndarray, rate: int) -> dict[str, np.ndarray]:
     """Return the descriptors that follow the predominant pitch, and the pitch classes.
 
-    They exist in every frame, since some pitch is always the most salient one, and mean
-    little where `harmonicity`, the share of the power at its harmonics, is low.
+    They mean little where `harmonicity`, the share of the power at its harmonics, is low.
     """
     pitch = pitches()[salience(np.sqrt(power), rate).argmax(axis=0)]
     amplitude, deviation = _harmonics(power, pitch, rate)
@@ -184,11 +181,10 @@ def pitches() -> np.ndarray:
 
 
 def salience(magnitude: np.ndarray, rate: int) -> np.ndarray:
-    """Weigh every candidate pitch by the magnitude at its harmonics.
+    """Weigh pitches by magnitudes (n_bins, n_frames) at their harmonics: (n_pitches, n_frames).
 
     Harmonic summation with weights .8^(h-1), as in Salamon & Gómez, "Melody extraction from
-    polyphonic music signals using pitch contour characteristics", 2012, without their peak
-    picking. From magnitudes (n_bins, n_frames), 0 Hz to half the rate, to (n_pitches, n_frames).
+    polyphonic music signals using pitch contour characteristics", 2012, without peak picking.
     """
     return _harmonic_sum(rate, len(magnitude)) @ magnitude
 
@@ -207,10 +203,7 @@ def _harmonic_sum(rate: int, n_bins: int) -> np.ndarray:
 
 
 def _harmonics(power: np.ndarray, pitch: np.ndarray, rate: int) -> tuple[np.ndarray, np.ndarray]:
-    """Amplitude (HARMONICS, n_frames) near each harmonic, and how far off it lies [Hz].
-
-    Both come from the bin nearest to the harmonic and its two neighbours.
-    """
+    """Amplitude (HARMONICS, n_frames) in the three bins at each harmonic, and its offset [Hz]."""
     width = rate / 2 / (len(power) - 1)
     expected = np.outer(np.arange(1, HARMONICS + 1), pitch)
     nearest = np.clip(np.round(expected / width).astype(int), 1, len(power) - 2)

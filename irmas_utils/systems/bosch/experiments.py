@@ -8,17 +8,14 @@
 
 Published and ours
 ------------------
-The five arrangements are published. How test clips are cut into windows, the decision
-threshold and the separator (they had FASST) are not available, so these are ours: windows of
-3 s, one threshold for all classes, `systems.bosch.separation`. They aggregated labels over the
-streams, the union of what each stream alone would yield. That is ``how="max"`` here; the mean
-of the probabilities is our default. Threshold and streams are chosen on multi-label mixtures
-of held-out training recordings (`systems.mixtures`), never on test data.
+The five arrangements are published. Windows of 3 s, one threshold for all classes and the
+separator (theirs was FASST) are ours. They took the union of what each stream alone would
+yield. That is ``how="max"`` here; the mean of the probabilities is our default. Threshold and
+streams are chosen on multi-label mixtures of held-out training recordings (`systems.mixtures`),
+never on test data.
 
 J. J. Bosch, J. Janer, F. Fuhrmann, P. Herrera, "A comparison of sound segregation techniques for
 predominant instrument recognition in musical audio signals", ISMIR 2012, pages 559-564.
-
-Notebook: 08_bosch_baselines.ipynb
 """
 
 from collections.abc import Iterable, Mapping
@@ -40,17 +37,14 @@ EXPERIMENTS: dict[int, dict[str, str]] = {
     4: {stem: stem for stem in STEMS},
     5: {stream: stream for stream in (*STEMS, *COMBINATIONS, "mono")},
 }
+PAIRS = sorted({pair for streams in EXPERIMENTS.values() for pair in streams.items()})
 
 
 class Heard(NamedTuple):
-    """What the models say of every window of some clips.
+    """What the models say of every window of some clips; `clip` as in `StreamFeatures`.
 
-    Attributes
-    ----------
-    probabilities : dict of (str, str) to ndarray, shape (n_windows, 11)
-        By stream and by the stream whose model heard it; zero where the stream is silent.
-    clip : ndarray of int, shape (n_windows,)
-        As in `streams.StreamFeatures`.
+    Probabilities, (n_windows, 11), are by stream and by the stream whose model heard it; zero
+    where the stream is silent.
     """
 
     probabilities: dict[tuple[str, str], np.ndarray]
@@ -94,10 +88,9 @@ def fit_models(
 
 def hear(models: Mapping[str, Any], features: StreamFeatures) -> Heard:
     """Let every model hear the streams that some experiment gives it, each once."""
-    pairs = {pair for streams in EXPERIMENTS.values() for pair in streams.items()}
     found = {
         (stream, model): svm.probabilities(models[model], features.streams[stream])
-        for stream, model in pairs
+        for stream, model in PAIRS
         if stream in features.streams and model in models
     }
     return Heard(found, features.clip)

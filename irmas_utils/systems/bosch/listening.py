@@ -15,14 +15,13 @@ from irmas_utils.data.corpus import Splits, content
 from irmas_utils.project import parallel, runs, sources
 from irmas_utils.project.settings import Settings
 from irmas_utils.systems.bosch import experiments, streams
-from irmas_utils.systems.bosch.experiments import Heard
+from irmas_utils.systems.bosch.experiments import PAIRS, Heard
 
 
 class Listened(NamedTuple):
     """What the trained models say of the mixtures and of the testing clips, and what it took.
 
-    The facts are the ``seconds`` that training all models took, ``n_descriptors``, ``n_models``,
-    and ``seconds_a_clip`` of processor time to describe one training excerpt.
+    ``seconds`` is of training all models, ``seconds_a_clip`` of describing a training excerpt.
     """
 
     mixtures: Heard
@@ -46,7 +45,7 @@ def listen(parts: Splits, mixed: pd.DataFrame, settings: Settings) -> Listened:
         "code": sources.digest_of(__name__),
     }
     arrays, facts, _ = runs.once("bosch", made_from, lambda _: _listen(parts, mixed, settings))
-    return Listened(*(_unpacked(arrays, part) for part in ("mixtures", "testing")), facts)
+    return Listened(*_unpacked(arrays), facts)
 
 
 def _listen(parts: Splits, mixed: pd.DataFrame, settings: Settings) -> runs.Outcome:
@@ -65,15 +64,16 @@ def _listen(parts: Splits, mixed: pd.DataFrame, settings: Settings) -> runs.Outc
     arrays = {}
     for part, clips in (("mixtures", mixed), ("testing", parts.testing)):
         heard = experiments.hear(models, streams.extract(clips["path"], **options))
-        arrays[f"{part}|clip"] = heard.clip
-        arrays |= {f"{part}|{s}|{m}": found for (s, m), found in heard.probabilities.items()}
+        arrays[f"{part} clip"] = heard.clip
+        arrays[part] = np.stack([heard.probabilities[pair] for pair in PAIRS])
     return runs.Outcome(arrays, facts)
 
 
-def _unpacked(arrays: Mapping[str, np.ndarray], part: str) -> Heard:
-    own = {name.removeprefix(f"{part}|"): a for name, a in arrays.items() if name.startswith(part)}
-    clip = own.pop("clip")
-    return Heard({tuple(name.split("|")): found for name, found in own.items()}, clip)
+def _unpacked(arrays: Mapping[str, np.ndarray]) -> list[Heard]:
+    return [
+        Heard(dict(zip(PAIRS, arrays[part], strict=True)), arrays[f"{part} clip"])
+        for part in ("mixtures", "testing")
+    ]
 
 
 def _seconds_a_clip(path: str, separator: str) -> float:

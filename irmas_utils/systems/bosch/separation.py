@@ -4,9 +4,8 @@ A separator is a function ``separate(samples, rate)`` that returns stems, each o
 `samples`, which sum to `samples` within 1e-4. It is pure: the same input gives the same stems, so
 that what is made of them can be cached.
 
-Bosch et al. (2012) separated with FASST, of which no maintained Python library exists. The
-separator `spectral` takes its place without weights, and `demucs`, an optional extra, with a
-trained network. Figures obtained with either are ours, not a reproduction of theirs.
+Bosch et al. (2012) separated with FASST, of which no maintained Python library exists. In its
+place are `spectral`, without weights, and `demucs`, an optional extra with a trained network.
 """
 
 from collections.abc import Mapping

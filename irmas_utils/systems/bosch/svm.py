@@ -5,12 +5,12 @@ probability outputs. Ours, because the settings are not available to us or for r
 
 * selection keeps the descriptors with the largest F ratio between and within classes (ANOVA);
 * standardisation maps each descriptor to normal scores by its rank, clipped at three standard
-  deviations: variances have long tails, and a separated stem may lie far outside what a model
-  of whole mixtures was trained on, where a polynomial grows without bound;
+  deviations: a separated stem may lie far outside what a model of whole mixtures was trained
+  on, where a polynomial grows without bound;
 * C and the degree of the kernel are those with the best accuracy in cross-validation by
-  recording; the libsvm option that gives probabilities validates clip by clip, so excerpts of
-  one recording leak, and is deprecated. Here the decision values of the same folds are
-  calibrated (Platt's sigmoid, one class against the rest, normalised).
+  recording; libsvm's own probabilities validate clip by clip, so excerpts of one recording
+  leak. Here the decision values of the same folds are calibrated (Platt's sigmoid, one class
+  against the rest, normalised).
 """
 
 import numpy as np

@@ -1,12 +1,11 @@
 """From a network to a recognizer: train on mixed clips, score, join several in one.
 
 What the networks of notebook 07 have in common, whether they start from scratch or from
-published weights. Nothing here is trained or chosen on a testing clip. What is stored under a run
-depends on this module and on the network's own; neither knows which other networks there are.
+published weights. What is stored under a run depends on this module and on the network's own;
+neither knows which other networks there are.
 """
 
 import dataclasses
-import json
 import math
 import resource
 import time
@@ -36,35 +35,19 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 @dataclass(frozen=True)
 class Plan:
-    """How a network is trained and used.
+    """How a network is trained and used."""
 
-    Attributes
-    ----------
-    sample_rate : int
-        In hertz.
-    window, hop : float
-        Length of a training clip and of a window, and from one window to the next, in seconds.
-    learning_rate, warmup : float
-        The largest; it rises over the first `warmup` of the steps and falls along a cosine.
-    ema : float, optional
-        Momentum of the average of the weights; None for the weights as they are.
-    recipe, balance
-        How clips are mixed; see `systems.networks.mixing`.
-    aggregation : str
-        See `audio.windows.aggregate`.
-    """
-
-    sample_rate: PositiveInt
-    window: Positive = 3.0
-    hop: Positive = 1.5
+    sample_rate: PositiveInt  # [Hz]
+    window: Positive = 3.0  # of a training clip and of what is scored at a time [s]
+    hop: Positive = 1.5  # from one window to the next [s]
     epochs: PositiveInt = 20
     batch_size: PositiveInt = 32
-    learning_rate: Positive = 1e-3
-    warmup: Share = 0.1
-    ema: Annotated[float, Field(gt=0, lt=1)] | None = 0.99
+    learning_rate: Positive = 1e-3  # the largest; it falls along a cosine
+    warmup: Share = 0.1  # of all steps, over which the rate rises
+    ema: Annotated[float, Field(gt=0, lt=1)] | None = 0.99  # momentum of the weights' average
     recipe: Recipe = field(default_factory=Recipe)
-    balance: Share = 0.0
-    aggregation: Literal["mean_logit", "s1", "s2"] = "mean_logit"
+    balance: Share = 0.0  # see `systems.networks.mixing.batches`
+    aggregation: Literal["mean_logit", "s1"] = "mean_logit"
 
     def schedule(self, n_clips: int) -> keras.optimizers.schedules.LearningRateSchedule:
         """Return the learning rate by step, for a training set of `n_clips`."""
@@ -73,10 +56,6 @@ class Plan:
         return keras.optimizers.schedules.CosineDecay(
             0.0, max(1, steps - rising), warmup_target=self.learning_rate, warmup_steps=rising
         )
-
-    def describe(self) -> dict[str, Any]:
-        """Return everything as plain JSON values."""
-        return json.loads(json.dumps(dataclasses.asdict(self)))  # lists where tuples were
 
 
 def train(

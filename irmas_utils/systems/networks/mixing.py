@@ -3,11 +3,8 @@
 A test clip has one to five labels, a training excerpt has one. A network that has only seen the
 latter learns that instruments exclude each other. So excerpts of different classes are added,
 each at a random level, place and polarity, and their labels united; a share of the excerpts
-stays alone. The mixtures that thresholds are chosen on are made elsewhere
-(`systems.mixtures`), from recordings that no training clip comes from.
-
-What is random about a spectrogram (masks, filters) is a layer of the model:
-`models.front_ends`. Notebook: 07_other_networks.ipynb.
+stays alone. What is random about a spectrogram (masks, filters) is a layer of the model
+(`models.front_ends`). Notebook: 07_other_networks.ipynb.
 
 References
 ----------
@@ -27,25 +24,13 @@ from irmas_utils.audio.cache import FeatureCache
 
 @dataclass(frozen=True)
 class Recipe:
-    """What happens to a training clip.
+    """What happens to a training clip."""
 
-    Attributes
-    ----------
-    sources : tuple of float
-        Probability of 1, 2, 3… excerpts in a clip.
-    below_db : float
-        The excerpts added lie up to this far below the first.
-    pan : float
-        How far the weight of either channel of a stereo file may be from one half.
-    negative : float
-        Target of an unlabelled instrument, which may well be heard: annotators heard one in half
-        of the training excerpts, so 0 claims too much.
-    """
-
-    sources: tuple[float, ...] = (0.3, 0.5, 0.2)
-    below_db: float = 6.0
-    pan: float = 0.2
+    sources: tuple[float, ...] = (0.3, 0.5, 0.2)  # probability of 1, 2, 3… excerpts in a clip
+    below_db: float = 6.0  # the excerpts added lie up to this far below the first
+    pan: float = 0.2  # how far the weight of either channel of a stereo file may be from one half
     negative: float = 0.0
+    """Target of an unlabelled instrument: annotators heard one in half of the training excerpts."""
 
 
 ALONE = Recipe(sources=(1.0,), pan=0.0)
@@ -84,10 +69,7 @@ def batches(
     labels : numpy.ndarray, (n_clips, 11)
         0/1, or soft labels in between; the largest is the excerpt's class.
     n_samples : int
-        Length of a mixed clip. Longer excerpts are cut and shorter ones repeated, both from a
-        random place.
-    seed, epoch : int
-        All that the batches depend on besides the data and the `recipe`.
+        Of a mixed clip. Longer excerpts are cut and shorter ones repeated from a random place.
     balance : float
         0: every excerpt is the first of a clip once. Else `n_clips` are drawn with replacement,
         an excerpt of a class of n with a weight of ``n ** -balance``; 1 balances the classes.

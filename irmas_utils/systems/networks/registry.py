@@ -28,10 +28,8 @@ class Entry(NamedTuple):
 
     title: str
     module: str
-    pretrained: bool = False
-    """Whether it needs the published weights; where there are none it is left out."""
-    learns: bool = True
-    """Whether it is fitted to our training set; else it is neither joined nor saved as best."""
+    pretrained: bool = False  # needs the published weights; left out where there are none
+    learns: bool = True  # from our training set; else it is neither joined nor saved as the best
 
 
 NETWORKS = {
@@ -74,9 +72,8 @@ VARIANTS = {
 
 def titles() -> dict[str, str]:
     """Return the runs that notebook 07 records, and what tables call them, in their order."""
-    return {name: entry.title for name, entry in NETWORKS.items()} | {
-        ENSEMBLE: "ensemble of networks"
-    }
+    found = {name: entry.title for name, entry in NETWORKS.items()}
+    return found | {ENSEMBLE: "ensemble of networks"}
 
 
 def title(run: str) -> str:
