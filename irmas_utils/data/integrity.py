@@ -57,12 +57,11 @@ def digests(clips: pd.DataFrame) -> pd.Series:
         known = _KEPT.validate_json(kept.read_bytes())
     except (OSError, ValueError):  # absent or damaged
         known = {}
-    stamps = [_stamp(path) for path in clips["path"]]
-    files_of = dict(zip(stamps, clips["path"], strict=True))
-    new = {stamp: files.digest(path) for stamp, path in files_of.items() if stamp not in known}
+    stamps = {path: _stamp(path) for path in clips["path"]}
+    new = {stamp: files.digest(path) for path, stamp in stamps.items() if stamp not in known}
     if new:
         files.write_json(kept, known | new)
-    return pd.Series(stamps, clips.index, dtype=object).map(known | new)
+    return clips["path"].map(stamps).map(known | new)
 
 
 def _stamp(path: str) -> str:
@@ -81,10 +80,10 @@ def find_duplicates(index: pd.DataFrame) -> pd.DataFrame:
         ``name``, ``split``, ``labels``, and ``conflict`` (whether labels in the group differ).
     """
     content = digests(index)
-    twins = index.loc[
-        content.duplicated(keep=False), ["path", "name", "split", "recording", "labels"]
-    ]
-    table = twins.assign(group=pd.factorize(content[twins.index])[0])
+    twins = index[content.duplicated(keep=False)]
+    table = twins[["path", "name", "split", "recording", "labels"]].assign(
+        group=pd.factorize(content[twins.index])[0]
+    )
     conflict = table.groupby("group")["labels"].transform("nunique") > 1
     return table.assign(conflict=conflict.astype(bool)).sort_values(["group", "path"])
 
