@@ -160,7 +160,7 @@ def test_constant_scores_equal_those_of_the_matrix():
     y_pred = np.tile(np.isin(INSTRUMENTS, metrics.PAPER_CONSTANT), (2874, 1))
     scores = formulas.constant_scores(y_pred[0])
     assert scores["precision"] == pytest.approx(3668 / 14370)
-    assert scores["recall"] == pytest.approx(metrics.recall(y_true, y_pred, "micro"))
+    assert scores["recall"] == pytest.approx((y_true & y_pred).sum() / y_true.sum())
     assert scores["f1"] == pytest.approx(metrics.f1(y_true, y_pred, "micro"))
     assert scores["macro_f1"] == pytest.approx(metrics.f1(y_true, y_pred, "macro"))
 
