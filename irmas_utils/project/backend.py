@@ -33,11 +33,7 @@ def _prepare_environment() -> None:
 
 
 def _keep_freed_memory() -> None:
-    """Ask glibc to keep what is freed, up to a bound, instead of giving it back at once.
-
-    Computing a spectrum of 884000 samples spends about half of its time on getting fresh memory
-    from the system. Other C libraries have no such switch and are left as they are.
-    """
+    """Ask glibc to keep what is freed, up to a bound: fresh memory is half a spectrum's time."""
     trim_threshold, mmap_threshold = -1, -3  # of malloc.h
     with suppress(AttributeError, OSError, TypeError):
         libc = ctypes.CDLL(None)
@@ -88,11 +84,6 @@ def set_determinism(seed: int) -> None:
 
     Seeds Python, NumPy and Keras and asks TensorFlow for deterministic kernels. The number of
     threads is part of the machine: a sum split differently rounds differently.
-
-    Parameters
-    ----------
-    seed : int
-        Seed of every generator that Keras makes from here on (initial weights, dropout).
     """
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
