@@ -18,6 +18,8 @@ not checkable
     What it takes is not published, or has not been run.
 """
 
+import functools
+import operator
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,10 +28,10 @@ import pandas as pd
 
 from irmas_utils.data import integrity, published
 from irmas_utils.paper.claims import arithmetic, data
+from irmas_utils.paper.claims.arithmetic import label_counts
 from irmas_utils.paper.claims.finding import Finding, stated
-from irmas_utils.paper.claims.formulas import codes, label_counts
 
-__all__ = ["Finding", "check", "codes", "label_counts", "stated"]
+__all__ = ["Finding", "check", "label_counts", "stated"]
 
 CONFIRMED = "confirmed"
 WITHIN_ROUNDING = "differs within rounding"
@@ -52,13 +54,11 @@ def check(
     ----------
     index : pandas.DataFrame, optional
     systems : mapping of str to dict, optional
-        `metrics.evaluate` of our systems on the test set, by name: "lstm", "fft" and
-        "fft-75-epochs".
+        `metrics.evaluate` on the test set of "lstm", "fft" and "fft-75-epochs".
     findings : mapping of str to Finding, optional
         What a notebook found about claims of the kind "study", by the claim's id.
     is_irmas : bool
-        Whether the data is IRMAS. Claims about its data or about scores are judged only then,
-        and only on the complete set.
+        Claims about its data or about scores are judged only then, and on the complete set.
 
     Returns
     -------
@@ -66,21 +66,14 @@ def check(
         A row a claim, all columns text: id, section, kind, quote, stated, recomputed, verdict,
         comment.
     """
-    obstacle, rows = _obstacle(index, is_irmas), []
+    obstacle, rows = None if is_irmas else NOT_ON_SAMPLE, []
+    if is_irmas and index is not None and integrity.missing(index):
+        obstacle = NOT_ON_PART
     for claim in published.load("paper_claims")["claims"]:
         judged = claim["kind"] == "arithmetic" or not obstacle
         finding = _find(claim, index, systems or {}, findings or {}) if judged else None
         rows.append(_row(claim, finding, obstacle))
     return pd.DataFrame(rows)
-
-
-def _obstacle(index: pd.DataFrame | None, is_irmas: bool) -> str | None:
-    """Why claims about IRMAS cannot be judged, if they cannot."""
-    if not is_irmas:
-        return NOT_ON_SAMPLE
-    if index is not None and integrity.missing(index):
-        return NOT_ON_PART
-    return None
 
 
 def _find(
@@ -107,9 +100,7 @@ def _experiment(metric: str, systems: Mapping[str, Mapping[str, Any]]) -> Findin
         per_label = systems[system]["per_label"]
         pick = max if keys == ["highest"] else min
         return Finding(pick(per_label, key=lambda code: per_label[code]["f1"]["value"]))
-    leaf = systems[system]
-    for key in keys:
-        leaf = leaf[key]
+    leaf = functools.reduce(operator.getitem, keys, systems[system])
     if leaf["low"] is None:
         return Finding(leaf["value"])
     comment = f"95 % interval {leaf['low']:.3f} to {leaf['high']:.3f}."
