@@ -62,6 +62,7 @@ def outlook(settings: Settings) -> list[Idea]:
     learnt = [name for name, entry in registry.NETWORKS.items() if entry.learns]
     trained = ["lstm", "fft", *registry.recorded(settings, learnt)]
     bosch, best = [f"bosch-{n}" for n in range(1, 6)], (kept(settings),)
+    # Where published weights are needed the name says so, and the reference can leave it out.
     ideas = [
         Idea("FFT of separated streams", ("fft-separated",), ("fft-base",)),
         Idea("separated streams, as Bosch et al. use them", ("bosch-5",), ("bosch-1",)),
