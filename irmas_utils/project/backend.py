@@ -42,10 +42,14 @@ def _keep_freed_memory() -> None:
 
 
 @contextmanager
-def _quiet_descriptor() -> Iterator[None]:
-    """Hold back what anything, C++ included, writes to file descriptor 2."""
+def _importing() -> Iterator[None]:
+    """Hold back what anything, C++ included, writes to file descriptor 2.
+
+    And spare the garbage collector: none of a million new objects is garbage.
+    """
     sys.stderr.flush()
     saved = os.dup(2)
+    gc.disable()
     with tempfile.TemporaryFile() as held:
         os.dup2(held.fileno(), 2)
         try:
@@ -57,21 +61,12 @@ def _quiet_descriptor() -> Iterator[None]:
         finally:
             os.dup2(saved, 2)
             os.close(saved)
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Spare the garbage collector: none of a million new objects is garbage."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
+            gc.enable()
 
 
 _prepare_environment()
 _keep_freed_memory()
-with _quiet_descriptor(), _no_collection(), warnings.catch_warnings():
+with _importing(), warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import keras
     import tensorflow as tf

@@ -40,11 +40,13 @@ NOT_CHECKABLE = "not checkable"
 NOT_ON_SAMPLE = "not checkable on the sample corpus"
 NOT_ON_PART = "not checkable on a part of IRMAS"
 
+Systems, Findings = Mapping[str, Mapping[str, Any]], Mapping[str, Finding]
+
 
 def check(
     index: pd.DataFrame | None = None,
-    systems: Mapping[str, Mapping[str, Any]] | None = None,
-    findings: Mapping[str, Finding] | None = None,
+    systems: Systems | None = None,
+    findings: Findings | None = None,
     *,
     is_irmas: bool = False,
 ) -> pd.DataFrame:
@@ -52,7 +54,6 @@ def check(
 
     Parameters
     ----------
-    index : pandas.DataFrame, optional
     systems : mapping of str to dict, optional
         `metrics.evaluate` on the test set of "lstm", "fft" and "fft-75-epochs".
     findings : mapping of str to Finding, optional
@@ -77,10 +78,7 @@ def check(
 
 
 def _find(
-    claim: dict[str, Any],
-    index: pd.DataFrame | None,
-    systems: Mapping[str, Mapping[str, Any]],
-    findings: Mapping[str, Finding],
+    claim: dict[str, Any], index: pd.DataFrame | None, systems: Systems, findings: Findings
 ) -> Finding | None:
     if claim["kind"] == "arithmetic":
         return arithmetic.CHECKS[claim["id"]]()
@@ -92,7 +90,7 @@ def _find(
     return findings.get(claim["id"])
 
 
-def _experiment(metric: str, systems: Mapping[str, Mapping[str, Any]]) -> Finding | None:
+def _experiment(metric: str, systems: Systems) -> Finding | None:
     system, *keys = metric.split(".")
     if system not in systems:
         return None
@@ -108,17 +106,12 @@ def _experiment(metric: str, systems: Mapping[str, Mapping[str, Any]]) -> Findin
 
 
 def _row(claim: dict[str, Any], finding: Finding | None, obstacle: str | None) -> dict[str, str]:
-    missing = NOT_CHECKABLE if claim["kind"] == "arithmetic" else obstacle or NOT_CHECKABLE
-    return {
-        "id": claim["id"],
-        "section": str(claim["section"]),
-        "kind": claim["kind"],
-        "quote": claim["quote"],
-        "stated": _text(claim["stated"]),
-        "recomputed": "" if finding is None else _text(finding.value),
-        "verdict": missing if finding is None else _verdict(claim, finding),
-        "comment": f"Would need: {claim['check']}." if finding is None else finding.comment,
-    }
+    shown = ("", obstacle or NOT_CHECKABLE, f"Would need: {claim['check']}.")
+    if finding is not None:
+        shown = (_text(finding.value), _verdict(claim, finding), finding.comment)
+    row = {key: str(claim[key]) for key in ("id", "section", "kind", "quote")}
+    row["stated"] = _text(claim["stated"])
+    return row | dict(zip(("recomputed", "verdict", "comment"), shown, strict=True))
 
 
 def _verdict(claim: dict[str, Any], finding: Finding) -> str:
@@ -126,10 +119,8 @@ def _verdict(claim: dict[str, Any], finding: Finding) -> str:
         return CONFIRMED if finding.holds else REFUTED
     if _close(claim["stated"], finding.value, claim["tolerance"]):
         return CONFIRMED
-    if finding.low is None or finding.high is None:
-        return REFUTED
-    low, high = finding.low - claim["tolerance"], finding.high + claim["tolerance"]
-    if not low <= claim["stated"] <= high:
+    low, high, tolerance = finding.low, finding.high, claim["tolerance"]
+    if low is None or high is None or not low - tolerance <= claim["stated"] <= high + tolerance:
         return REFUTED
     # An experiment's bounds are an interval of sampling error, not of rounding.
     return CONFIRMED if claim["kind"] == "experiment" else WITHIN_ROUNDING
@@ -141,7 +132,7 @@ def _close(stated: Any, value: Any, tolerance: float) -> bool:
     if isinstance(stated, str) or isinstance(value, str):
         return stated == value
     # A value half-way between two roundings counts for both.
-    return bool(np.all(np.abs(np.subtract(value, stated, dtype=float)) <= tolerance + 1e-9))
+    return np.allclose(value, stated, rtol=0, atol=tolerance + 1e-9)
 
 
 def _text(value: Any) -> str:
