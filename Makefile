@@ -2,14 +2,14 @@
 
 PYTHON  ?= $(shell command -v python3.11 || command -v python3)
 PROFILE ?= sample
-NAME    ?= 01_data_analysis
+NAME    ?=
 CORES   ?= $(shell getconf _NPROCESSORS_ONLN)
 OPTIONS ?=
 VENV    := .venv
 RUN     := $(VENV)/bin/python
 READY   := $(VENV)/.ready
 
-.PHONY: setup paper notebook test lint reference benchmarks lock lab clean
+.PHONY: setup paper notebook figure test test-all lint reference benchmarks lock lab clean
 
 setup: $(READY)
 
@@ -17,10 +17,18 @@ paper: $(READY)
 	@$(RUN) -m irmas_utils paper --profile $(PROFILE) --cores $(CORES) $(OPTIONS)
 
 notebook: $(READY)
-	@$(RUN) -m irmas_utils paper --profile $(PROFILE) --notebook $(NAME) --cores $(CORES) $(OPTIONS)
+	@$(RUN) -m irmas_utils paper --profile $(PROFILE) --notebook $(or $(NAME),01_data_analysis) --cores $(CORES) $(OPTIONS)
+
+# `make figure NAME=comparison` redraws one figure of a finished run.
+figure: $(READY)
+	@$(RUN) -m irmas_utils figure --profile $(PROFILE) $(NAME)
 
 test: $(READY) lint
 	@$(RUN) -m pytest -n $(CORES) --dist loadfile
+
+# The long tier too.
+test-all: $(READY) lint
+	@$(RUN) -m pytest -n $(CORES) --dist loadfile -m "long or not long"
 
 lint: $(READY)
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .

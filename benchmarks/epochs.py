@@ -20,7 +20,7 @@ from irmas_utils.audio.cache import FeatureCache
 from irmas_utils.data import corpus
 from irmas_utils.models import fft, lstm, training
 from irmas_utils.project import backend, settings
-from irmas_utils.systems.networks import fine_tuning
+from irmas_utils.systems.networks import fine_tuning, registry
 from irmas_utils.systems.networks import training as networks
 
 FULL = settings.load("full")
@@ -72,7 +72,8 @@ def main() -> None:
 
 def _mixed_epoch(clips: pd.DataFrame) -> dict:
     options, plan = networks.configure("mn04", FULL, {"published": False})
-    model = networks.build("mn04", 0, options, None)
+    backend.set_determinism(0)
+    model = registry.module("mn04").build(0, None, **options)
     short = dataclasses.replace(plan, epochs=2)  # the first also resamples every clip
     _, history = fine_tuning.train(model, clips, short, seed=0, progress=False)
     name = f"EfficientAT, batch {plan.batch_size}"

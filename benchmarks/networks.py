@@ -79,7 +79,8 @@ def network(data: Fold, seed: int, *, name: str, **change) -> tuple:
     path = fetch.weights() if registry.network(name).pretrained else None
     options, plan = networks.configure(name, FULL, EPOCHS.get(name, {}) | change)
     if plan:
-        model = networks.build(name, seed, options, path)
+        backend.set_determinism(seed)
+        model = registry.module(name).build(seed, path, **options)
         recognizer, _ = fine_tuning.train(model, data.fitting, plan, seed=seed)
     else:
         recognizer = registry.module(name).fit(data.fitting, path, **options)
@@ -107,12 +108,8 @@ def machine(data: Fold, seed: int, *, experiment: int):
     """Train one of the five systems of Bosch et al."""
     streams = ("mono",) if experiment == 1 else TRAINING_STREAMS
     labels = label_matrix(data.held_out_mixtures["labels"])
-    models = experiments.fit_models(
-        extract(data.fitting["path"], streams),
-        data.fitting["labels"].str[0],
-        data.fitting["recording"],
-        seed=seed,
-    )
+    heard = extract(data.fitting["path"], streams)
+    models = experiments.fit_models(heard, data.fitting, seed=seed)
 
     def hear(clips: pd.DataFrame) -> experiments.Heard:
         return experiments.hear(models, extract(clips["path"], streams))
@@ -303,7 +300,7 @@ def main() -> None:
     options = _arguments()
     index = dataset.load_index(options.data)
     index = index[index["split"] == "training"]
-    index = integrity.join_duplicates(index, integrity.find_duplicates(index))
+    index = integrity.join_duplicates(index)
     folds = [fold(index, number, options.mixtures) for number in options.folds]
     systems = dict.fromkeys([*([options.against] if options.against else []), *options.systems])
     for name in systems:

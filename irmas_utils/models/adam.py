@@ -11,8 +11,8 @@ class FusedAdam(keras.optimizers.Adam):
 
     Keras writes Adam and the average of the weights out in fifty operations a variable. To build
     them for a network with two hundred small variables (`models.efficientat`) takes as long as two
-    epochs on a small corpus: its first step costs 8.5 s of processor time with this class and 16
-    to 20 s without, of 59 s for the whole fine-tuning on the sample corpus. Later steps cost the
+    epochs on a small corpus: its first step costs 7 to 10 s of processor time with this class and
+    16 to 20 s without, of 59 s for the whole fine-tuning on the sample corpus. Later steps cost the
     same, 0.37 s for 16 clips. Options work as in Keras, but for ``amsgrad``.
     """
 

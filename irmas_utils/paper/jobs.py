@@ -18,22 +18,22 @@ from irmas_utils.project.settings import Settings
 from irmas_utils.systems.networks import registry
 
 _DATA = ("profile", "seed", "corpus")
-_TRAINING = (*_DATA, "evaluation")
-_NETWORKS = tuple(f"networks.{key}" for key in ("seeds", "mixtures", "batch_size", "plans"))
 _SECTIONS = {
-    "01_data_analysis": _TRAINING,
-    "02_data_preparation": (*_TRAINING, "fft"),
-    "03_lstm_model": (*_TRAINING, "lstm"),
-    "04_fft_model": (*_TRAINING, "fft"),
-    "05_lstm_hyperparameters": (*_TRAINING, "lstm", "study.seeds", "study.lstm"),
-    "06_fft_hyperparameters": (*_TRAINING, "fft", "study.seeds", "study.fft"),
-    "07_other_networks": (*_TRAINING, *_NETWORKS),
-    "08_bosch_baselines": (*_TRAINING, "bosch", "fft", "study.seeds", "study.fft"),
-    "09_comparison": _TRAINING,
-    "10_discussion": (*_TRAINING, "lstm", "fft", "study", "networks.variants"),
-    "11_your_own_audio": _TRAINING,
+    "01_data_analysis": (),
+    "02_data_preparation": ("fft",),
+    "03_lstm_model": ("lstm",),
+    "04_fft_model": ("fft",),
+    "05_lstm_hyperparameters": ("base of lstm", "study.lstm"),
+    "06_fft_hyperparameters": ("base of fft", "study.fft"),
+    "07_other_networks": tuple(
+        f"networks.{key}" for key in ("seeds", "mixtures", "batch_size", "plans")
+    ),
+    "08_bosch_baselines": ("bosch", "base of fft", "study.fft.separated"),
+    "09_comparison": (),
+    "10_discussion": ("base of lstm", "base of fft", "study", "networks.variants"),
+    "11_your_own_audio": (),
 }
-"""The sections of the settings that each notebook reads."""
+"""The sections of the settings that each notebook reads, besides those that all read."""
 
 _MODELS = ("03_lstm_model", "04_fft_model", "07_other_networks", "08_bosch_baselines")
 LONG = ("07_other_networks", "08_bosch_baselines", "04_fft_model")
@@ -89,7 +89,7 @@ def made_from(job: Job, settings: Settings) -> dict[str, Any]:
         plots = paths.PACKAGE / "plots"
         reached = [path for path in reached if plots not in path.parents]
     found = {
-        "settings": settings.section(*_SECTIONS[job.notebook]),
+        "settings": _read(job, settings),
         "parameters": dict(job.parameters),
         "code": sources.digest(code, reached),
     }
@@ -99,6 +99,19 @@ def made_from(job: Job, settings: Settings) -> dict[str, Any]:
     if job.notebook == "10_discussion":
         found["benchmarks"] = [files.digest(path) for path in benchmarks()]
     return json.loads(json.dumps(found))
+
+
+def _read(job: Job, settings: Settings) -> dict[str, Any]:
+    """Return the settings that a job reads: a study's with its own values in their place."""
+    found = settings.section(*_DATA, "evaluation")
+    for key in _SECTIONS[job.notebook]:
+        studied = job.run is not None and key in studies.NOTEBOOKS
+        if studied or key.startswith("base of "):
+            change = dict(job.parameters) if studied else {}
+            found[key] = settings.with_base(key.removeprefix("base of "), **change)
+        else:
+            found |= settings.section(key)
+    return found
 
 
 def benchmarks() -> list[Path]:

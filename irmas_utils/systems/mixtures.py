@@ -1,24 +1,20 @@
 """Multi-label mixtures of single-label excerpts: a stand-in for the test set.
 
 The training excerpts of IRMAS carry one label and last 3 s; the test clips carry one to five
-and last 5 to 20 s. A decision threshold chosen on the former fails on the latter, and the
-latter must not be used to choose anything. So recordings held out of the training set are mixed:
-one for each label, as many labels as test clips have, in the published proportions.
-
-A mixture sums recordings that have nothing to do with each other, where musicians of a real
-piece play in time and in tune: it is easier than a test clip in that way, and harder in another.
+and last 5 to 20 s. A decision threshold chosen on the former fails on the latter, which must
+not be used to choose anything. So recordings held out of the training set are mixed: one for
+each label, as many labels as test clips have, in the published proportions.
 """
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import soundfile
 
-from irmas_utils.audio import io as audio
+from irmas_utils.audio import io
 from irmas_utils.data import published
 from irmas_utils.data.index import fingerprint
 from irmas_utils.project import paths
@@ -29,42 +25,19 @@ SEGMENTS = (2, 6)  # a segment is one excerpt long, so 6 to 18 s of IRMAS
 GAIN_RANGE_DB = 6.0
 
 
-@dataclass(frozen=True)
-class Mixture:
-    """Which excerpts sound together.
-
-    Attributes
-    ----------
-    labels : tuple of str
-        In IRMAS order.
-    sources : tuple of tuple of int
-        For each label, a row of the table for each segment: the excerpts of one recording,
-        repeated where there are too few.
-    gains : tuple of float
-        Level of each source [dB] relative to unit RMS.
-    """
+class Mixture(NamedTuple):
+    """Which excerpts sound together: of one recording for each label, a row for each segment."""
 
     labels: tuple[str, ...]
-    sources: tuple[tuple[int, ...], ...]
-    gains: tuple[float, ...]
+    sources: tuple[tuple[int, ...], ...]  # repeated where a recording has too few
+    gains: tuple[float, ...]  # of each source [dB], relative to unit RMS
 
 
 def plan(table: pd.DataFrame, n_mixtures: int, rng: np.random.Generator) -> list[Mixture]:
-    """Choose what to mix.
+    """Choose what to mix from held-out training rows of the index.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Training rows of the index, held out; columns ``recording`` and ``labels``.
-    n_mixtures : int
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    list of Mixture
-        Classes are drawn as often as they have recordings; no two sources of a mixture have
-        the same class. Where the table has fewer classes than a mixture should have labels,
-        it has as many labels as there are classes.
+    Classes are drawn as often as they have recordings; no two sources of a mixture have the
+    same class. A mixture has no more labels than the table has classes.
     """
     classes = table["labels"].str[0].to_numpy(dtype=str)
     rows = pd.DataFrame({"class": classes, "row": np.arange(len(table))})
@@ -92,9 +65,7 @@ def _draw(
 
 
 def render(mixture: Mixture, files: list[str]) -> tuple[np.ndarray, int]:
-    """Mix the excerpts of `mixture`.
-
-    `files` holds the path of every row of the table that `plan` was given.
+    """Mix excerpts, out of the paths of all rows that `plan` was given. Raises AudioError.
 
     Returns
     -------
@@ -102,13 +73,8 @@ def render(mixture: Mixture, files: list[str]) -> tuple[np.ndarray, int]:
         With a peak of 0.9, as long as the shortest source; a mono file goes to both channels.
     rate : int
         Sampling rate [Hz] of the first excerpt; the others are resampled to it.
-
-    Raises
-    ------
-    AudioError
-        If a file cannot be read.
     """
-    _, rate = audio.read(files[mixture.sources[0][0]])
+    _, rate = io.read(files[mixture.sources[0][0]])
     sources = [
         np.concatenate([_excerpt(files[row], rate) for row in rows]) * 10 ** (gain / 20)
         for rows, gain in zip(mixture.sources, mixture.gains, strict=True)
@@ -120,37 +86,25 @@ def render(mixture: Mixture, files: list[str]) -> tuple[np.ndarray, int]:
 
 def _excerpt(file: str, rate: int) -> np.ndarray:
     """Return one file at unit RMS, in stereo at `rate`."""
-    samples, own_rate = audio.read(file)
-    samples = audio.resample(samples[:, [0, -1]], own_rate, rate)
+    samples, own_rate = io.read(file)
+    samples = io.resample(samples[:, [0, -1]], own_rate, rate)
     return samples / max(np.sqrt(np.mean(samples**2)), 1e-9)
 
 
 def make(table: pd.DataFrame, n_mixtures: int, seed: int) -> pd.DataFrame:
-    """Write mixtures of held-out excerpts to the cache, unless they are there.
+    """Write mixtures of excerpts that no model is trained on to the cache, unless they are there.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Training rows of the index that no model is trained on.
-    n_mixtures : int
-    seed : int
-
-    Returns
-    -------
-    DataFrame
-        A row a mixture, with the index's columns ``path``, ``name``, ``labels`` and
-        ``recording``, here that of the first label; 16-bit WAV.
-
-    Raises
-    ------
-    AudioError
-        If a file cannot be read.
+    `table` has training rows of the index. Returns a row a mixture, with the index's columns
+    ``path`` (16-bit WAV), ``name``, ``labels`` and ``recording``, here that of the first label.
+    Raises AudioError if a file cannot be read.
     """
-    mixtures = plan(table, n_mixtures, np.random.default_rng(seed))
-    files, recordings = table["path"].tolist(), table["recording"].tolist()
+    files, recordings, of_table = list(table["path"]), list(table["recording"]), fingerprint(table)
     rows = []
-    for mixture in mixtures:
-        path = _path(mixture, fingerprint(table))
+    for mixture in plan(table, n_mixtures, np.random.default_rng(seed)):
+        key = json.dumps([of_table, mixture._asdict()], sort_keys=True).encode()
+        digest = hashlib.blake2b(key, digest_size=10).hexdigest()
+        name = f"{'-'.join(mixture.labels)}-{digest}.wav"
+        path = paths.cache_root() / "mixtures" / name
         if not path.is_file():
             samples, rate = render(mixture, files)
             with replacing(path) as temporary:
@@ -158,9 +112,3 @@ def make(table: pd.DataFrame, n_mixtures: int, seed: int) -> pd.DataFrame:
         recording = recordings[mixture.sources[0][0]]
         rows.append((str(path), path.stem, mixture.labels, recording))
     return pd.DataFrame(rows, columns=["path", "name", "labels", "recording"])
-
-
-def _path(mixture: Mixture, table_fingerprint: str) -> Path:
-    key = json.dumps([table_fingerprint, asdict(mixture)], sort_keys=True)
-    digest = hashlib.blake2b(key.encode(), digest_size=10).hexdigest()
-    return paths.cache_root() / "mixtures" / f"{'-'.join(mixture.labels)}-{digest}.wav"

@@ -1,9 +1,8 @@
 """Name the instruments in audio files: ``python -m irmas_utils predict FILE… [--json]``.
 
-Any format that libsndfile reads, any length, rate and number of channels. A file is read block
-by block, so an hour takes no more memory than a minute. The model is the one named, or one that
-this project trained (``results/<profile>/models/``), or else EfficientAT as its authors trained
-it, which has never seen IRMAS. Notebook: 11_your_own_audio.ipynb.
+Any format that libsndfile reads, any length, rate and number of channels, block by block. The
+model is the one named, or one that this project trained (``results/<profile>/models/``), or
+else EfficientAT as its authors trained it. Notebook: 11_your_own_audio.ipynb.
 """
 
 import json
@@ -17,8 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from irmas_utils.audio import io as audio
-from irmas_utils.audio import windows
+from irmas_utils.audio import io, windows
 from irmas_utils.data import fetch
 from irmas_utils.models import efficientat
 from irmas_utils.project import paths
@@ -33,29 +31,15 @@ UNTRAINED_THRESHOLD = 0.014
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a model says of a file.
-
-    Attributes
-    ----------
-    path : Path
-    recognizer : Recognizer
-        The model.
-    sample_rate, channels : int
-        Of the file.
-    duration : float
-        In seconds.
-    starts : numpy.ndarray, (n_windows,)
-        In seconds.
-    window_scores : numpy.ndarray, (n_windows, n_labels)
-    """
+    """What a model says of a file: of each window, and as a whole."""
 
     path: Path
     recognizer: Recognizer
     sample_rate: int
     channels: int
-    duration: float
-    starts: np.ndarray
-    window_scores: np.ndarray
+    duration: float  # [s]
+    starts: np.ndarray  # [s], (n_windows,)
+    window_scores: np.ndarray  # (n_windows, n_labels)
 
     @cached_property
     def scores(self) -> np.ndarray:
@@ -79,30 +63,19 @@ class Prediction:
 
 
 def predict(path: str | Path, recognizer: Recognizer) -> Prediction:
-    """Score a file, as a whole and over time, in constant memory.
-
-    Raises
-    ------
-    AudioError
-        If the file is missing, unreadable or empty, or holds NaN or infinity.
-    """
-    with audio.opened(path) as file:
-        blocks = audio.stream(file, recognizer.sample_rate)
+    """Score a file, as a whole and over time, in constant memory. Raises as `audio.io.read`."""
+    with io.opened(path) as file:
+        blocks = io.stream(file, recognizer.sample_rate)
         starts, window_scores = recognizer.score_windows(blocks)
         about = file.samplerate, file.channels, file.tell() / file.samplerate
     return Prediction(Path(path), recognizer, *about, starts, window_scores)
 
 
 def default_recognizer() -> Recognizer:
-    """Return the best model at hand.
+    """Return the best model at hand. Raises ModelError if it is damaged, or there is none.
 
     The newest under ``results/*/models/``, those trained on IRMAS before those trained on the
     sample corpus; without any, the untrained network with its own classes for our instruments.
-
-    Raises
-    ------
-    ModelError
-        If there is neither, or the model found is damaged.
     """
     found = sorted(paths.results_root().glob("*/models/*.keras"), key=_preference)
     return Recognizer.load(found[-1]) if found else untrained()
@@ -140,10 +113,7 @@ def untrained() -> Recognizer:
 def label_table(prediction: Prediction) -> pd.DataFrame:
     """Return a row an instrument, the most probable first: what is said of the whole file.
 
-    Returns
-    -------
-    pandas.DataFrame
-        Columns instrument, probability, threshold and named (whether it is above it).
+    Columns instrument, probability, threshold and named (whether the one is above the other).
     """
     table = pd.DataFrame(
         {
@@ -200,12 +170,12 @@ def _strip(values: np.ndarray, width: int = 60) -> str:
 def tell(files: Iterable[Path], recognizer: Recognizer, as_json: bool = False) -> int:
     """Print what is in each file, as text or as one JSON list; returns how many could not be read.
 
-    Of a file that cannot be read the reason goes to the standard error, and the others follow.
+    Why they could not goes to the standard error.
     """
     name = recognizer.provenance.get("name", "unnamed model")
     if not as_json:
         print(f"model: {name}. * marks the instruments named.\n")
-    entries, failed = [], 0
+    entries: list[dict[str, Any]] = []
     for path in files:
         try:
             prediction = predict(path, recognizer)
@@ -213,9 +183,8 @@ def tell(files: Iterable[Path], recognizer: Recognizer, as_json: bool = False) -
             if not as_json:
                 print(as_table(prediction) + "\n", flush=True)
         except AudioError as error:
-            failed += 1
             entries.append({"file": str(path), "error": str(error), "model": name})
             print(f"error: {error}", file=sys.stderr, flush=True)
     if as_json:
         print(json.dumps(entries, indent=2, ensure_ascii=False))
-    return failed
+    return sum("error" in entry for entry in entries)

@@ -1,9 +1,8 @@
 """Recognizers: a network with all that is needed to use it, saved as two files, and its card.
 
 The ``.keras`` file holds the network from samples to scores, front end included; the ``.json``
-beside it says how to feed it and how to read it: sample rate, windows, aggregation, labels and
-their thresholds, and where the model came from. It also holds the digest of the ``.keras`` file,
-so that the two cannot be of different models. Notebook: 07_other_networks.ipynb.
+beside it says how to feed and read it, and where it came from. It also holds the digest of the
+``.keras`` file, so that the two cannot be of different models. Notebook: 07_other_networks.ipynb.
 
 References
 ----------
@@ -12,7 +11,7 @@ References
 
 import itertools
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -30,7 +29,7 @@ from irmas_utils.project.vocabulary import IRMAS
 
 FORMAT = "irmas-notebooks model"
 VERSION = 1
-_USED = ("sample_rate", "window", "hop", "aggregation", "provenance")
+_USED = ("sample_rate", "window", "hop", "aggregation", "provenance", "labels", "thresholds")
 _BATCH = 16  # windows at a time: more does not go faster, and memory stays small
 
 _TEMPLATE = """\
@@ -38,8 +37,6 @@ _TEMPLATE = """\
 
 Names which of {n_labels} instruments are predominant in a recording: {instruments}.
 
-| | |
-| --- | --- |
 {facts}
 
 ## Training
@@ -71,53 +68,31 @@ instrument is named where its score is above its threshold.
 class Recognizer:
     """A network and how to use it.
 
-    Attributes
-    ----------
-    model : keras.Model
-        Maps mono samples, (batch, window), to scores, (batch, n_labels).
-    sample_rate : int
-        In hertz.
-    window, hop : int
-        Length of a window and from one to the next, in samples.
-    thresholds : tuple of float
-        For each label; it is named where its score is larger.
-    aggregation : str
-        How the windows' scores are joined; see `audio.windows.aggregate`.
-    provenance : dict
-        Plain JSON: where the model came from. Keys that the model card explains: ``name``,
-        ``data``, ``notebook``, ``settings``, ``metrics``, ``licence``, ``notes``.
-    labels : tuple of str
-        What the scores are of, in their order.
+    Its provenance is plain JSON: where it came from. Keys that the model card explains: ``name``,
+    ``data``, ``notebook``, ``settings``, ``metrics``, ``licence``, ``notes``.
     """
 
-    model: keras.Model
-    sample_rate: int
-    window: int
+    model: keras.Model  # from mono samples, (batch, window), to scores, (batch, n_labels)
+    sample_rate: int  # [Hz]
+    window: int  # its length, and from one to the next [samples]
     hop: int
-    thresholds: tuple[float, ...]
-    aggregation: str = "mean_logit"
+    thresholds: tuple[float, ...]  # of each label, which is named where its score is larger
+    aggregation: str = "mean_logit"  # of the windows' scores: see `audio.windows.aggregate`
     provenance: Mapping[str, Any] = field(default_factory=dict)
     labels: tuple[str, ...] = IRMAS.codes
 
     def score_windows(self, blocks: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Score every window of a clip.
+        """Score every window of a clip that comes in blocks, mono, at `sample_rate`.
 
-        Parameters
-        ----------
-        blocks : iterable of numpy.ndarray, each (n_samples,)
-            Consecutive pieces of the clip, mono, at `sample_rate`.
-
-        Returns
-        -------
-        starts : numpy.ndarray, (n_windows,)
-            In seconds.
-        scores : numpy.ndarray, float32, (n_windows, n_labels)
+        Returns the windows' starts in seconds and their scores, float32, (n_windows, n_labels).
         """
         cut = windows.stream(blocks, self.window, self.hop)
         starts, scores = [], [np.zeros((0, len(self.labels)), np.float32)]
         while batch := list(itertools.islice(cut, _BATCH)):
             starts += [start / self.sample_rate for start, _ in batch]
-            scores.append(self._scores([window for _, window in batch]))
+            # One alone goes twice: oneDNN's convolutions are ten times slower for a batch of one.
+            held = np.stack([window for _, window in (batch if len(batch) > 1 else batch * 2)])
+            scores.append(self._forward(held).numpy()[: len(batch)])
         return np.array(starts), np.concatenate(scores)
 
     def score(self, samples: np.ndarray) -> np.ndarray:
@@ -127,11 +102,6 @@ class Recognizer:
     def score_files(self, paths: Iterable[str | Path]) -> np.ndarray:
         """Score audio files: (n_files, n_labels). Raises AudioError as `audio.io.read`."""
         return np.array([self.score(load_mono(file, self.sample_rate)) for file in paths])
-
-    def _scores(self, held: list[np.ndarray]) -> np.ndarray:
-        # A window alone goes twice: oneDNN's convolutions are ten times slower for a batch of one.
-        batch = np.stack(held if len(held) > 1 else held * 2)
-        return self._forward(batch).numpy()[: len(held)]
 
     @cached_property
     def _forward(self):
@@ -146,43 +116,32 @@ class Recognizer:
             self.model.save(temporary)
         file = {"model": path.name, "sha256": files.sha256(path), "keras": keras.__version__}
         used = {name: getattr(self, name) for name in _USED}
-        lists = {
-            "labels": list(self.labels),
-            "thresholds": [float(value) for value in self.thresholds],
-        }
-        files.write_json(
-            path.with_suffix(".json"), {"format": FORMAT, "version": VERSION} | file | used | lists
-        )
+        description = {"format": FORMAT, "version": VERSION} | file | used
+        files.write_json(path.with_suffix(".json"), description)
         return path
 
     @classmethod
     def load(cls, path: str | Path) -> "Recognizer":
         """Read a saved model: the ``.keras`` file `path` and the ``.json`` beside it.
 
-        Raises
-        ------
-        ModelError
-            If either file is missing or damaged, if they do not belong together, or if they were
-            written by an incompatible version. No code in the file is executed.
+        Raises ModelError if either file is missing or damaged, if they do not belong together, or
+        if they are of an incompatible version. No code in the file is executed.
         """
         path = Path(path).with_suffix(".keras")
         description = describe(path)
         if (found := files.sha256(path)) != description["sha256"]:
             raise _unusable(path, f"SHA-256 {found}", f"{description['sha256']}, as in the JSON")
-        model = _network(path, f"one of Keras {description['keras']}")
-        labels, thresholds = tuple(description["labels"]), tuple(description["thresholds"])
-        if model.output_shape[-1:] != (len(labels),):
-            raise _unusable(path, f"outputs {model.output_shape}", f"{len(labels)} scores")
+        try:
+            model = keras.saving.load_model(path, compile=False)
+        except Exception as error:  # Keras raises whatever the file makes it raise
+            reason = str(error).strip().split("\n")[0][:200]
+            found = f"a model that does not load ({reason})"
+            raise _unusable(path, found, f"one of Keras {description['keras']}") from error
         used = {name: description[name] for name in _USED}
-        return cls(model, thresholds=thresholds, labels=labels, **used)
-
-
-def _network(path: Path, expected: str) -> keras.Model:
-    try:
-        return keras.saving.load_model(path, compile=False)
-    except Exception as error:  # Keras raises whatever the file makes it raise
-        reason = str(error).strip().split("\n")[0][:200]
-        raise _unusable(path, f"a model that does not load ({reason})", expected) from error
+        used |= {name: tuple(used[name]) for name in ("labels", "thresholds")}
+        if model.output_shape[-1:] != (n_labels := len(used["labels"]),):
+            raise _unusable(path, f"outputs {model.output_shape}", f"{n_labels} scores")
+        return cls(model, **used)
 
 
 def describe(path: str | Path) -> dict[str, Any]:
@@ -193,38 +152,39 @@ def describe(path: str | Path) -> dict[str, Any]:
             raise _unusable(part, "no such file", "a .keras file and a .json file of one name")
     try:
         description = json.loads(file.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except ValueError as error:
         found = f"text that is not JSON ({error})"
         raise _unusable(file, found, "a model's description") from error
     if not isinstance(description, dict) or description.get("format") != FORMAT:
         raise _unusable(file, "another kind of JSON", f'"format": "{FORMAT}"')
     if description.get("version") != VERSION:
         raise _unusable(file, f"version {description.get('version')!r}", f"version {VERSION}")
-    for key, problem in _problems(description):
-        raise _unusable(file, f"{key} = {description.get(key)!r}"[:300], problem)
+    for key, right, expected in _checks(description):
+        if not right:
+            raise _unusable(file, f"{key} = {description.get(key)!r}"[:300], expected)
     return description
 
 
-def _problems(description: dict[str, Any]) -> Iterable[tuple[str, str]]:
-    """Yield the keys whose values cannot be right, each with what would be."""
+def _checks(description: dict[str, Any]) -> Iterator[tuple[str, bool, str]]:
+    """Yield keys, whether their values can be right, and what would be."""
+    value = description.get
     for key in ("sha256", "keras", "model"):
-        if not isinstance(description.get(key), str):
-            yield key, "a text"
-    sizes = [description.get(key) for key in ("sample_rate", "window", "hop")]
-    if not all(type(size) is int and size > 0 for size in sizes) or sizes[2] > sizes[1]:
-        yield "window", "positive integers sample_rate, window and hop, hop at most window"
-    labels = description.get("labels")
-    texts = isinstance(labels, list) and all(isinstance(label, str) for label in labels)
-    if not texts or not labels or len(set(labels)) < len(labels):
-        yield "labels", "a list of texts, each another"
-    if description.get("aggregation") not in list(windows.AGGREGATIONS):
-        yield "aggregation", f"one of {', '.join(windows.AGGREGATIONS)}"
-    if not isinstance(description.get("provenance"), dict):
-        yield "provenance", "a mapping"
-    thresholds = description.get("thresholds")
-    numbers = isinstance(thresholds, list) and all(type(v) in (int, float) for v in thresholds)
-    if not numbers or len(thresholds) != len(labels):
-        yield "thresholds", "a number for each label"
+        yield key, isinstance(value(key), str), "a text"
+    _, window, hop = sizes = [value(key) for key in ("sample_rate", "window", "hop")]
+    right = all(type(size) is int and size > 0 for size in sizes) and hop <= window
+    yield "window", right, "positive integers sample_rate, window and hop, hop at most window"
+    labels, thresholds = (_list(value(key)) for key in ("labels", "thresholds"))
+    right = all(isinstance(x, str) for x in labels) and 0 < len(labels) == len(set(labels))
+    yield "labels", right, "a list of texts, each another"
+    named = ", ".join(windows.AGGREGATIONS)
+    yield "aggregation", value("aggregation") in [*windows.AGGREGATIONS], f"one of {named}"
+    yield "provenance", isinstance(value("provenance"), dict), "a mapping"
+    right = all(type(x) in (int, float) for x in thresholds) and len(thresholds) == len(labels)
+    yield "thresholds", right, "a number for each label"
+
+
+def _list(value: Any) -> list:
+    return value if isinstance(value, list) else []
 
 
 def _unusable(where: Path, found: str, expected: str) -> ModelError:
@@ -237,21 +197,26 @@ def _unusable(where: Path, found: str, expected: str) -> ModelError:
 
 
 def card(path: str | Path) -> str:
-    """Return a saved model's card (reference 1), in Markdown: what it is, and what it is not for.
-
-    Every number is read from the model's own description. Raises as `describe`.
-    """
+    """Write a saved model's card (reference 1), in Markdown. Raises as `describe`."""
     description = describe(path)
     provenance, rate = description["provenance"], description["sample_rate"]
     names = [IRMAS.name(label) for label in description["labels"]]
     values = zip(names, description["thresholds"], strict=True)
+    keys = ("data", "notebook", "parameters", "start", "trained", "seed", "duration")
+    facts = {
+        "file": f"`{description['model']}`",
+        "SHA-256": f"`{description['sha256']}`",
+        "input": f"mono, {rate} Hz",
+        **{key: provenance[key] for key in keys if key in provenance},
+        "Keras": description["keras"],
+    }
     return _TEMPLATE.format(
         name=provenance.get("name", Path(path).stem),
         n_labels=len(names),
         instruments=", ".join(names),
-        facts=_table(_facts(description)),
+        facts=_headed(facts),
         training=_headed({f"`{k}`": f"`{v}`" for k, v in provenance.get("settings", {}).items()}),
-        scores=_scores(provenance),
+        scores=_headed({k: _score(v) for k, v in provenance.get("metrics", {}).items()}),
         window=description["window"] / rate,
         hop=description["hop"] / rate,
         aggregation=description["aggregation"],
@@ -259,23 +224,6 @@ def card(path: str | Path) -> str:
         licence=provenance.get("licence", "No licence is recorded."),
         notes="".join(f"* {note}\n" for note in provenance.get("notes", [])),
     )
-
-
-def _facts(description: Mapping[str, Any]) -> dict[str, Any]:
-    provenance = description["provenance"]
-    facts = {
-        "file": f"`{description['model']}`",
-        "SHA-256": f"`{description['sha256']}`",
-        "input": f"mono, {description['sample_rate']} Hz",
-    }
-    keys = ("data", "notebook", "parameters", "start", "trained", "seed", "duration")
-    facts |= {key: provenance[key] for key in keys if key in provenance}
-    return facts | {"Keras": description["keras"]}
-
-
-def _scores(provenance: Mapping[str, Any]) -> str:
-    """Write a table of named scores, each a number or a value with its interval."""
-    return _headed({name: _score(value) for name, value in provenance.get("metrics", {}).items()})
 
 
 def _score(value: Any) -> str:

@@ -53,9 +53,7 @@ def trained():
         patch.setattr(streams, "extract", lambda paths, *_, **__: found[paths.iloc[0][0]])
         patch.setattr(listening, "_seconds_a_clip", lambda *_: 0.0)
         arrays, facts, _ = listening._listen(parts, mixed, cfg)
-    heard = listening.Listened(
-        listening._unpacked(arrays, "mixtures"), listening._unpacked(arrays, "testing"), facts
-    )
+    heard = listening.Listened(*listening._unpacked(arrays), facts)
     return heard, parts, mixed, cfg, baselines.run(heard, parts, mixed, cfg)
 
 

@@ -87,10 +87,7 @@ def parts(index, cache):
 
 
 def trained(parts, **options):
-    classes = parts["fit"]["labels"].str[0].to_numpy(str)
-    return experiments.fit_models(
-        parts["training"], classes, parts["fit"]["recording"].to_numpy(), **options
-    )
+    return experiments.fit_models(parts["training"], parts["fit"], **options)
 
 
 @pytest.fixture(scope="module")
@@ -398,8 +395,7 @@ def test_all_five_run_on_real_clips(real_clips):
     index = index[np.isin(classes, ["cel", "sax", "tru"])].groupby("labels").head(8)
     found = streams.extract(index["path"])
     training = StreamFeatures({s: found.streams[s] for s in streams.TRAINING_STREAMS}, found.clip)
-    classes = index["labels"].str[0].to_numpy(str)
-    models = experiments.fit_models(training, classes, index["recording"].to_numpy())
+    models = experiments.fit_models(training, index)
     heard = experiments.hear(models, found)
     for experiment in EXPERIMENTS:
         system = experiments.build(experiment, heard, features.label_matrix(index["labels"]))

@@ -29,8 +29,8 @@ def recognizer():
     return Recognizer(
         han.build(1 / 16),
         sample_rate=32000,
-        window=8000,
-        hop=4000,
+        window=16000,
+        hop=8000,
         thresholds=tuple(np.linspace(0.1, 0.6, 11)),
         provenance=PROVENANCE,
     )
@@ -43,7 +43,7 @@ def path(recognizer, tmp_path):
 
 @pytest.fixture(scope="module")
 def noise():
-    return np.random.default_rng(0).normal(size=30000).astype(np.float32)
+    return np.random.default_rng(0).normal(size=60000).astype(np.float32)
 
 
 def _change(path, **values):
@@ -61,7 +61,7 @@ def test_predicts_the_same_after_loading(recognizer, path, noise):
 def test_loads_where_no_training_code_was_imported(path, noise, recognizer):
     code = (
         "import numpy as np; from irmas_utils.systems.recognizer import Recognizer;"
-        "x = np.random.default_rng(0).normal(size=30000).astype(np.float32);"
+        "x = np.random.default_rng(0).normal(size=60000).astype(np.float32);"
         f"print(Recognizer.load({str(path)!r}).score(x).tolist())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -78,8 +78,8 @@ def test_efficientat_survives_saving(tmp_path):
 
 def test_score_joins_windows(recognizer, noise):
     starts, scores = recognizer.score_windows(np.array_split(noise, 7))
-    np.testing.assert_allclose(starts * 32000, [0, 4000, 8000, 12000, 16000, 20000, 22000])
-    cut = np.stack([window for _, window in windows.stream([noise], 8000, 4000)])
+    np.testing.assert_allclose(starts * 32000, [0, 8000, 16000, 24000, 32000, 40000, 44000])
+    cut = np.stack([window for _, window in windows.stream([noise], 16000, 8000)])
     expected = recognizer.model(cut)
     np.testing.assert_allclose(scores, expected, rtol=1e-4)
     np.testing.assert_allclose(recognizer.score(noise), windows.aggregate(scores), rtol=1e-4)
@@ -113,7 +113,7 @@ def test_missing_files_are_named(path, suffix):
         ({"thresholds": [None] * 11}, "thresholds"),
         ({"sample_rate": 0}, "sample_rate"),
         ({"hop": 1.5}, "hop"),
-        ({"hop": 8001}, "hop"),
+        ({"hop": 16001}, "hop"),
         ({"aggregation": "vote"}, "aggregation"),
         ({"aggregation": []}, "aggregation"),
         ({"provenance": None}, "provenance"),
@@ -162,7 +162,7 @@ def test_model_card(path):
     text = card(path)
     assert text.startswith("# small network\n")
     for part in ("0.500 (95 % interval 0.400 to 0.600)", "sample corpus, not IRMAS", "`epochs`",
-                 "| cello | 0.100 |", "| voice | 0.600 |", "* For tests.", "0.25 s"):  # fmt: skip
+                 "| cello | 0.100 |", "| voice | 0.600 |", "* For tests.", "0.50 s"):  # fmt: skip
         assert part in text
     assert "{" not in text
 

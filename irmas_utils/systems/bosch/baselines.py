@@ -1,8 +1,6 @@
 """The five systems of Bosch et al. on a profile's data: described, trained, scored.
 
-Thresholds, and the streams of the fifth, are chosen on mixtures of validation recordings
-(`systems.mixtures`); the testing set is scored and has no say. Notebook:
-08_bosch_baselines.ipynb.
+Notebook: 08_bosch_baselines.ipynb.
 """
 
 from collections.abc import Mapping
@@ -18,22 +16,14 @@ from irmas_utils.data.corpus import Splits
 from irmas_utils.metrics import evaluation, tables
 from irmas_utils.project.records import Record
 from irmas_utils.project.settings import Settings
-from irmas_utils.project.vocabulary import INSTRUMENT_NAMES, INSTRUMENTS
+from irmas_utils.project.vocabulary import INSTRUMENT_NAMES
 from irmas_utils.systems.bosch import experiments, streams
 from irmas_utils.systems.bosch.experiments import EXPERIMENTS
 from irmas_utils.systems.bosch.listening import Listened
 
 
 class Baseline(NamedTuple):
-    """One experiment, trained and scored on the testing set.
-
-    Attributes
-    ----------
-    system : irmas_utils.systems.bosch.experiments.System
-    scores : numpy.ndarray, (n_testing_clips, 11)
-    evaluation : dict
-        See `metrics.evaluate`.
-    """
+    """An experiment, its scores of the testing clips, (n_clips, 11), and their evaluation."""
 
     system: experiments.System
     scores: np.ndarray
@@ -64,9 +54,10 @@ def results_table(baselines: Mapping[int, Baseline]) -> pd.DataFrame:
             "name": facts[number]["name"],
             "streams": ", ".join(system.streams),
             "published micro F1": facts[number]["micro_f1"],
+            **tables.score_row(result, ("micro_f1", "macro_f1")),
+            "threshold": system.threshold,
         }
-        row |= tables.score_row(result, ("micro_f1", "macro_f1"))
-        rows.append(row | {"threshold": system.threshold})
+        rows.append(row)
     return pd.DataFrame(rows)
 
 
@@ -75,12 +66,8 @@ def stream_f1(
 ) -> pd.DataFrame:
     """Score each stream by itself, with the model that hears it in experiments 2, 4 and 5.
 
-    Each stream's threshold is the one of its best micro F1 on the mixtures.
-
-    Returns
-    -------
-    pandas.DataFrame
-        F1 on the testing set: a row a stream, a column an instrument, by name.
+    Returns F1 on the testing set, a row a stream, a column an instrument, by name. Each stream's
+    threshold is the one of its best micro F1 on the mixtures.
     """
     truth, labels = label_matrix(testing["labels"]), label_matrix(mixed["labels"])
     model_of = EXPERIMENTS[5] | EXPERIMENTS[2]
@@ -90,7 +77,7 @@ def stream_f1(
         system = experiments.with_threshold(alone, heard.mixtures, labels, how)
         decisions = metrics.binarize(system.predict(heard.testing), system.threshold)
         rows[stream] = metrics.f1(truth, decisions)
-    return pd.DataFrame(rows, index=[INSTRUMENT_NAMES[code] for code in INSTRUMENTS]).T
+    return pd.DataFrame(rows, index=list(INSTRUMENT_NAMES.values())).T
 
 
 def write(
@@ -98,15 +85,7 @@ def write(
 ) -> None:
     """Record predictions and metrics of each experiment as ``bosch-1`` to ``bosch-5``.
 
-    Parameters
-    ----------
-    record : Record
-    baselines : mapping
-        Of `run`.
-    testing : pandas.DataFrame
-        Rows of the index.
-    seconds : float
-        That training all models took.
+    `seconds` is what training all models took.
     """
     seed, history = record.settings.seed, pd.DataFrame({"seconds": [seconds]})
     for number, (system, scores, result) in baselines.items():

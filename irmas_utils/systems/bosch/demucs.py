@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from irmas_utils.audio import io as audio
+from irmas_utils.audio import io
 from irmas_utils.data import fetch
 from irmas_utils.project.errors import SettingsError
 
@@ -24,24 +24,15 @@ STEM_OF = {"drums": "drums", "bass": "bass", "vocals": "melody"}  # by the netwo
 
 
 def separate(samples: np.ndarray, rate: int) -> dict[str, np.ndarray]:
-    """Separate with htdemucs into drums, bass, melody and other, without random shifts.
+    """Separate with htdemucs, without random shifts; as `separation.separate`.
 
     The network knows voices and not melodies: *melody* is its ``vocals``, so in instrumental
     music the lead stays in *other*. What the network leaves over, some 1 % of the energy, is
-    in *other* too, so that the stems sum to the input.
-
-    Parameters and result as in `separation.separate`.
-
-    Raises
-    ------
-    SettingsError
-        If the package ``demucs`` is not installed.
-    DownloadError
-        If the weights are not here and cannot be fetched, or are damaged.
+    in *other* too. Raises DownloadError if the weights are neither here nor to be had.
     """
     network = _network()
     stereo = np.repeat(samples, 3 - samples.shape[1], axis=1)
-    heard = _apply(network, audio.resample(stereo, rate, network.samplerate))
+    heard = _apply(network, io.resample(stereo, rate, network.samplerate))
     sources = dict(zip(network.sources, heard, strict=True))
     stems = {
         stem: _fitted(sources[source], network.samplerate, rate, samples.shape)
@@ -78,6 +69,6 @@ def _apply(network: Any, samples: np.ndarray) -> np.ndarray:
 
 def _fitted(stem: np.ndarray, rate: int, target: int, shape: tuple[int, int]) -> np.ndarray:
     """Resample `stem` back, and cut or pad it to `shape`."""
-    stem = audio.resample(stem, rate, target)[: shape[0]]
+    stem = io.resample(stem, rate, target)[: shape[0]]
     stem = np.pad(stem, ((0, shape[0] - len(stem)), (0, 0)))
     return stem if shape[1] == 2 else stem.mean(axis=1, keepdims=True)

@@ -2,16 +2,14 @@
 
 Conventions
 -----------
-* An excerpt is cut into frames of about 46 ms that overlap by half. Every spectral descriptor
-  is computed from the same power spectrogram; only zero crossings look at the waveform.
+* An excerpt is cut into frames of about 46 ms that overlap by half.
 * The excerpt is first scaled to unit RMS, so its level has no influence.
 * Frames more than 60 dB below the loudest are left out: silence before, after or within the
   music describes no instrument. An excerpt below -70 dBFS is silent as a whole, and its
   descriptors are all zero.
 * What remains is the mean and variance over the frames of each descriptor and of its first
-  difference, as in the base algorithm of Fuhrmann et al. (2009, 2012). The list of
-  descriptors is ours in the spirit of theirs, whose exact list and parameters are not
-  available; the definitions are those of librosa and Peeters (2004).
+  difference, as in Fuhrmann (2012). The list of descriptors is ours in the spirit of theirs,
+  which is not available; the definitions are those of librosa and Peeters (2004).
 
 References
 ----------
@@ -49,20 +47,13 @@ N_DESCRIPTORS = 4 * sum(WIDTHS.values())  # mean and variance, of the values and
 
 
 def describe(samples: np.ndarray, rate: int) -> np.ndarray:
-    """Describe one mono excerpt by statistics of its frames.
-
-    Parameters
-    ----------
-    samples : ndarray, shape (n,)
-        Mono audio of any length, in [-1, 1].
-    rate : int
-        Sampling rate [Hz]. Descriptors compare only between excerpts of the same rate.
+    """Describe one mono excerpt, (n,), by statistics of its frames.
 
     Returns
     -------
     ndarray of float32, shape (n_descriptors,)
         The means of all rows of `frames`, then their variances, then both of their differences;
-        all zero where the excerpt is silent or empty. They do not depend on its level.
+        all zero where the excerpt is silent or empty. They compare only at the same rate.
 
     Raises
     ------
@@ -88,10 +79,7 @@ def describe(samples: np.ndarray, rate: int) -> np.ndarray:
 def frames(samples: np.ndarray, rate: int) -> np.ndarray:
     """Return the descriptors of every sounding frame of a mono excerpt that is not silent.
 
-    Returns
-    -------
-    ndarray of float32, shape (n_values, n_frames)
-        Rows in the order of `WIDTHS`; at least one frame.
+    float32, (n_values, n_frames), rows in the order of `WIDTHS`; at least one frame.
     """
     import librosa
 
@@ -120,7 +108,7 @@ def _timbre(power: np.ndarray, rate: int) -> dict[str, np.ndarray]:
     """Return the descriptors of the spectrum's shape from `power` (n_bins, n_frames)."""
     import librosa
 
-    mel = librosa.power_to_db(_mel_bands(rate, len(power)) @ power)
+    mel = librosa.power_to_db(_filters(rate, len(power))["mel"] @ power)
     mfcc = librosa.feature.mfcc(S=mel, n_mfcc=13)
     total = power.sum(axis=0)
     below = np.cumsum(power, axis=0) < 0.85 * total
@@ -133,7 +121,7 @@ def _timbre(power: np.ndarray, rate: int) -> dict[str, np.ndarray]:
         "rolloff": below.sum(axis=0) * rate / 2 / (len(power) - 1),
         # From 100 Hz, so that six octaves and the rest fit below 8 kHz.
         "contrast": librosa.feature.spectral_contrast(S=power, sr=rate, fmin=100.0),
-        "bark": _decibels(_bark_bands(rate, len(power)) @ power / total),
+        "bark": _decibels(_filters(rate, len(power))["bark"] @ power / total),
         "level": _decibels(total / total.max()),
     }
 
@@ -166,8 +154,7 @@ def _flux(power: np.ndarray) -> np.ndarray:
 def _pitch(power: np.ndarray, rate: int) -> dict[str, np.ndarray]:
     """Return the descriptors that follow the predominant pitch, and the pitch classes.
 
-    They exist in every frame, since some pitch is always the most salient one, and mean
-    little where `harmonicity`, the share of the power at its harmonics, is low.
+    They mean little where `harmonicity`, the share of the power at its harmonics, is low.
     """
     pitch = pitches()[salience(np.sqrt(power), rate).argmax(axis=0)]
     amplitude, deviation = _harmonics(power, pitch, rate)
@@ -176,7 +163,7 @@ def _pitch(power: np.ndarray, rate: int) -> dict[str, np.ndarray]:
     order = np.arange(1, HARMONICS + 1)[:, None]
     thirds = amplitude[0], amplitude[1:4].sum(axis=0), amplitude[4:].sum(axis=0)
     odd, even = (weight[first::2].sum(axis=0) for first in (2, 1))  # without the fundamental
-    chroma = _pitch_classes(rate, len(power)) @ power + TINY
+    chroma = _filters(rate, len(power))["pitch_class"] @ power + TINY
     return {
         "pitch": 12 * np.log2(pitch / LOWEST_PITCH),
         "harmonicity": np.minimum(np.sum(amplitude**2, axis=0) / power.sum(axis=0), 1),
@@ -194,11 +181,10 @@ def pitches() -> np.ndarray:
 
 
 def salience(magnitude: np.ndarray, rate: int) -> np.ndarray:
-    """Weigh every candidate pitch by the magnitude at its harmonics.
+    """Weigh pitches by magnitudes (n_bins, n_frames) at their harmonics: (n_pitches, n_frames).
 
     Harmonic summation with weights .8^(h-1), as in Salamon & Gómez, "Melody extraction from
-    polyphonic music signals using pitch contour characteristics", 2012, without their peak
-    picking. From magnitudes (n_bins, n_frames), 0 Hz to half the rate, to (n_pitches, n_frames).
+    polyphonic music signals using pitch contour characteristics", 2012, without peak picking.
     """
     return _harmonic_sum(rate, len(magnitude)) @ magnitude
 
@@ -207,23 +193,17 @@ def salience(magnitude: np.ndarray, rate: int) -> np.ndarray:
 def _harmonic_sum(rate: int, n_bins: int) -> np.ndarray:
     """Matrix (n_pitches, n_bins) that sums harmonics, each between its two nearest bins."""
     bin_of = np.outer(pitches(), np.arange(1, HARMONICS + 1)) * (n_bins - 1) * 2 / rate
-    weight = 0.8 ** np.arange(HARMONICS)
     matrix = np.zeros((len(bin_of), n_bins), np.float32)
-    rows = np.arange(len(bin_of))
     for harmonic, position in enumerate(bin_of.T):
-        low = np.floor(position).astype(int)
-        inside = low < n_bins - 1
-        row, low, fraction = rows[inside], low[inside], (position % 1)[inside]
-        matrix[row, low] += weight[harmonic] * (1 - fraction)
-        matrix[row, low + 1] += weight[harmonic] * fraction
+        row = np.flatnonzero(position < n_bins - 1)
+        low, fraction = position[row].astype(int), position[row] % 1
+        matrix[row, low] += 0.8**harmonic * (1 - fraction)
+        matrix[row, low + 1] += 0.8**harmonic * fraction
     return matrix
 
 
 def _harmonics(power: np.ndarray, pitch: np.ndarray, rate: int) -> tuple[np.ndarray, np.ndarray]:
-    """Amplitude (HARMONICS, n_frames) near each harmonic, and how far off it lies [Hz].
-
-    Both come from the bin nearest to the harmonic and its two neighbours.
-    """
+    """Amplitude (HARMONICS, n_frames) in the three bins at each harmonic, and its offset [Hz]."""
     width = rate / 2 / (len(power) - 1)
     expected = np.outer(np.arange(1, HARMONICS + 1), pitch)
     nearest = np.clip(np.round(expected / width).astype(int), 1, len(power) - 2)
@@ -241,23 +221,14 @@ def _decibels(ratio: np.ndarray) -> np.ndarray:
 
 
 @lru_cache(maxsize=8)
-def _mel_bands(rate: int, n_bins: int) -> np.ndarray:
-    """Matrix (40, n_bins) of mel filters; librosa would make it anew for every excerpt."""
+def _filters(rate: int, n_bins: int) -> dict[str, np.ndarray]:
+    """Return matrices that sum bins; librosa would make them anew for every excerpt."""
     import librosa
 
-    return librosa.filters.mel(sr=rate, n_fft=2 * (n_bins - 1), n_mels=40)
-
-
-@lru_cache(maxsize=8)
-def _pitch_classes(rate: int, n_bins: int) -> np.ndarray:
-    """Matrix (12, n_bins) that sums the octaves of each pitch class, tuned to 440 Hz."""
-    import librosa
-
-    return librosa.filters.chroma(sr=rate, n_fft=2 * (n_bins - 1), tuning=0.0)
-
-
-@lru_cache(maxsize=8)
-def _bark_bands(rate: int, n_bins: int) -> np.ndarray:
-    """Matrix (24, n_bins) that sums the bins of each critical band."""
+    n_fft = 2 * (n_bins - 1)
     band = np.searchsorted(BARK_EDGES, np.linspace(0, rate / 2, n_bins), side="right") - 1
-    return (band == np.arange(len(BARK_EDGES) - 1)[:, None]).astype(np.float32)
+    return {
+        "mel": librosa.filters.mel(sr=rate, n_fft=n_fft, n_mels=40),
+        "pitch_class": librosa.filters.chroma(sr=rate, n_fft=n_fft, tuning=0.0),  # A at 440 Hz
+        "bark": (band == np.arange(len(BARK_EDGES) - 1)[:, None]).astype(np.float32),
+    }

@@ -8,24 +8,21 @@
 
 Published and ours
 ------------------
-The five arrangements are published. How test clips are cut into windows, the decision
-threshold and the separator (they had FASST) are not available, so these are ours: windows of
-3 s, one threshold for all classes, `systems.bosch.separation`. They aggregated labels over the
-streams, the union of what each stream alone would yield. That is ``how="max"`` here; the mean
-of the probabilities is our default. Threshold and streams are chosen on multi-label mixtures
-of held-out training recordings (`systems.mixtures`), never on test data.
+The five arrangements are published. Windows of 3 s, one threshold for all classes and the
+separator (theirs was FASST) are ours. They took the union of what each stream alone would
+yield. That is ``how="max"`` here; the mean of the probabilities is our default. Threshold and
+streams are chosen on multi-label mixtures of held-out training recordings (`systems.mixtures`),
+never on test data.
 
 J. J. Bosch, J. Janer, F. Fuhrmann, P. Herrera, "A comparison of sound segregation techniques for
 predominant instrument recognition in musical audio signals", ISMIR 2012, pages 559-564.
-
-Notebook: 08_bosch_baselines.ipynb
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from irmas_utils import metrics
 from irmas_utils.systems.bosch import svm
@@ -40,40 +37,29 @@ EXPERIMENTS: dict[int, dict[str, str]] = {
     4: {stem: stem for stem in STEMS},
     5: {stream: stream for stream in (*STEMS, *COMBINATIONS, "mono")},
 }
+PAIRS = sorted({pair for streams in EXPERIMENTS.values() for pair in streams.items()})
 
 
-@dataclass(frozen=True)
-class Heard:
-    """What the models say of every window of some clips.
+class Heard(NamedTuple):
+    """What the models say of every window of some clips; `clip` as in `StreamFeatures`.
 
-    Attributes
-    ----------
-    probabilities : dict of (str, str) to ndarray, shape (n_windows, 11)
-        By stream and by the stream whose model heard it; zero where the stream is silent.
-    clip : ndarray of int, shape (n_windows,)
-        As in `streams.StreamFeatures`.
+    Probabilities, (n_windows, 11), are by stream and by the stream whose model heard it; zero
+    where the stream is silent.
     """
 
     probabilities: dict[tuple[str, str], np.ndarray]
     clip: np.ndarray
 
     def scores(self, streams: Mapping[str, str], how: str) -> np.ndarray:
-        """Join some streams: (n_clips, 11). Parameters as the attributes of `System`."""
+        """Join some streams, each heard by a model: (n_clips, 11); see `aggregate`."""
         return aggregate([self.probabilities[pair] for pair in streams.items()], self.clip, how)
 
 
-@dataclass(frozen=True)
-class System:
-    """One experiment, ready to predict.
+class System(NamedTuple):
+    """One experiment, ready to predict: which model hears which stream, and what is named.
 
-    Attributes
-    ----------
-    streams : dict of str to str
-        Each stream that it hears, with the stream whose model hears it.
-    how : str
-        ``"mean"`` or ``"max"``: how probabilities of streams and windows become one score.
-    threshold : float
-        An instrument whose score is larger is predicted; see `metrics.binarize`.
+    An instrument is named where its score, joined as `how` says (see `aggregate`), is larger
+    than the threshold.
     """
 
     streams: dict[str, str]
@@ -81,38 +67,19 @@ class System:
     threshold: float
 
     def predict(self, heard: Heard) -> np.ndarray:
-        """Return the score of every clip and instrument, float (n_clips, 11) in [0, 1].
-
-        A clip that is silent in all streams scores zero.
-        """
+        """Return the score of every clip and instrument: (n_clips, 11), in [0, 1]."""
         return heard.scores(self.streams, self.how)
 
 
 def fit_models(
-    training: StreamFeatures,
-    classes: np.ndarray,
-    recordings: np.ndarray,
-    *,
-    seed: int = 0,
-    jobs: int = 1,
+    training: StreamFeatures, clips: pd.DataFrame, *, seed: int = 0, jobs: int = 1
 ) -> dict[str, Any]:
-    """Train one classifier a stream; all five experiments are made of these.
+    """Train one classifier a stream, of which all five experiments are made, as `svm.fit` does.
 
-    Parameters
-    ----------
-    training : StreamFeatures
-        Of `systems.bosch.streams.TRAINING_STREAMS`.
-    classes, recordings : ndarray, shape (n_clips,)
-        The instrument code and the recording of every clip.
-    seed, jobs : int
-        As in `svm.fit`, which see for errors.
-
-    Returns
-    -------
-    dict
-        Stream to classifier.
+    `clips` are the rows of the index that `training` describes.
     """
-    classes, recordings = (np.asarray(x)[training.clip] for x in (classes, recordings))
+    rows = clips.iloc[training.clip]
+    classes, recordings = rows["labels"].str[0].to_numpy(str), rows["recording"].to_numpy()
     return {
         stream: svm.fit(features, classes, recordings, seed=seed, jobs=jobs)
         for stream, features in training.streams.items()
@@ -121,10 +88,9 @@ def fit_models(
 
 def hear(models: Mapping[str, Any], features: StreamFeatures) -> Heard:
     """Let every model hear the streams that some experiment gives it, each once."""
-    pairs = {pair for streams in EXPERIMENTS.values() for pair in streams.items()}
     found = {
         (stream, model): svm.probabilities(models[model], features.streams[stream])
-        for stream, model in pairs
+        for stream, model in PAIRS
         if stream in features.streams and model in models
     }
     return Heard(found, features.clip)
@@ -133,21 +99,11 @@ def hear(models: Mapping[str, Any], features: StreamFeatures) -> Heard:
 def build(experiment: int, heard: Heard, labels: np.ndarray, how: str = "mean") -> System:
     """Set up an experiment: choose its threshold and, in the fifth, its streams.
 
-    Parameters
-    ----------
-    experiment : int
-        1 to 5.
-    heard : Heard
-        All streams of multi-label mixtures of recordings that the models have not seen.
-    labels : ndarray of 0 and 1, shape (n_clips, 11)
-        Their labels.
-    how : str
-        ``"mean"`` or ``"max"``.
+    `heard` and `labels`, (n_clips, 11), are of multi-label mixtures of recordings that the
+    models have not seen; `how` is as in `aggregate`.
     """
-    streams = EXPERIMENTS[experiment]
-    if experiment == 5:
-        streams = choose_streams(heard, labels, how)
-    return with_threshold(streams, heard, labels, how)
+    chosen = choose_streams(heard, labels, how) if experiment == 5 else EXPERIMENTS[experiment]
+    return with_threshold(chosen, heard, labels, how)
 
 
 def with_threshold(
@@ -161,22 +117,16 @@ def with_threshold(
 def aggregate(
     probabilities: Iterable[np.ndarray], clip: np.ndarray, how: str = "mean"
 ) -> np.ndarray:
-    """Join the windows and streams of each clip.
+    """Join the windows and streams of each clip: (n_clips, 11).
 
     Parameters
     ----------
     probabilities : iterable of ndarray, shape (n_windows, 11)
-        One array a stream.
-    clip : ndarray of int, shape (n_windows,)
-        Which clip each window belongs to.
+        One array a stream; `clip` says which clip each window belongs to.
     how : str
         ``"mean"`` over all that sounds, or ``"max"``: then the instruments above a threshold
-        are the union of those above it in each window of each stream.
-
-    Returns
-    -------
-    ndarray, shape (n_clips, 11)
-        Zero for a clip that is silent throughout. Silence does not count in a mean.
+        are the union of those above it in each window of each stream. A clip that is silent
+        throughout scores zero.
     """
     stacked, n_clips = list(probabilities), int(clip.max(initial=-1)) + 1
     clip, values = np.tile(clip, len(stacked)), np.concatenate(stacked)
@@ -192,10 +142,7 @@ def aggregate(
 def choose_streams(heard: Heard, labels: np.ndarray, how: str = "mean") -> dict[str, str]:
     """Start from the stems, and add or drop the stream that helps most while micro F1 grows.
 
-    Returns
-    -------
-    dict of str to str
-        At least one of the fifth experiment's candidates, in their order. Ties go to the first.
+    At least one of the fifth experiment's candidates is left. Ties go to the first.
     """
     candidates = EXPERIMENTS[5]
 

@@ -15,18 +15,13 @@ from irmas_utils.data.corpus import Splits, content
 from irmas_utils.project import parallel, runs, sources
 from irmas_utils.project.settings import Settings
 from irmas_utils.systems.bosch import experiments, streams
-from irmas_utils.systems.bosch.experiments import Heard
+from irmas_utils.systems.bosch.experiments import PAIRS, Heard
 
 
 class Listened(NamedTuple):
     """What the trained models say of the mixtures and of the testing clips, and what it took.
 
-    Attributes
-    ----------
-    mixtures, testing : Heard
-    facts : dict
-        ``seconds`` that training all models took, ``n_descriptors``, ``n_models``, and
-        ``seconds_a_clip`` of processor time to describe one training excerpt.
+    ``seconds`` is of training all models, ``seconds_a_clip`` of describing a training excerpt.
     """
 
     mixtures: Heard
@@ -38,22 +33,8 @@ def listen(parts: Splits, mixed: pd.DataFrame, settings: Settings) -> Listened:
     """Train one classifier a stream and let each hear what some experiment gives it.
 
     Descriptors are taken from the cache where they are there, and all of it from the runs that
-    are stored (`project.runs`) where nothing that it depends on has changed.
-
-    Parameters
-    ----------
-    parts : Splits
-    mixed : pandas.DataFrame
-        Of `systems.mixtures.make`, from validation recordings.
-    settings : Settings
-        Its ``bosch.separator`` and ``seed`` are used.
-
-    Raises
-    ------
-    AudioError, SettingsError
-        As `streams.extract`.
-    TrainingError
-        If too few classes can be learnt.
+    are stored (`project.runs`) where nothing that it depends on has changed. The mixtures are of
+    validation recordings (`systems.mixtures.make`). Errors as `streams.extract` and `svm.fit`.
     """
     used = {"fitting": parts.fitting, "mixtures": mixed, "testing": parts.testing}
     made_from = {
@@ -64,7 +45,7 @@ def listen(parts: Splits, mixed: pd.DataFrame, settings: Settings) -> Listened:
         "code": sources.digest_of(__name__),
     }
     arrays, facts, _ = runs.once("bosch", made_from, lambda _: _listen(parts, mixed, settings))
-    return Listened(*(_unpacked(arrays, part) for part in ("mixtures", "testing")), facts)
+    return Listened(*_unpacked(arrays), facts)
 
 
 def _listen(parts: Splits, mixed: pd.DataFrame, settings: Settings) -> runs.Outcome:
@@ -72,11 +53,7 @@ def _listen(parts: Splits, mixed: pd.DataFrame, settings: Settings) -> runs.Outc
     fitting = streams.extract(parts.fitting["path"], streams.TRAINING_STREAMS, **options)
     started = time.perf_counter()
     models = experiments.fit_models(
-        fitting,
-        parts.fitting["labels"].str[0].to_numpy(dtype=str),
-        parts.fitting["recording"].to_numpy(),
-        seed=settings.seed,
-        jobs=parallel.cores(),
+        fitting, parts.fitting, seed=settings.seed, jobs=parallel.cores()
     )
     facts = {
         "seconds": time.perf_counter() - started,
@@ -87,24 +64,23 @@ def _listen(parts: Splits, mixed: pd.DataFrame, settings: Settings) -> runs.Outc
     arrays = {}
     for part, clips in (("mixtures", mixed), ("testing", parts.testing)):
         heard = experiments.hear(models, streams.extract(clips["path"], **options))
-        arrays[f"{part}|clip"] = heard.clip
-        arrays |= {f"{part}|{s}|{m}": found for (s, m), found in heard.probabilities.items()}
+        arrays[f"{part} clip"] = heard.clip
+        arrays[part] = np.stack([heard.probabilities[pair] for pair in PAIRS])
     return runs.Outcome(arrays, facts)
 
 
-def _unpacked(arrays: Mapping[str, np.ndarray], part: str) -> Heard:
-    own = {name.removeprefix(f"{part}|"): a for name, a in arrays.items() if name.startswith(part)}
-    clip = own.pop("clip")
-    return Heard({tuple(name.split("|")): found for name, found in own.items()}, clip)
+def _unpacked(arrays: Mapping[str, np.ndarray]) -> list[Heard]:
+    return [
+        Heard(dict(zip(PAIRS, arrays[part], strict=True)), arrays[f"{part} clip"])
+        for part in ("mixtures", "testing")
+    ]
 
 
 def _seconds_a_clip(path: str, separator: str) -> float:
     """Processor time to describe one clip's training streams, past the cache [s]."""
     samples, rate = io.read(path)
-
-    def seconds() -> float:
-        started = time.process_time()
+    started = []
+    for _ in range(2):
+        started.append(time.process_time())
         streams.describe_clip(samples, rate, streams=streams.TRAINING_STREAMS, separator=separator)
-        return time.process_time() - started
-
-    return min(seconds() for _ in range(2))
+    return float(min(np.diff([*started, time.process_time()])))

@@ -27,18 +27,11 @@ def spectra(
     square, of as many neighbouring bins as there are streams. A training excerpt of 3 s, padded
     to 20, has spectra so much finer than its own resolution that four bins say what one says.
 
-    Parameters
-    ----------
-    samples, rate, streams, separator
-        As in `streams.split`.
-    length : int
-        Padded length in samples, as in `audio.features.fft_magnitude`.
-
     Returns
     -------
     ndarray of float32, shape (length // 2 // n_streams * n_streams,)
-        The streams one after another. Errors as in `streams.split`; AudioError too if the clip
-        is longer than `length`.
+        The streams one after another, each padded to `length` samples first. Errors as in
+        `streams.split` and `audio.features.fft_magnitude`.
     """
     n_kept = length // 2 // len(streams)
     pooled = []
@@ -49,19 +42,13 @@ def spectra(
 
 
 def network(settings: Settings) -> "fft.Network":
-    """Return the network of the studies' base setting that reads the streams' spectra.
-
-    Its ``settings`` are those of the section ``fft`` as the studies start from them.
-    """
+    """Return the network of the studies' base setting that reads the streams' spectra."""
     # TensorFlow takes seconds to import, and the rest of this wing does without it.
     from irmas_utils.models import fft
 
     streams = settings.study.fft.separated
-    options = {
-        "streams": streams,
-        "length": settings.fft.samples,
-        "separator": settings.bosch.separator,
-    }
+    separator, length = settings.bosch.separator, settings.fft.samples
+    options = {"streams": streams, "length": length, "separator": separator}
     load = FeatureCache("spectra", spectra, mono=False, **options)
     base = Fft(**settings.with_base("fft"))
     reading = fft.Network(base, "fft-separated", load, options, (__name__,))

@@ -4,11 +4,8 @@ A separator is a function ``separate(samples, rate)`` that returns stems, each o
 `samples`, which sum to `samples` within 1e-4. It is pure: the same input gives the same stems, so
 that what is made of them can be cached.
 
-Bosch et al. (2012) separated with FASST, of which no maintained Python library exists. The
-separator `spectral` takes its place without weights, and `demucs`, an optional extra, with a
-trained network. Figures obtained with either are ours, not a reproduction of theirs.
-
-Notebook: 08_bosch_baselines.ipynb
+Bosch et al. (2012) separated with FASST, of which no maintained Python library exists. In its
+place are `spectral`, without weights, and `demucs`, an optional extra with a trained network.
 """
 
 from collections.abc import Mapping
@@ -25,27 +22,14 @@ LIMIT_DB = 120.0
 
 
 def separate(samples: np.ndarray, rate: int, separator: str) -> dict[str, np.ndarray]:
-    """Take a mixture apart.
-
-    Parameters
-    ----------
-    samples : ndarray of float32, shape (n, n_channels)
-        One or two channels.
-    rate : int
-        Sampling rate [Hz].
-    separator : {"spectral", "demucs"}
-
-    Returns
-    -------
-    dict of str to ndarray of float32, shape (n, n_channels)
-        The four `STEMS`, which sum to `samples`.
+    """Take a mixture, float32 (n, 1) or (n, 2), apart into the four `STEMS`, which sum to it.
 
     Raises
     ------
     AudioError
         If there are more than two channels.
     SettingsError
-        If there is no such separator, or its optional package is not installed.
+        If `separator` is none of `SEPARATORS`, or its optional package is not installed.
     """
     if separator not in SEPARATORS:
         raise SettingsError(
@@ -70,20 +54,11 @@ def check_channels(samples: np.ndarray) -> None:
 
 
 def si_sdr(estimate: np.ndarray, reference: np.ndarray) -> float:
-    """Scale-invariant signal-to-distortion ratio.
+    """Scale-invariant signal-to-distortion ratio in dB, from -120 (silence) to 120.
 
     J. Le Roux et al., "SDR - half-baked or well done?", ICASSP 2019. Channels count as one long
-    signal, so that panning errors are errors.
-
-    Returns
-    -------
-    float
-        In dB, between -120 and 120; -120 for a silent estimate.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ, or the reference is silent: then the ratio is not defined.
+    signal, so that panning errors are errors. Raises ValueError if the shapes differ, or the
+    reference is silent: then the ratio is not defined.
     """
     if estimate.shape != reference.shape:
         raise ValueError(f"estimate {estimate.shape} and reference {reference.shape} differ")
@@ -102,14 +77,7 @@ def si_sdr(estimate: np.ndarray, reference: np.ndarray) -> float:
 def quality(
     true: Mapping[str, Mapping[str, np.ndarray]], rate: int, separator: str
 ) -> pd.DataFrame:
-    """Compare separated stems with true ones.
-
-    Parameters
-    ----------
-    true : mapping
-        Name of a clip to its true stems, each (n_samples, 2); silent ones are left out.
-    rate, separator
-        As in `separate`.
+    """Compare separated stems with the `true` ones of clips, of which silent ones are left out.
 
     Returns
     -------

@@ -27,12 +27,8 @@ N_FFT = 4096  # window at 44.1 kHz [samples]; at other rates about as many secon
 TIME_MEDIAN = 0.4  # length of the harmonic median filter [s]
 FREQUENCY_MEDIAN = 200.0  # length of the percussive one [Hz]
 BASS_CUTOFF = 150.0  # where bass and the rest share a bin equally [Hz]
-# Standard deviation of the window around the melody's position, in units of the panning index
-# (-1 left, 1 right).
-PANNING_WIDTH = 0.7
-# Share of the melody in what lies between the harmonics: above 0 because melodies also come in
-# chords, and because the pitch may be wrong.
-OFF_PITCH = 0.5
+PANNING_WIDTH = 0.7  # deviation around the melody's panning index (-1 left, 1 right)
+OFF_PITCH = 0.5  # share of the melody between harmonics: it has chords, and the pitch may be wrong
 
 
 def separate(samples: np.ndarray, rate: int) -> dict[str, np.ndarray]:
@@ -47,10 +43,9 @@ def separate(samples: np.ndarray, rate: int) -> dict[str, np.ndarray]:
 
 
 def masks(spectrum: np.ndarray, rate: int) -> dict[str, np.ndarray]:
-    """Return each stem's share of every bin; what is left of one belongs to *other*.
+    """Return the shares, (n_frames, n_bins), of drums, bass and melody; their sum is at most one.
 
-    From a spectrum (n_channels, n_frames, n_bins) to masks (n_frames, n_bins) for drums, bass and
-    melody, in [0, 1], whose sum is at most one.
+    The spectrum is (n_channels, n_frames, n_bins); what is left of a bin belongs to *other*.
     """
     power = np.mean(spectrum.real**2 + spectrum.imag**2, axis=0)
     percussive = _percussive(np.sqrt(power), rate)
@@ -96,8 +91,7 @@ def _median(values: np.ndarray, length: float) -> np.ndarray:
 def _combs(rate: int, n_bins: int) -> np.ndarray:
     """Matrix (n_pitches, n_bins): one at each pitch's harmonics, falling off like a Gaussian.
 
-    A harmonic is as wide as the window's main lobe plus what vibrato and the grid of pitches
-    add, 1.5 % of its frequency.
+    A harmonic is as wide as the window's main lobe plus 1.5 % for vibrato and the pitches' grid.
     """
     frequency = np.linspace(0, rate / 2, n_bins)
     pitch = pitches()[:, None]

@@ -2,18 +2,16 @@
 
 A stream is a mono signal derived from a clip: its mono mix-down, its left, right, mid and side,
 a separated stem, or a sum of stems. Each is cut into windows as long as a training excerpt, and
-each window is described by `systems.bosch.descriptors`.
-
-Notebook: 08_bosch_baselines.ipynb
+each window is described by `systems.bosch.descriptors`. Notebook: 08_bosch_baselines.ipynb
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from irmas_utils.audio import io as audio
+from irmas_utils.audio import io
 from irmas_utils.audio.cache import FeatureCache
 from irmas_utils.project import parallel
 from irmas_utils.systems.bosch import descriptors
@@ -32,8 +30,7 @@ TRAINING_STREAMS = ("mono", *STEMS, *COMBINATIONS)
 ALL_STREAMS = ("mono", *SIDES, *STEMS, *COMBINATIONS)
 
 
-@dataclass(frozen=True)
-class StreamFeatures:
+class StreamFeatures(NamedTuple):
     """Descriptors of every window of every stream of some clips.
 
     Attributes
@@ -49,10 +46,9 @@ class StreamFeatures:
 
 
 def windows(n_samples: int, length: int) -> list[slice]:
-    """Cover `n_samples` evenly by the fewest windows of `length` samples.
+    """Cover `n_samples` evenly by the fewest windows of `length`; they may overlap.
 
-    The first starts at the beginning and the last ends at the end, so that windows of a clip
-    whose length is no multiple of theirs overlap. A clip shorter than one window is one.
+    A clip shorter than one window is one.
     """
     count = max(1, -(-n_samples // length))
     starts = np.linspace(0, max(n_samples - length, 0), count).round().astype(int)
@@ -62,37 +58,18 @@ def windows(n_samples: int, length: int) -> list[slice]:
 def split(
     samples: np.ndarray, rate: int, streams: Sequence[str], separator: str = "spectral"
 ) -> dict[str, np.ndarray]:
-    """Derive mono streams from a clip.
+    """Derive mono streams, each (n,), out of `ALL_STREAMS` from a clip.
 
-    Parameters
-    ----------
-    samples : ndarray, shape (n, n_channels)
-        One or two channels; one counts as both.
-    rate : int
-        Sampling rate [Hz].
-    streams : sequence of str
-        Names out of `ALL_STREAMS`.
-    separator : str
-        As in `separation.separate`; not run unless a stream needs it.
-
-    Returns
-    -------
-    dict of str to ndarray, shape (n,)
-        In the order of `streams`.
-
-    Raises
-    ------
-    AudioError, SettingsError
-        As `separation.separate`.
+    Parameters and errors as `separation.separate`, which runs only where a stream needs it.
     """
     check_channels(samples)
     left, right = samples[:, 0], samples[:, -1]
     # Published are M = L + R and S = L - R; descriptors do not depend on the level.
-    found = {"mono": audio.mono(samples), "left": left, "right": right}
+    found = {"mono": io.mono(samples), "left": left, "right": right}
     found |= {"mid": (left + right) / 2, "side": (left - right) / 2}
     if not found.keys() >= set(streams):
         stems = separate(samples, rate, separator)
-        found |= {stem: audio.mono(signal) for stem, signal in stems.items()}
+        found |= {stem: io.mono(signal) for stem, signal in stems.items()}
         found |= {name: sum(found[part] for part in parts) for name, parts in COMBINATIONS.items()}
     return {name: found[name] for name in streams}
 
@@ -100,24 +77,16 @@ def split(
 def describe_clip(
     samples: np.ndarray, rate: int, *, streams: Sequence[str], separator: str = "spectral"
 ) -> np.ndarray:
-    """Describe every window of every stream of a clip.
-
-    Returns
-    -------
-    ndarray of float32, shape (n_streams, n_windows, n_descriptors)
-        Parameters, order and errors as in `split`.
-    """
+    """Describe every window of each stream: float32, (n_streams, n_windows, n_descriptors)."""
     cuts = windows(len(samples), round(WINDOW_SECONDS * rate))
     described: dict[str, np.ndarray] = {}
     for name, signal in split(samples, rate, streams, separator).items():
         # Mid is mono at another level, which descriptors do not see.
-        twin = {"mid": "mono", "mono": "mid"}.get(name)
-        described[name] = (
-            described[twin]
-            if twin in described
-            else np.stack([descriptors.describe(signal[cut], rate) for cut in cuts])
-        )
-    return np.stack([described[name] for name in streams])
+        twin = described.get({"mid": "mono", "mono": "mid"}.get(name))
+        if twin is None:
+            twin = np.stack([descriptors.describe(signal[cut], rate) for cut in cuts])
+        described[name] = twin
+    return np.stack(list(described.values()))
 
 
 def extract(
@@ -129,23 +98,8 @@ def extract(
 ) -> StreamFeatures:
     """Describe files, on several cores and from the cache where they are there.
 
-    Parameters
-    ----------
-    paths : iterable of str or Path
-    streams, separator
-        As in `split`; the training set needs only `TRAINING_STREAMS`.
-    jobs : int
-        Number of processes. The result does not depend on it.
-
-    Returns
-    -------
-    StreamFeatures
-        The clips in the order of `paths`.
-
-    Raises
-    ------
-    AudioError, SettingsError
-        As `separation.separate`.
+    The clips are in the order of `paths`, whatever the number of processes, `jobs`. The training
+    set needs only `TRAINING_STREAMS`. Errors as `separation.separate`.
     """
     options = {"streams": list(streams), "separator": separator}
     cache = FeatureCache("streams", describe_clip, mono=False, **options)

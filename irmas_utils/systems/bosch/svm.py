@@ -5,12 +5,12 @@ probability outputs. Ours, because the settings are not available to us or for r
 
 * selection keeps the descriptors with the largest F ratio between and within classes (ANOVA);
 * standardisation maps each descriptor to normal scores by its rank, clipped at three standard
-  deviations: variances have long tails, and a separated stem may lie far outside what a model
-  of whole mixtures was trained on, where a polynomial grows without bound;
+  deviations: a separated stem may lie far outside what a model of whole mixtures was trained
+  on, where a polynomial grows without bound;
 * C and the degree of the kernel are those with the best accuracy in cross-validation by
-  recording; the libsvm option that gives probabilities validates clip by clip, so excerpts of
-  one recording leak, and is deprecated. Here the decision values of the same folds are
-  calibrated (Platt's sigmoid, one class against the rest, normalised).
+  recording; libsvm's own probabilities validate clip by clip, so excerpts of one recording
+  leak. Here the decision values of the same folds are calibrated (Platt's sigmoid, one class
+  against the rest, normalised).
 """
 
 import numpy as np
@@ -54,24 +54,17 @@ def fit(
     seed: int = 0,
     jobs: int = 1,
 ) -> ClassifierMixin:
-    """Choose C and degree, train, and calibrate.
+    """Choose C and degree, train, and calibrate: an estimator for `probabilities`.
 
     Parameters
     ----------
     features : ndarray, shape (n_clips, n_descriptors)
         Rows that are all zero (silence) are left out.
-    classes : ndarray of str, shape (n_clips,)
-        Instrument codes. Classes with fewer recordings than folds (3) cannot be validated and
-        are left out; `probabilities` gives them zero.
-    recordings : ndarray, shape (n_clips,)
-        No recording is in two folds.
+    classes, recordings : ndarray of str, shape (n_clips,)
+        Instrument codes; no recording is in two folds. Classes with fewer recordings than
+        folds (3) cannot be validated and are left out; `probabilities` gives them zero.
     seed, jobs : int
         Which recordings share a fold; number of processes, on which the model does not depend.
-
-    Returns
-    -------
-    estimator
-        For `probabilities`.
 
     Raises
     ------
@@ -114,10 +107,9 @@ def _learnable(classes: np.ndarray, recordings: np.ndarray) -> list[str]:
 
 
 def probabilities(model: ClassifierMixin, features: np.ndarray) -> np.ndarray:
-    """Return the probability of every instrument: float64, (n, 11).
+    """Return the probability of every instrument: float64, (n, 11), from (n, n_descriptors).
 
-    `model` is from `fit`, and `features` are (n, n_descriptors). Rows sum to one; they are all
-    zero for silence, whose features are all zero.
+    Rows sum to one; they are all zero for silence, whose features are all zero.
     """
     found = np.zeros((len(features), len(INSTRUMENTS)))
     sounding = features.any(axis=1)

@@ -1,8 +1,7 @@
 """Choose thresholds for networks, judge them, and say which of them is the best.
 
-Thresholds and the choice of the best come from mixtures of validation recordings
-(`systems.mixtures`); the testing set is scored and has no say. Notebook:
-07_other_networks.ipynb.
+Both come from mixtures of validation recordings (`systems.mixtures`); the testing set is scored
+and has no say. Notebook: 07_other_networks.ipynb.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,24 +22,13 @@ from irmas_utils.systems.networks.training import Trained
 
 
 class Judged(NamedTuple):
-    """Thresholds, chosen on mixtures, and how good scores are with them.
+    """Thresholds, chosen on mixtures, and `metrics.evaluate` of scores cut there."""
 
-    Attributes
-    ----------
-    threshold : float
-        One for all instruments, of the best micro F1 on the mixtures.
-    thresholds : numpy.ndarray, (11,)
-        One for each, of its own best F1 there.
-    on_mixtures, on_testing, per_label : dict
-        Evaluations (`metrics.evaluate`): on the mixtures and on the testing set with
-        `threshold`, and on the testing set with `thresholds`.
-    """
-
-    threshold: float
-    thresholds: np.ndarray
-    on_mixtures: dict[str, Any]
-    on_testing: dict[str, Any]
-    per_label: dict[str, Any]
+    threshold: float  # one for all instruments, of the best micro F1 on the mixtures
+    thresholds: np.ndarray  # (11,), each of an instrument's own best F1 there
+    on_mixtures: dict[str, Any]  # with `threshold`
+    on_testing: dict[str, Any]  # with `threshold`
+    per_label: dict[str, Any]  # on the testing set with `thresholds`
 
 
 class System(NamedTuple):
@@ -59,10 +47,9 @@ def assess(trained: Mapping[str, Trained], data: Data, settings: Settings) -> di
 
 
 def _system(trained: Trained, data: Data, settings: Settings) -> System:
-    whole = judge(trained.whole, data, settings)
-    if len(trained.by_seed) == 1:
-        return System(trained, whole, dict.fromkeys(trained.by_seed, whole))
     by_seed = {seed: judge(outcome, data, settings) for seed, outcome in trained.by_seed.items()}
+    alone = next(iter(by_seed.values()))
+    whole = judge(trained.whole, data, settings) if len(by_seed) > 1 else alone
     return System(trained, whole, by_seed)
 
 
@@ -73,10 +60,9 @@ def ensemble(members: Sequence[Trained]) -> Trained:
         part: windows.aggregate(np.stack([whole.arrays[part] for whole in wholes]))
         for part in ("mixtures", "testing")
     }
-    facts = {
-        key: sum(whole.facts[key] for whole in wholes) for key in ("n_parameters", "clip_seconds")
-    }
-    facts["memory_peak_mib"] = max(whole.facts["memory_peak_mib"] for whole in wholes)
+    told = [whole.facts for whole in wholes]
+    facts = {key: sum(each[key] for each in told) for key in ("n_parameters", "clip_seconds")}
+    facts["memory_peak_mib"] = max(each["memory_peak_mib"] for each in told)
     joined, seed = Outcome(arrays, facts), next(iter(members[0].by_seed))
     seconds = sum(member.history["seconds"].sum() for member in members)
     history = pd.DataFrame({"epoch": [1], "seconds": [seconds], "seed": [seed]})
@@ -85,18 +71,16 @@ def ensemble(members: Sequence[Trained]) -> Trained:
 
 def judge(outcome: Outcome, data: Data, settings: Settings) -> Judged:
     """Choose thresholds on the mixtures and evaluate with them."""
-    mixed, testing = data.mixed, data.parts.testing
+    labels = label_matrix(data.mixed["labels"])
     on_mixtures, on_testing = outcome.arrays["mixtures"], outcome.arrays["testing"]
-    labels = label_matrix(mixed["labels"])
     threshold = float(metrics.choose_threshold(labels, on_mixtures))
     thresholds = metrics.choose_threshold(labels, on_mixtures, per_label=True)
-    return Judged(
-        threshold,
-        thresholds,
-        evaluation.score(mixed, on_mixtures, settings, threshold),
-        evaluation.score(testing, on_testing, settings, threshold),
-        evaluation.score(testing, on_testing, settings, thresholds),
+    whole = evaluation.score(data.mixed, on_mixtures, settings, threshold)
+    testing = (
+        evaluation.score(data.parts.testing, on_testing, settings, cut)
+        for cut in (threshold, thresholds)
     )
+    return Judged(threshold, thresholds, whole, *testing)
 
 
 def best(systems: Mapping[str, System]) -> str | None:
@@ -104,9 +88,9 @@ def best(systems: Mapping[str, System]) -> str | None:
 
     Only what was trained here, and is one network, is asked; None if there is nothing such.
     """
-    asked = [n for n in systems if n != registry.ENSEMBLE and registry.network(n).learns]
-    return max(
-        asked,
-        key=lambda name: systems[name].judged.on_mixtures["micro"]["f1"]["value"],
-        default=None,
-    )
+    found = {
+        name: system.judged.on_mixtures["micro"]["f1"]["value"]
+        for name, system in systems.items()
+        if name != registry.ENSEMBLE and registry.network(name).learns
+    }
+    return max(found, key=found.get, default=None)

@@ -1,12 +1,11 @@
 """From a network to a recognizer: train on mixed clips, score, join several in one.
 
 What the networks of notebook 07 have in common, whether they start from scratch or from
-published weights. Nothing here is trained or chosen on a testing clip. What is stored under a run
-depends on this module and on the network's own; neither knows which other networks there are.
+published weights. What is stored under a run depends on this module and on the network's own;
+neither knows which other networks there are.
 """
 
 import dataclasses
-import json
 import math
 import resource
 import time
@@ -36,40 +35,19 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 @dataclass(frozen=True)
 class Plan:
-    """How a network is trained and used.
+    """How a network is trained and used."""
 
-    Attributes
-    ----------
-    sample_rate : int
-        Of the network, in hertz.
-    window, hop : float
-        Length of a training clip and of a window, and from one window to the next, in seconds.
-    epochs, batch_size : int
-    learning_rate : float
-        The largest; it rises over the first `warmup` of the steps and falls along a cosine.
-    warmup : float
-        Share of all steps.
-    ema : float, optional
-        Momentum of the average of the weights; None for the weights as they are.
-    recipe : Recipe
-        How clips are mixed.
-    balance : float
-        See `systems.networks.mixing.batches`.
-    aggregation : str
-        See `audio.windows.aggregate`.
-    """
-
-    sample_rate: PositiveInt
-    window: Positive = 3.0
-    hop: Positive = 1.5
+    sample_rate: PositiveInt  # [Hz]
+    window: Positive = 3.0  # of a training clip and of what is scored at a time [s]
+    hop: Positive = 1.5  # from one window to the next [s]
     epochs: PositiveInt = 20
     batch_size: PositiveInt = 32
-    learning_rate: Positive = 1e-3
-    warmup: Share = 0.1
-    ema: Annotated[float, Field(gt=0, lt=1)] | None = 0.99
+    learning_rate: Positive = 1e-3  # the largest; it falls along a cosine
+    warmup: Share = 0.1  # of all steps, over which the rate rises
+    ema: Annotated[float, Field(gt=0, lt=1)] | None = 0.99  # momentum of the weights' average
     recipe: Recipe = field(default_factory=Recipe)
-    balance: Share = 0.0
-    aggregation: Literal["mean_logit", "s1", "s2"] = "mean_logit"
+    balance: Share = 0.0  # see `systems.networks.mixing.batches`
+    aggregation: Literal["mean_logit", "s1"] = "mean_logit"
 
     def schedule(self, n_clips: int) -> keras.optimizers.schedules.LearningRateSchedule:
         """Return the learning rate by step, for a training set of `n_clips`."""
@@ -78,10 +56,6 @@ class Plan:
         return keras.optimizers.schedules.CosineDecay(
             0.0, max(1, steps - rising), warmup_target=self.learning_rate, warmup_steps=rising
         )
-
-    def describe(self) -> dict[str, Any]:
-        """Return everything as plain JSON values."""
-        return json.loads(json.dumps(dataclasses.asdict(self)))  # lists where tuples were
 
 
 def train(
@@ -96,30 +70,9 @@ def train(
 ) -> tuple[Recognizer, pd.DataFrame]:
     """Train `model`, from samples to scores, in place on clips mixed afresh every epoch.
 
-    Parameters
-    ----------
-    model : keras.Model
-    clips : pandas.DataFrame
-        Rows of the index.
-    plan : Plan
-    seed : int
-    validation : pandas.DataFrame, optional
-        Clips to watch, each alone.
-    checkpoint_dir, progress
-        As `models.training.fit`, which resumes an interrupted run.
-
-    Returns
-    -------
-    recognizer : Recognizer
-        With thresholds of 0.5.
-    history : pandas.DataFrame
-
-    Raises
-    ------
-    AudioError
-        If a clip cannot be read.
-    TrainingError
-        As `models.training.fit`.
+    Returns it as a recognizer, with thresholds of 0.5, and its history. Clips are rows of the
+    index; those of `validation` are watched, each alone. Raises AudioError if a clip cannot be
+    read; all else is as in `models.training.fit`, which resumes an interrupted run.
     """
     history = training.fit(
         training.Trainer(model, "binary", plan.schedule(len(clips)), ema=plan.ema),
@@ -170,10 +123,7 @@ def recognizer(model: keras.Model, plan: Plan) -> Recognizer:
 
 
 def joined(members: Sequence[Recognizer]) -> Recognizer:
-    """Return one recognizer of the mean logits of several that are used alike.
-
-    All it is not told here (rate, windows, thresholds) it takes from the first.
-    """
+    """Return one recognizer of the mean logits of several; all else it takes from the first."""
     waveform = keras.Input((None,), name="waveform")
     logits = [
         keras.Model(m.model.input, m.model.get_layer("logits").output, name=f"member_{n}")(waveform)
@@ -186,10 +136,7 @@ def joined(members: Sequence[Recognizer]) -> Recognizer:
 
 
 class Data(NamedTuple):
-    """What networks are trained, judged and scored on: the index's parts, and mixtures.
-
-    The mixtures are of validation recordings (`systems.mixtures`).
-    """
+    """The index's parts, and mixtures of validation recordings (`systems.mixtures`)."""
 
     parts: Splits
     mixed: pd.DataFrame
@@ -205,20 +152,19 @@ def run(
     folder: Path,
 ) -> Outcome:
     """Build and train a network's module, or fit what has no plan, and score it; see `scored`."""
+    print(f"{module.__name__.rpartition('.')[2]}, seed {seed}", flush=True)
+    fitting, validation, _ = data.parts
     if plan is None:
         started = time.perf_counter()
-        trained = module.fit(data.parts.fitting, weights, **options)
+        trained = module.fit(fitting, weights, **options)
         history = pd.DataFrame({"epoch": [1], "seconds": [time.perf_counter() - started]})
-        return scored(trained, history, data, folder)
-    set_determinism(seed)
-    trained, history = train(
-        module.build(seed, weights, **options),
-        data.parts.fitting,
-        plan,
-        seed=seed,
-        validation=data.parts.validation,
-        checkpoint_dir=folder / "unfinished",
-    )
+    else:
+        set_determinism(seed)
+        model = module.build(seed, weights, **options)
+        unfinished = folder / "unfinished"
+        trained, history = train(
+            model, fitting, plan, seed=seed, validation=validation, checkpoint_dir=unfinished
+        )
     return scored(trained, history, data, folder)
 
 
@@ -231,11 +177,8 @@ def run_joined(folders: Sequence[Path], data: Data, folder: Path) -> Outcome:
 def scored(trained: Recognizer, history: pd.DataFrame, data: Data, folder: Path) -> Outcome:
     """Save a recognizer as ``recognizer.keras`` in `folder` and score the data with it.
 
-    Returns
-    -------
-    Outcome
-        Arrays ``mixtures`` and ``testing``, (n_clips, 11). Facts: ``history``; ``n_parameters``;
-        ``clip_seconds``, to read and score a testing clip; ``memory_peak_mib`` of the process.
+    Arrays ``mixtures`` and ``testing``, (n_clips, 11). Facts: ``history``; ``n_parameters``;
+    ``clip_seconds``, to read and score a testing clip; ``memory_peak_mib`` of the process.
     """
     trained.save(folder / "recognizer")
     on_mixtures = trained.score_files(data.mixed["path"])

@@ -3,11 +3,8 @@
 A test clip has one to five labels, a training excerpt has one. A network that has only seen the
 latter learns that instruments exclude each other. So excerpts of different classes are added,
 each at a random level, place and polarity, and their labels united; a share of the excerpts
-stays alone. The mixtures that thresholds are chosen on are made elsewhere
-(`systems.mixtures`), from recordings that no training clip comes from.
-
-What is random about a spectrogram (masks, filters) is a layer of the model:
-`models.front_ends`. Notebook: 07_other_networks.ipynb.
+stays alone. What is random about a spectrogram (masks, filters) is a layer of the model
+(`models.front_ends`). Notebook: 07_other_networks.ipynb.
 
 References
 ----------
@@ -27,25 +24,13 @@ from irmas_utils.audio.cache import FeatureCache
 
 @dataclass(frozen=True)
 class Recipe:
-    """What happens to a training clip.
+    """What happens to a training clip."""
 
-    Attributes
-    ----------
-    sources : tuple of float
-        Probability of 1, 2, 3… excerpts in a clip.
-    below_db : float
-        The excerpts added lie up to this far below the first.
-    pan : float
-        How far the weight of either channel of a stereo file may be from one half.
-    negative : float
-        Target of an unlabelled instrument, which may well be heard: annotators heard one in half
-        of the training excerpts, so 0 claims too much.
-    """
-
-    sources: tuple[float, ...] = (0.3, 0.5, 0.2)
-    below_db: float = 6.0
-    pan: float = 0.2
+    sources: tuple[float, ...] = (0.3, 0.5, 0.2)  # probability of 1, 2, 3… excerpts in a clip
+    below_db: float = 6.0  # the excerpts added lie up to this far below the first
+    pan: float = 0.2  # how far the weight of either channel of a stereo file may be from one half
     negative: float = 0.0
+    """Target of an unlabelled instrument: annotators heard one in half of the training excerpts."""
 
 
 ALONE = Recipe(sources=(1.0,), pan=0.0)
@@ -56,20 +41,9 @@ Load = Callable[[int], np.ndarray]
 
 
 def excerpts(clips: pd.DataFrame, sample_rate: int) -> Load:
-    """Return a function that loads an excerpt in stereo, resampled once and then cached.
+    """Return what loads the excerpt of a row in stereo, resampled once and then cached.
 
-    Parameters
-    ----------
-    clips : pandas.DataFrame
-        Rows of the index; a position is that of a row.
-    sample_rate : int
-        In hertz.
-
-    Returns
-    -------
-    callable
-        A `Load` in stereo; a mono file is in both channels. It raises AudioError if the file
-        cannot be read.
+    A mono file is in both channels. It raises AudioError if the file cannot be read.
     """
     cache = FeatureCache("stereo", _stereo_16_bit, mono=False, sample_rate=sample_rate)
     files = list(clips["path"])
@@ -92,15 +66,10 @@ def batches(
 
     Parameters
     ----------
-    load : callable
-        As `Load` says; a list's ``__getitem__`` does.
     labels : numpy.ndarray, (n_clips, 11)
         0/1, or soft labels in between; the largest is the excerpt's class.
     n_samples : int
-        Length of a mixed clip. Longer excerpts are cut and shorter ones repeated, both from a
-        random place.
-    seed, epoch : int
-        All that the batches depend on besides the data and the `recipe`.
+        Of a mixed clip. Longer excerpts are cut and shorter ones repeated from a random place.
     balance : float
         0: every excerpt is the first of a clip once. Else `n_clips` are drawn with replacement,
         an excerpt of a class of n with a weight of ``n ** -balance``; 1 balances the classes.
@@ -114,7 +83,11 @@ def batches(
     """
     rng = np.random.default_rng([seed, epoch])
     classes = labels.argmax(axis=1)
-    order = _order(classes, balance, rng)
+    if balance:
+        weights = np.bincount(classes)[classes] ** -float(balance)
+        order = rng.choice(len(classes), size=len(classes), p=weights / weights.sum())
+    else:
+        order = rng.permutation(len(classes))
     if fill:
         order = np.resize(order, math.ceil(len(order) / batch_size) * batch_size)
     for start in range(0, len(order), batch_size):
@@ -133,14 +106,10 @@ def mix(
     recipe: Recipe,
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mix the excerpts at `positions`, the first one loudest; parameters as `batches`.
+    """Mix the excerpts at `positions`, the first one loudest: float32, (n_samples,) and (11,).
 
-    Returns
-    -------
-    x : numpy.ndarray, float32, (n_samples,)
-        At unit RMS or above: networks bring their input to a level of their own.
-    y : numpy.ndarray, float32, (11,)
-        The labels united as chances that do not depend on each other: ``1 - prod(1 - label)``.
+    The mix has unit RMS or more: networks bring their input to a level of their own. Labels are
+    united as chances that do not depend on each other: ``1 - prod(1 - label)``.
     """
     x = components(load, positions, n_samples, recipe, rng).sum(axis=0)
     united = 1 - np.prod(1 - labels[positions], axis=0)
@@ -162,20 +131,9 @@ def components(
 
 
 def excerpt(samples: np.ndarray, length: int, pan: float, rng: np.random.Generator) -> np.ndarray:
-    """Bring an excerpt to one channel, `length` samples and unit RMS, from a random place.
+    """Bring an excerpt, (n,) or (n, 2), to one channel and unit RMS, from a random place.
 
-    Parameters
-    ----------
-    samples : numpy.ndarray, (n_samples,) or (n_samples, 2)
-    length : int
-    pan : float
-        As in `Recipe`.
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    numpy.ndarray, float32, (length,)
-        Silence stays silent.
+    float32, (length,); silence stays silent. For `pan` see `Recipe`.
     """
     if samples.ndim == 2:
         left = np.float32(0.5 + rng.uniform(-pan, pan))
@@ -187,13 +145,6 @@ def excerpt(samples: np.ndarray, length: int, pan: float, rng: np.random.Generat
         samples = np.resize(np.roll(samples, -int(rng.integers(len(samples)))), length)
     rms = math.sqrt(np.dot(samples, samples) / length)
     return (samples / np.float32(max(rms, 1e-6))).astype(np.float32, copy=False)
-
-
-def _order(classes: np.ndarray, balance: float, rng: np.random.Generator) -> np.ndarray:
-    if not balance:
-        return rng.permutation(len(classes))
-    weights = np.bincount(classes)[classes] ** -float(balance)
-    return rng.choice(len(classes), size=len(classes), p=weights / weights.sum())
 
 
 def _companions(

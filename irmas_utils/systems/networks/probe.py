@@ -20,14 +20,7 @@ PLAN = mn04.PLAN
 def fit(clips: pd.DataFrame, weights: Path, *, strength: float = 0.01) -> Recognizer:
     """Fit the regressions, which become the network's last layer.
 
-    Parameters
-    ----------
-    clips : pandas.DataFrame
-        Rows of the index.
-    weights : Path
-        Of `efficientat.pretrained`.
-    strength : float
-        scikit-learn's ``C``: the inverse of the regularization.
+    `strength` is scikit-learn's ``C``: the inverse of the regularization.
     """
     body = efficientat.pretrained(weights, len(INSTRUMENTS), level=efficientat.LEVEL)
     body = keras.Model(body.input, body.get_layer("embedding").output)

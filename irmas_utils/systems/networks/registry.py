@@ -24,24 +24,12 @@ FOLDER = "irmas_utils.systems.networks"
 
 
 class Entry(NamedTuple):
-    """A network.
-
-    Attributes
-    ----------
-    title : str
-        What tables call it.
-    module : str
-    pretrained : bool
-        Whether it needs the published weights; where there are none it is left out.
-    learns : bool
-        Whether it is fitted to our training set. What is not takes no part in the ensemble and is
-        not saved as the best.
-    """
+    """A network: what tables call it, and its file."""
 
     title: str
     module: str
-    pretrained: bool = False
-    learns: bool = True
+    pretrained: bool = False  # needs the published weights; left out where there are none
+    learns: bool = True  # from our training set; else it is neither joined nor saved as the best
 
 
 NETWORKS = {
@@ -84,9 +72,8 @@ VARIANTS = {
 
 def titles() -> dict[str, str]:
     """Return the runs that notebook 07 records, and what tables call them, in their order."""
-    return {name: entry.title for name, entry in NETWORKS.items()} | {
-        ENSEMBLE: "ensemble of networks"
-    }
+    found = {name: entry.title for name, entry in NETWORKS.items()}
+    return found | {ENSEMBLE: "ensemble of networks"}
 
 
 def title(run: str) -> str:
@@ -121,13 +108,7 @@ def _known(table: dict[str, Any], name: str, key: str) -> Any:
 
 
 def chosen(names: Sequence[str] | None, *, weights: bool) -> list[str]:
-    """Return which of `names`, or of all networks, can be trained: `weights` says if there are any.
-
-    Raises
-    ------
-    SettingsError
-        If there is no such network.
-    """
+    """Return which of `names`, or of all, can be trained, with or without the published weights."""
     entries = {name: network(name) for name in (NETWORKS if names is None else names)}
     return [name for name, entry in entries.items() if weights or not entry.pretrained]
 

@@ -1,0 +1,84 @@
+import pytest
+
+from irmas_utils.paper import jobs
+from irmas_utils.project import paths, settings, sources
+from irmas_utils.systems.networks import registry
+
+SMOKE = settings.load("smoke")
+STUDIES = [name for name, job in jobs.jobs(SMOKE).items() if job.run]
+
+
+def changed(**overrides):
+    """The jobs that other settings make anew."""
+    other = settings.load("smoke", **overrides)
+    made = {name: jobs.made_from(job, SMOKE) for name, job in jobs.jobs(SMOKE).items()}
+    return {
+        name
+        for name, job in jobs.jobs(other).items()
+        if made.get(name) != jobs.made_from(job, other)
+    }
+
+
+def test_every_notebook_is_a_job_and_needs_jobs_that_there_are():
+    found = jobs.jobs(SMOKE)
+    assert {path.stem for path in paths.NOTEBOOKS.glob("*.ipynb")} <= found.keys()
+    assert all({*job.needs} <= found.keys() for job in found.values())
+
+
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        ({"fft": {"epochs": 3}}, {"02_data_preparation", "04_fft_model"}),
+        ({"lstm": {"batch_size": 8}}, {"03_lstm_model"}),  # the studies have their own
+        (
+            {"lstm": {"pad_training": False}},
+            {"03_lstm_model", "05_lstm_hyperparameters", "10_discussion"}
+            | {name for name in STUDIES if name.startswith("lstm")},
+        ),
+        ({"bosch": {"mixtures": 12}}, {"08_bosch_baselines"}),
+        (
+            {"study": {"lstm": {"vary": {"units": [2, 3, 4]}}}},
+            {"lstm-units-4", "05_lstm_hyperparameters", "10_discussion"},
+        ),
+    ],
+)
+def test_a_setting_makes_anew_what_reads_it_and_no_more(overrides, expected):
+    assert changed(**overrides) == expected
+
+
+def test_every_job_reads_the_seed_and_the_data():
+    assert changed(seed=1) == changed(corpus={"testing_clips": 22}) == {*jobs.jobs(SMOKE)}
+
+
+def test_a_study_does_not_depend_on_the_plots(monkeypatch):
+    def reached(code):
+        return {path.relative_to(paths.PACKAGE).parts[0] for path in sources.reached(code)}
+
+    code = sources.of_notebook(paths.NOTEBOOKS / "03_lstm_model.ipynb")
+    assert "plots" in reached(code)
+    seen = []
+    monkeypatch.setattr(sources, "digest", lambda code, files: seen.extend(files) or "")
+    jobs.made_from(jobs.jobs(SMOKE)["lstm-base"], SMOKE)
+    assert "plots" not in {path.parent.name for path in seen}
+    jobs.made_from(jobs.jobs(SMOKE)["03_lstm_model"], SMOKE)
+    assert "plots" in {path.parent.name for path in seen}
+
+
+@pytest.mark.parametrize(
+    "modules",
+    [
+        ("irmas_utils.models.training", "irmas_utils.models.lstm"),
+        ("irmas_utils.models.training", "irmas_utils.models.fft"),
+        ("irmas_utils.systems.bosch.listening",),
+        *[(entry.module,) for entry in registry.NETWORKS.values()],
+    ],
+)
+def test_nothing_that_only_draws_or_tells_trains_anything_again(modules):
+    code = "\n".join(f"import {module}" for module in modules)
+    rooms = {path.relative_to(paths.PACKAGE).parts[0] for path in sources.reached(code)}
+    assert not {"plots", "paper"} & rooms
+
+
+def test_parameters_reach_a_shell_whole():
+    job = jobs.Job("04_fft_model", "a b", {"loss": "it's $(x)", "dense": [1, 2]}, ())
+    assert jobs.options(job) == """-p run '"a b"' -p loss '"it'"'"'s $(x)"' -p dense '[1, 2]'"""
