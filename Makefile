@@ -9,7 +9,7 @@ VENV    := .venv
 RUN     := $(VENV)/bin/python
 READY   := $(VENV)/.ready
 
-.PHONY: setup paper notebook figure test lint reference benchmarks lock lab clean
+.PHONY: setup paper notebook figure test test-all lint reference benchmarks lock lab clean
 
 setup: $(READY)
 
@@ -25,6 +25,10 @@ figure: $(READY)
 
 test: $(READY) lint
 	@$(RUN) -m pytest -n $(CORES) --dist loadfile
+
+# The long tier too.
+test-all: $(READY) lint
+	@$(RUN) -m pytest -n $(CORES) --dist loadfile -m "long or not long"
 
 lint: $(READY)
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .

@@ -300,7 +300,7 @@ def main() -> None:
     options = _arguments()
     index = dataset.load_index(options.data)
     index = index[index["split"] == "training"]
-    index = integrity.join_duplicates(index, integrity.find_duplicates(index))
+    index = integrity.join_duplicates(index)
     folds = [fold(index, number, options.mixtures) for number in options.folds]
     systems = dict.fromkeys([*([options.against] if options.against else []), *options.systems])
     for name in systems:

@@ -8,9 +8,9 @@ import os
 import sys
 import time
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from irmas_utils.project import files
 from irmas_utils.project.errors import AudioError, IrmasError, ModelError, NotebookError
@@ -19,13 +19,21 @@ if TYPE_CHECKING:
     from irmas_utils.project.settings import Settings
 
 
-def _paper_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("--profile", default="sample", help="name of a profile, or a YAML file")
-    parser.add_argument("--notebook", action="append", default=[], metavar="NAME",
-                        help="this one alone, with what it needs; may be repeated")  # fmt: skip
-    parser.add_argument("--cores", type=int, default=os.cpu_count() or 1)
+COMMANDS: dict[str, tuple[Callable[[Namespace], int | None], dict[str, dict[str, Any]]]] = {}
+"""Name to what a command runs, and its arguments as `ArgumentParser.add_argument` takes them."""
 
 
+def _command(arguments: dict[str, dict[str, Any]]) -> Callable:
+    """Enter a function as the command of its name."""
+    return lambda run: COMMANDS.setdefault(run.__name__.strip("_"), (run, arguments))
+
+
+@_command({
+    "--profile": {"default": "sample", "help": "name of a profile, or a YAML file"},
+    "--notebook": {"action": "append", "default": [], "metavar": "NAME",
+                   "help": "this one alone, with what it needs; may be repeated"},
+    "--cores": {"type": int, "default": os.cpu_count() or 1},
+})  # fmt: skip
 def _paper(options: Namespace) -> int:
     """Run the paper, or some notebooks of it; options that are not below go to Snakemake."""
     _settings(options)
@@ -34,11 +42,10 @@ def _paper(options: Namespace) -> int:
     return workflow.run(options.profile, options.notebook, options.cores, options.others)
 
 
-def _figure_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("name", help="a file in figures/, without its suffix")
-    parser.add_argument("--profile", default="sample", help="name of a profile, or a YAML file")
-
-
+@_command({
+    "name": {"help": "a file in figures/, without its suffix"},
+    "--profile": {"default": "sample", "help": "name of a profile, or a YAML file"},
+})  # fmt: skip
 def _figure(options: Namespace) -> int:
     """Redraw one figure of a finished run from what is stored."""
     from irmas_utils.paper import workflow
@@ -46,12 +53,11 @@ def _figure(options: Namespace) -> int:
     return workflow.redraw(options.profile, options.name)
 
 
-def _predict_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("files", nargs="+", metavar="FILE", type=Path)
-    parser.add_argument("--json", action="store_true", help="print a list with an entry a file")
-    parser.add_argument("--model", type=Path, help="a saved model (.keras, with its .json)")
-
-
+@_command({
+    "files": {"nargs": "+", "metavar": "FILE", "type": Path},
+    "--json": {"action": "store_true", "help": "print a list with an entry a file"},
+    "--model": {"type": Path, "help": "a saved model (.keras, with its .json)"},
+})  # fmt: skip
 def _predict(options: Namespace) -> int:
     """Name the instruments in audio files, with the best model at hand or the one named."""
     if not any(path.exists() for path in options.files):  # of several, those at hand are read
@@ -65,10 +71,7 @@ def _predict(options: Namespace) -> int:
     return int(predict.tell(options.files, recognizer, options.json) > 0)
 
 
-def _download_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("--to", type=Path, help="target folder (default: $IRMAS_DATA or data/)")
-
-
+@_command({"--to": {"type": Path, "help": "target folder (default: $IRMAS_DATA or data/)"}})
 def _download(options: Namespace) -> None:
     """Fetch the real IRMAS data set from Zenodo, 11 GB; what is there already is left alone."""
     from irmas_utils.data import fetch
@@ -76,13 +79,12 @@ def _download(options: Namespace) -> None:
     print(f"IRMAS is in {fetch.irmas(options.to)}")
 
 
-def _execute_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("notebook", type=Path)
-    parser.add_argument("output", type=Path)
-    parser.add_argument("-p", nargs=2, action="append", default=[], metavar=("KEY", "VALUE"),
-                        help="a parameter of the notebook, as JSON, YAML or text")  # fmt: skip
-
-
+@_command({
+    "notebook": {"type": Path},
+    "output": {"type": Path},
+    "-p": {"nargs": 2, "action": "append", "default": [], "metavar": ("KEY", "VALUE"),
+           "help": "a parameter of the notebook, as JSON, YAML or text"},
+})  # fmt: skip
 def _execute(options: Namespace) -> None:
     """Run one notebook with papermill; a misspelt parameter is an error."""
     start = time.monotonic()
@@ -95,11 +97,7 @@ def _execute(options: Namespace) -> None:
     print(f"{options.output.stem}: executed in {seconds:.0f} s", flush=True)
 
 
-def _corpus_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("profile")
-    parser.add_argument("output", type=Path)
-
-
+@_command({"profile": {}, "output": {"type": Path}})
 def _corpus(options: Namespace) -> None:
     """Make sure that a profile's data set is there, and write what it is to a JSON file."""
     settings = _settings(options)
@@ -111,10 +109,7 @@ def _corpus(options: Namespace) -> None:
     print(f"data: {description['name']}; clips: {clips}", flush=True)
 
 
-def _site_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("profile", help="one whose results are there")
-
-
+@_command({"profile": {"help": "one whose results are there"}})
 def _site(options: Namespace) -> None:
     """Turn a profile's executed notebooks into web pages."""
     settings = _settings(options)
@@ -135,26 +130,15 @@ def _require(path: Path, kind: type[IrmasError], expected: str) -> None:
         raise kind(path, found="no such file", expected=expected, remedy="Check the path.")
 
 
-COMMANDS = {
-    "paper": (_paper_arguments, _paper),
-    "figure": (_figure_arguments, _figure),
-    "predict": (_predict_arguments, _predict),
-    "download": (_download_arguments, _download),
-    "execute": (_execute_arguments, _execute),
-    "corpus": (_corpus_arguments, _corpus),
-    "site": (_site_arguments, _site),
-}
-
-
 def _parser() -> ArgumentParser:
     parser = ArgumentParser("irmas", description="The paper, re-run, and its recognizer.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, (arguments, run) in COMMANDS.items():
-        command = commands.add_parser(
-            name, help=run.__doc__, description=run.__doc__, allow_abbrev=False
-        )
-        arguments(command)
+    for name, (run, arguments) in COMMANDS.items():
+        texts = {"help": run.__doc__, "description": run.__doc__}
+        command = commands.add_parser(name, **texts, allow_abbrev=False)
         command.set_defaults(run=run)
+        for argument, options in arguments.items():
+            command.add_argument(argument, **options)
     return parser
 
 

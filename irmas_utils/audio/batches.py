@@ -1,8 +1,7 @@
 """Batches that stream from disk while the network trains (paper section 3.2.4).
 
-Memory use does not grow with the data set: a few batches are in flight at a time. The order of
-epoch *e* depends on the seed and on *e* alone, so a resumed training sees what an undisturbed
-one would have seen. Notebook: 02_data_preparation.ipynb.
+Memory use does not grow with the data set: a few batches are in flight at a time.
+Notebook: 02_data_preparation.ipynb.
 """
 
 from collections.abc import Callable
@@ -18,7 +17,7 @@ Loader = Callable[[str], np.ndarray]
 
 
 def epoch_order(n_clips: int, seed: int, epoch: int) -> np.ndarray:
-    """Return the order in which epoch `epoch` visits the clips: a permutation, (n_clips,)."""
+    """Give a permutation that depends on seed and epoch alone, so that training can resume."""
     return np.random.default_rng([seed, epoch]).permutation(n_clips)
 
 
@@ -37,9 +36,8 @@ def fixed_batches(
         Rows of `data.index.load_index`.
     load : callable
         ``load(path) -> (n_features,)`` float32, for example a `audio.cache.FeatureCache`.
-    n_features, batch_size : int
     order : numpy.ndarray of int, optional
-        Positions of the clips to visit, in this order; the table's order when None.
+        Positions of the clips in the order of visits; the table's order when None.
 
     Returns
     -------
@@ -60,29 +58,20 @@ def fixed_batches(
         return x
 
     batches = _loaded(clips, load_whole, batch_size, order)
-    return batches.map(lambda x, length, y: (tf.ensure_shape(x, (None, n_features)), y)).prefetch(
-        tf.data.AUTOTUNE
-    )
+    whole = batches.map(lambda x, length, y: (tf.ensure_shape(x, (None, n_features)), y))
+    return whole.prefetch(tf.data.AUTOTUNE)
 
 
 def waveform_batches(
     clips: pd.DataFrame, load: Loader, batch_size: int, order: np.ndarray | None = None
 ) -> tf.data.Dataset:
-    """Stream clips as waveforms of their own lengths.
-
-    Parameters
-    ----------
-    clips, batch_size, order
-        As `fixed_batches`.
-    load : callable
-        ``load(path) -> (n_samples,)`` float32; lengths may differ.
+    """Stream clips as waveforms of their own lengths; parameters as for `fixed_batches`.
 
     Returns
     -------
     tf.data.Dataset
-        Of ``((waveform, length), y)``: waveform float32 (batch, time), with zeros after each
-        clip up to the longest of the batch; length int32 (batch,), in samples; y float32
-        (batch, 11).
+        Of ``((waveform, length), y)``: waveform float32 (batch, longest), zeros after each clip;
+        length int32 (batch,), in samples; y float32 (batch, 11).
     """
     batches = _loaded(clips, load, batch_size, order)
     return batches.map(lambda x, length, y: ((x, length), y)).prefetch(tf.data.AUTOTUNE)
@@ -104,27 +93,20 @@ def _loaded(
         y = tf.gather(labels, positions)
         return tf.ensure_shape(x, (None, None)), tf.ensure_shape(length, (None,)), y
 
-    positions = tf.data.Dataset.from_tensor_slices(
-        np.arange(len(clips)) if order is None else order
-    )
-    return positions.batch(batch_size).map(
-        fetch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
-    )
+    order = np.arange(len(clips)) if order is None else order
+    positions = tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
+    return positions.map(fetch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
 
 
 def _stack(vectors: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Return the vectors as rows, zeros after each, and their lengths: (n, longest) and (n,)."""
     lengths = np.array([len(vector) for vector in vectors], np.int32)
-    rows = _aligned_empty((len(vectors), int(lengths.max())))
+    size = len(vectors) * int(lengths.max())
+    # TensorFlow takes over an array that starts at a multiple of 64 bytes and copies any other.
+    memory = np.empty(size + 16, np.float32)
+    start = -memory.ctypes.data % 64 // 4
+    rows = memory[start : start + size].reshape(len(vectors), -1)
     for row, vector, length in zip(rows, vectors, lengths, strict=True):
         row[:length] = vector
         row[length:] = 0
     return rows, lengths
-
-
-def _aligned_empty(shape: tuple[int, int]) -> np.ndarray:
-    # TensorFlow takes over an array that starts at a multiple of 64 bytes and copies any other.
-    n_bytes = 4 * shape[0] * shape[1]
-    memory = np.empty(n_bytes + 64, np.uint8)
-    start = -memory.ctypes.data % 64
-    return memory[start : start + n_bytes].view(np.float32).reshape(shape)

@@ -13,7 +13,7 @@ import struct
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
@@ -25,29 +25,20 @@ _MAGIC = b"IRM1"
 
 
 class FeatureCache:
-    """Wrap a function of a clip so that its results are kept on disk.
+    """Wrap a function of a clip so that its results are kept on disk, in a folder of that name.
 
     Parameters
     ----------
-    name : str
-        What the feature is called; the folder's name starts with it.
     function : callable
         ``function(samples, **parameters) -> numpy.ndarray``, with samples ``(n_samples,)``, or
         without `mono` ``function(samples, rate, **parameters)``, with samples
         ``(n_samples, n_channels)``; what it returns is kept as float32.
-    mono : bool
-        Whether the clip is mixed down first.
     sample_rate : int, optional
         Rate in hertz that clips are resampled to; their own when None.
     version : int
         Raise it when `function` changes what it returns.
     **parameters
         JSON values passed to `function`; part of the key.
-
-    Raises
-    ------
-    AudioError
-        From calling it, if the clip cannot be read.
     """
 
     def __init__(
@@ -63,8 +54,8 @@ class FeatureCache:
         self.function, self.mono, self.sample_rate = function, mono, sample_rate
         self.parameters = parameters
         key = json.dumps([name, version, sample_rate, parameters], sort_keys=True)
-        digest = hashlib.blake2b(key.encode(), digest_size=6).hexdigest()
-        self.folder = paths.cache_root() / "features" / f"{name}-{digest}"
+        suffix = hashlib.blake2b(key.encode(), digest_size=6).hexdigest()
+        self.folder = paths.cache_root() / "features" / f"{name}-{suffix}"
 
     def compute(self, path: str | Path) -> np.ndarray:
         """Compute the feature of one clip, past the cache."""
@@ -76,28 +67,24 @@ class FeatureCache:
 
     def entry(self, path: str | Path) -> Path:
         """Where the feature of one clip is kept, whether or not it is there yet."""
-        digest = _digest(str(path), _stamp(path))
-        return self.folder / digest[:2] / f"{digest}.f32"
+        status = os.stat(path)
+        content = _digest(str(path), status.st_size, status.st_mtime_ns)
+        return self.folder / content[:2] / f"{content}.f32"
 
     def __call__(self, path: str | Path) -> np.ndarray:
         """Return the feature of one clip, from the cache if it is there."""
         entry = self.entry(path)
         try:
             return _read(entry)
-        except (FileNotFoundError, ValueError):
+        except (FileNotFoundError, ValueError, struct.error):
             # A file that a power cut left short is as good as none.
             feature = np.asarray(self.compute(path), np.float32)
             _store(entry, feature)
             return feature
 
 
-def _stamp(path: str | Path) -> tuple[int, int]:
-    status = os.stat(path)
-    return status.st_size, status.st_mtime_ns
-
-
 @functools.lru_cache(maxsize=100_000)
-def _digest(path: str, stamp: tuple[int, int]) -> str:
+def _digest(path: str, size: int, modified: int) -> str:
     return digest(path)
 
 
@@ -105,19 +92,11 @@ def _read(entry: Path) -> np.ndarray:
     # Not np.load: it parses its header with `ast`, which Python 3.11 cannot do in several threads
     # at a time ("AST constructor recursion depth mismatch", CPython issue 106905).
     with entry.open("rb") as file:
-        magic, n_axes = struct.unpack("<4sI", _exactly(file, 8))
+        magic, n_axes = struct.unpack("<4sI", file.read(8))
         if magic != _MAGIC:
             raise ValueError(f"{entry} is no feature")
-        shape = struct.unpack(f"<{n_axes}q", _exactly(file, 8 * n_axes))
-        values = np.fromfile(file, "<f4")
-    return values.reshape(shape)
-
-
-def _exactly(file: BinaryIO, n_bytes: int) -> bytes:
-    content = file.read(n_bytes)
-    if len(content) < n_bytes:
-        raise ValueError("a feature cut short")
-    return content
+        shape = struct.unpack(f"<{n_axes}q", file.read(8 * n_axes))
+        return np.fromfile(file, "<f4").reshape(shape)
 
 
 def _store(entry: Path, feature: np.ndarray) -> None:

@@ -17,18 +17,7 @@ FFT_SAMPLES = 884_000
 
 
 def label_matrix(labels: Iterable[tuple[str, ...]]) -> np.ndarray:
-    """Binarize labels (paper section 3.2.2).
-
-    Parameters
-    ----------
-    labels : iterable of tuple of str
-        The codes of each clip.
-
-    Returns
-    -------
-    numpy.ndarray, float32, (n_clips, 11)
-        1 where the instrument is labelled; columns in the order of `INSTRUMENTS`.
-    """
+    """Binarize the codes of each clip (paper section 3.2.2): float32, (n_clips, 11)."""
     return MultiLabelBinarizer(classes=INSTRUMENTS).fit_transform(labels).astype(np.float32)
 
 
@@ -48,18 +37,13 @@ def fft_magnitude(
     length : int
         Padded length in samples, even.
     rng : numpy.random.Generator, optional
-        Position of the clip in the window, as in `audio.io.pad`.
+        As for `audio.io.pad`, which raises an `AudioError` for a clip longer than `length`.
 
     Returns
     -------
     numpy.ndarray, float32, (length // 2,)
-        ``|rfft|`` divided by the square root of `length`, so that its energy is half of that of
-        the samples (Parseval). The paper states no scaling.
-
-    Raises
-    ------
-    AudioError
-        If the clip is longer than `length`.
+        ``|rfft|`` divided by the square root of `length`: half the samples' energy (Parseval).
+        The paper states no scaling.
     """
     bins = scipy.fft.rfft(pad(samples, length, rng).astype(np.float32, copy=False))[: length // 2]
     # Several times faster than np.abs, which guards against overflow that cannot occur here.
@@ -70,47 +54,26 @@ def fft_magnitude(
 
 
 def waveform(samples: np.ndarray, length: int | None = None, seed: int = 0) -> np.ndarray:
-    """Samples as the LSTM reads them, as they are or zero-padded (paper section 3.2.1).
+    """Samples as the LSTM reads them, as they are or padded to `length` (paper section 3.2.1).
 
-    Parameters
-    ----------
-    samples : numpy.ndarray, (n_samples,)
-    length : int, optional
-        Pad to this many samples, the clip at a random position; None keeps its own length.
-    seed : int
-        Of the position, which depends on the clip as well and stays the same in every epoch.
-
-    Returns
-    -------
-    numpy.ndarray, float32, (length,) or (n_samples,)
-
-    Raises
-    ------
-    AudioError
-        If the clip is longer than `length`.
+    The clip's position depends on `seed` and on the clip and is the same in every epoch; `pad`
+    raises an `AudioError` for a clip longer than `length`.
     """
     if length is None:
         return samples
     return pad(samples, length, np.random.default_rng([seed, zlib.crc32(samples.tobytes())]))
 
 
-def log_mel(
-    samples: np.ndarray,
-    sample_rate: int,
-    *,
-    n_mels: int = 128,
-    n_fft: int = 1024,
-    hop_length: int = 512,
-) -> np.ndarray:
+def log_mel(samples: np.ndarray, sample_rate: int) -> np.ndarray:
     """Log-mel spectrogram in decibels below the clip's loudest band.
+
+    128 bands; windows of 1024 samples every 512.
 
     Parameters
     ----------
     samples : numpy.ndarray, (n_samples,)
     sample_rate : int
         In hertz.
-    n_mels, n_fft, hop_length : int
-        Bands; window and hop in samples.
 
     Returns
     -------
@@ -120,8 +83,8 @@ def log_mel(
     import librosa
 
     power = librosa.feature.melspectrogram(
-        y=samples, sr=sample_rate, n_fft=n_fft, hop_length=hop_length, n_mels=n_mels
+        y=samples, sr=sample_rate, n_fft=1024, hop_length=512, n_mels=128
     )
-    reference = max(float(power.max()), 1e-10)
-    decibels = 10 * np.log10(np.maximum(power / reference, 1e-8))
-    return decibels.astype(np.float32) if power.max() > 1e-10 else np.full_like(power, -80.0)
+    if power.max() <= 1e-10:
+        return np.full_like(power, -80.0)
+    return (10 * np.log10(np.maximum(power / float(power.max()), 1e-8))).astype(np.float32)

@@ -3,11 +3,11 @@
 Paper section 3.2.1. Notebook: 02_data_preparation.ipynb.
 """
 
-import io
 import os
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,8 +37,7 @@ def opened(path: str | Path) -> Iterator[soundfile.SoundFile]:
         with soundfile.SoundFile(os.fsencode(path)) as file:
             yield file
     except (soundfile.LibsndfileError, OSError) as error:
-        there = Path(path).exists()
-        found = f"unreadable audio ({error})" if there else "no such file"
+        found = f"unreadable audio ({error})" if Path(path).exists() else "no such file"
         raise _unusable(path, found) from error
 
 
@@ -64,10 +63,8 @@ def read(path: str | Path) -> tuple[np.ndarray, int]:
 
     Returns
     -------
-    samples : numpy.ndarray, float32, (n_samples, n_channels)
-        In [-1, 1].
-    sample_rate : int
-        In hertz.
+    samples : numpy.ndarray, float32, (n_samples, n_channels), in [-1, 1]
+    sample_rate : int, in hertz
 
     Raises
     ------
@@ -81,10 +78,7 @@ def read(path: str | Path) -> tuple[np.ndarray, int]:
 def header(path: str | Path) -> dict[str, float | int]:
     """Read ``duration`` [s], ``sample_rate`` [Hz] and ``channels`` from an audio file's header.
 
-    Raises
-    ------
-    AudioError
-        If the file is missing, unreadable, empty, or shorter than its header says.
+    Raises an `AudioError` also if the file is empty or shorter than its header says.
     """
     with opened(path) as file:
         if truncated := _truncation(Path(path)):
@@ -105,26 +99,14 @@ def _truncation(path: Path) -> str:
 
 
 def beginning(path: str | Path, seconds: float) -> tuple[np.ndarray, int]:
-    """Read the first `seconds` of a file in mono: float32, (n_samples,), and its rate in hertz.
-
-    Raises
-    ------
-    AudioError
-        If the file is missing or unreadable.
-    """
+    """Read the first `seconds` of a file in mono: float32, (n_samples,), and its rate in hertz."""
     with opened(path) as file:
         n_samples = round(seconds * file.samplerate)
         return mono(file.read(n_samples, dtype="float32", always_2d=True)), file.samplerate
 
 
 def stream(file: soundfile.SoundFile, rate: int) -> Iterator[np.ndarray]:
-    """Yield what `opened` gave in mono at `rate` hertz, some seconds at a time.
-
-    Raises
-    ------
-    AudioError
-        If the file is empty or holds NaN or infinity.
-    """
+    """Yield what `opened` gave in mono at `rate` hertz, piece by piece; raises as `read`."""
     path = os.fsdecode(file.name)
     resampler = soxr.ResampleStream(file.samplerate, rate, 1, dtype="float32")
     n_samples = _BLOCK_SECONDS * file.samplerate
@@ -136,19 +118,14 @@ def stream(file: soundfile.SoundFile, rate: int) -> Iterator[np.ndarray]:
 
 
 def outline(path: str | Path, points_a_second: int = 100) -> tuple[np.ndarray, float]:
-    """Reduce a file of any length to what its waveform looks like, in constant memory.
+    """Reduce a file of any length to what its waveform looks like; raises as `read`.
 
     Returns
     -------
     points : numpy.ndarray, float32, (n_points,)
         Lowest, highest, lowest, … mono sample of one stretch after the other.
     rate : float
-        Points a second: about `points_a_second`, exactly.
-
-    Raises
-    ------
-    AudioError
-        As `read`.
+        Points a second, exactly; about `points_a_second`.
     """
     extremes = []
     with opened(path) as file:
@@ -160,15 +137,12 @@ def outline(path: str | Path, points_a_second: int = 100) -> tuple[np.ndarray, f
 
 
 def mono(samples: np.ndarray) -> np.ndarray:
-    """Average the channels: ``(n_samples, n_channels)`` to ``(n_samples,)``.
-
-    The paper does not say how it mixed down; the mean is what the field's loaders do.
-    """
+    """Average the channels, as the field's loaders do: (n_samples, n_channels) to (n_samples,)."""
     return _channel_sum(samples) / np.float32(samples.shape[1])
 
 
 def _channel_sum(samples: np.ndarray) -> np.ndarray:
-    # A column at a time: numpy's sum over a short last axis is several times slower.
+    # Columns one by one: numpy's sum over a short last axis is several times slower.
     total = samples[:, 0].astype(np.float32)
     for channel in range(1, samples.shape[1]):
         total += samples[:, channel]
@@ -200,19 +174,9 @@ def pad(samples: np.ndarray, length: int, rng: np.random.Generator | None = None
     ----------
     samples : numpy.ndarray, (n_samples,)
     length : int
-        In samples.
+        A longer clip is an `AudioError`.
     rng : numpy.random.Generator, optional
-        Where the position comes from, uniform over all that fit. Without it the clip is at the
-        start and all the silence follows.
-
-    Returns
-    -------
-    numpy.ndarray, (length,)
-
-    Raises
-    ------
-    AudioError
-        If the clip is longer than `length`.
+        Of the position, uniform over all that fit; without it the clip is at the start.
     """
     spare = length - len(samples)
     if spare < 0:
@@ -227,14 +191,10 @@ def pad(samples: np.ndarray, length: int, rng: np.random.Generator | None = None
 
 
 def player(samples: np.ndarray, rate: int) -> "IPython.display.Audio":
-    """Make a player for a notebook, at a tenth of what the samples themselves would weigh.
-
-    What is heard is at 22,050 Hz, clipped outside [-1, 1] and compressed (MP3, which every browser
-    plays).
-    """
+    """Make a player for a notebook: 22,050 Hz, clipped outside [-1, 1], MP3, a tenth in size."""
     from IPython.display import Audio
 
-    file = io.BytesIO()
+    file = BytesIO()
     soundfile.write(file, resample(samples, rate, PLAYED_RATE), PLAYED_RATE, format="MP3")
     shown = Audio(file.getvalue())
     shown.mimetype = "audio/mpeg"
@@ -242,16 +202,9 @@ def player(samples: np.ndarray, rate: int) -> "IPython.display.Audio":
 
 
 def load_mono(path: str | Path, sample_rate: int | None = None) -> np.ndarray:
-    """Read a file, mix it down and resample it to `sample_rate` hertz, or not at all when None.
+    """Read a file in mono, resampled to `sample_rate` hertz if given: float32, (n_samples,).
 
-    Returns
-    -------
-    numpy.ndarray, float32, (n_samples,)
-
-    Raises
-    ------
-    AudioError
-        As `read`.
+    Raises as `read`.
     """
     samples, rate = _read_mono(path)
     return resample(samples, rate, sample_rate or rate)

@@ -1,8 +1,6 @@
 """Long clips as windows: cutting them, as they stream by, and joining what was said of each.
 
-Networks are trained on excerpts of one to three seconds; a test clip has up to twenty, a
-person's recording any number. A window starts every `hop` samples, and a last one ends where the
-clip ends.
+A window starts every `hop` samples, and a last one ends where the clip ends.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,12 +11,11 @@ from irmas_utils.project.errors import SettingsError
 
 
 def stream(blocks: Iterable[np.ndarray], length: int, hop: int) -> Iterator[tuple[int, np.ndarray]]:
-    """Cut what comes in blocks; memory holds a window and a block.
+    """Cut a clip that comes in blocks of any sizes; memory holds a window and a block.
 
     Parameters
     ----------
     blocks : iterable of numpy.ndarray, each (n_samples,)
-        Consecutive pieces of one clip, of any sizes.
     length, hop : int
         In samples; hop at most length.
 
@@ -27,7 +24,7 @@ def stream(blocks: Iterable[np.ndarray], length: int, hop: int) -> Iterator[tupl
     start : int
         First sample of the window in the clip.
     window : numpy.ndarray, (length,)
-        A clip shorter than this is repeated until it fills one window; an empty one has none.
+        A shorter clip is repeated until it fills one window; an empty one has none.
     """
     # `held` begins with the last window, so that the final one can reach back into it.
     held, start, done = np.zeros(0, np.float32), 0, False
@@ -47,16 +44,14 @@ def aggregate(scores: np.ndarray, how: str = "mean_logit") -> np.ndarray:
 
     Parameters
     ----------
-    scores : numpy.ndarray, (n_windows, n_labels)
-        In [0, 1].
+    scores : numpy.ndarray, (n_windows, n_labels), in [0, 1]
     how : str
         ``mean_logit``: the mean on the logistic scale, where a sure window counts for more.
         ``s1``: the mean, as Han, Kim and Lee (2017, IEEE/ACM TASLP 25(1)) call it.
 
     Returns
     -------
-    numpy.ndarray, (n_labels,)
-        In [0, 1].
+    numpy.ndarray, (n_labels,), in [0, 1]
 
     Raises
     ------

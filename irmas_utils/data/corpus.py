@@ -1,8 +1,6 @@
 """The data set that a profile names: the real IRMAS, or the built-in sample corpus."""
 
 import hashlib
-import json
-import os
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,8 +9,8 @@ import pandas as pd
 
 from irmas_utils.data import integrity, sample
 from irmas_utils.data.index import fingerprint, load_index, split_validation
-from irmas_utils.project import files, paths
-from irmas_utils.project.errors import DataError, SettingsError
+from irmas_utils.project import paths
+from irmas_utils.project.errors import DataError
 from irmas_utils.project.settings import Settings
 
 
@@ -25,35 +23,12 @@ def load(settings: Settings) -> pd.DataFrame:
     ------
     DataError
         As `data.index.load_index`, or if the set is incomplete and may not be.
-    SettingsError
-        If ``corpus.source`` is unknown.
     """
     root = folder(settings)
     index = load_index(root, skip_bad_clips=settings.corpus.skip_bad_clips)
     if not settings.corpus.allow_incomplete:
         integrity.require_complete(root, index)
-    return index.assign(recording=_recordings(index))
-
-
-def _recordings(index: pd.DataFrame) -> list[str]:
-    """Recording key of each clip, the same for byte-identical ones.
-
-    Every notebook asks, and looking for twins reads from every file: the answer is kept until a
-    file is added, removed or changed.
-    """
-    entry = paths.cache_root() / "recordings" / f"{_stamp(index)}.json"
-    if not entry.is_file():
-        joined = integrity.join_duplicates(index, integrity.find_duplicates(index))
-        files.write_json(entry, joined["recording"].tolist())
-    return json.loads(entry.read_text(encoding="utf-8"))
-
-
-def _stamp(index: pd.DataFrame) -> str:
-    digest = hashlib.blake2b(digest_size=16)
-    for path, recording in zip(index["path"], index["recording"], strict=True):
-        status = os.stat(path)
-        digest.update(repr((path, recording, status.st_size, status.st_mtime_ns)).encode())
-    return digest.hexdigest()
+    return integrity.join_duplicates(index)
 
 
 class Splits(NamedTuple):
@@ -76,17 +51,10 @@ class Splits(NamedTuple):
 def split(index: pd.DataFrame, settings: Settings) -> Splits:
     """Split the training set by recording and put the testing set beside it.
 
-    Parameters
-    ----------
-    index : pandas.DataFrame
-        As `load` returns it.
-    settings : Settings
-        Its `evaluation.validation_fraction` and `seed` are used.
-
     Raises
     ------
     DataError
-        If the training or the testing set is empty.
+        If one of them is empty, or the training set too small for the validation fraction.
     """
     parts = {name: index[index["split"] == name] for name in ("training", "testing")}
     if empty := [name for name, clips in parts.items() if clips.empty]:
@@ -103,16 +71,10 @@ def split(index: pd.DataFrame, settings: Settings) -> Splits:
 
 
 def content(clips: pd.DataFrame) -> str:
-    """Return a hash of the clips' audio and labels, in their order, whatever the files' names.
-
-    Parameters
-    ----------
-    clips : pandas.DataFrame
-        Columns ``path`` and ``labels``.
-    """
+    """Return a hash of the clips' audio and labels, in their order, whatever the files' names."""
     digest = hashlib.blake2b(digest_size=16)
-    for path, labels in zip(clips["path"], clips["labels"], strict=True):
-        digest.update(repr((files.known_digest(path), tuple(labels))).encode())
+    for audio, labels in zip(integrity.digests(clips), clips["labels"], strict=True):
+        digest.update(repr((audio, tuple(labels))).encode())
     return digest.hexdigest()
 
 
@@ -120,19 +82,12 @@ def folder(settings: Settings) -> Path:
     """Return the folder in the IRMAS layout that the profile's data is in. Raises as `load`."""
     if settings.corpus.source == "irmas":
         return paths.data_root()
-    if settings.corpus.source == "sample":
-        return sample.ensure(
-            training_clips=settings.corpus.training_clips,
-            testing_clips=settings.corpus.testing_clips,
-            seed=settings.seed,
-            soundfont=settings.corpus.soundfont,
-            progress=sys.stderr.isatty(),
-        )
-    raise SettingsError(
-        "corpus.source",
-        found=repr(settings.corpus.source),
-        expected="sample or irmas",
-        remedy="Correct the profile.",
+    return sample.ensure(
+        training_clips=settings.corpus.training_clips,
+        testing_clips=settings.corpus.testing_clips,
+        seed=settings.seed,
+        soundfont=settings.corpus.soundfont,
+        progress=sys.stderr.isatty(),
     )
 
 

@@ -45,20 +45,12 @@ MN04 = Weights(
 def file(url: str, hashed: str, folder: Path, name: str, remedy: str = AGAIN) -> Path:
     """Return the path of a published file, fetched into `folder` unless it is there.
 
-    Parameters
-    ----------
-    url : str
-    hashed : str
-        Algorithm and hash, such as ``"md5:…"``; a file with another one is fetched again.
-    folder, name : Path, str
-        Where it is kept.
-    remedy : str
-        What a person can do when it cannot be had.
+    One that has another hash than `hashed`, such as ``"md5:…"``, is fetched again.
 
     Raises
     ------
     DownloadError
-        If it cannot be fetched whole, or has another hash.
+        If it cannot be fetched whole, or has another hash; `remedy` is what a person can do.
     """
     pooch.get_logger().setLevel("WARNING")
     downloader = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=60)
@@ -73,8 +65,7 @@ def file(url: str, hashed: str, folder: Path, name: str, remedy: str = AGAIN) ->
 
 def _reason(error: Exception) -> str:
     """Name the innermost cause: requests wraps what the system said three layers deep."""
-    response = getattr(error, "response", None)
-    if response is not None:
+    if (response := getattr(error, "response", None)) is not None:
         return f"HTTP status {response.status_code}"
     while error.__context__ is not None:
         error = error.__context__
@@ -90,13 +81,12 @@ def irmas(root: Path | None = None, address: str = ADDRESS) -> Path:
     """Fetch and unpack what is missing of IRMAS.
 
     Parts that are there already are left alone, so an interrupted download is taken up again.
+    `address` is the archives', with ``{name}`` for the file name.
 
-    Parameters
-    ----------
-    root : Path, optional
-        Where to put it, which is returned; `paths.data_root` when None.
-    address : str
-        Pattern of the archives' address, with ``{name}`` for the file name.
+    Returns
+    -------
+    Path
+        Where it is: `root`, by default `paths.data_root`.
 
     Raises
     ------
@@ -130,12 +120,7 @@ def weights(wanted: Weights = MN04) -> Path:
     """Return the path of the weights, fetched if they are not on disk.
 
     The folder `paths.weights_root` (``IRMAS_WEIGHTS``) is looked at first, then the cache, where
-    a fetched file is kept. The SHA-256 is checked in each case.
-
-    Raises
-    ------
-    DownloadError
-        If the local file has another hash, or the file cannot be fetched whole.
+    a fetched file is kept. DownloadError as `file`, and if the local file has another hash.
     """
     hashed, folder = f"sha256:{wanted.sha256}", paths.cache_root() / "weights"
     if not given(wanted):

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from irmas_utils.audio import io as audio
+from irmas_utils.audio import io
 from irmas_utils.data import names
 from irmas_utils.project.errors import AudioError, DataError
 from irmas_utils.project.vocabulary import IRMAS
@@ -36,21 +36,8 @@ class Problem(NamedTuple):
     expected: str
 
 
-class Scan(NamedTuple):
-    """What a folder holds: the good clips, and what is wrong with the others."""
-
-    index: pd.DataFrame
-    problems: list[Problem]
-
-
 def load_index(root: str | Path, *, skip_bad_clips: bool = False) -> pd.DataFrame:
     """Read a folder in the IRMAS layout, or a part of one: `integrity.missing` names the gaps.
-
-    Parameters
-    ----------
-    root : str or Path
-    skip_bad_clips : bool
-        Leave out clips whose file, name or labels are bad, instead of stopping.
 
     Returns
     -------
@@ -60,32 +47,24 @@ def load_index(root: str | Path, *, skip_bad_clips: bool = False) -> pd.DataFram
     Raises
     ------
     DataError
-        If there is nothing in the IRMAS layout, or if clips are bad: all are listed at once.
+        If there is nothing in the IRMAS layout, or if a clip's file, name or labels are bad and
+        it may not be skipped: all are listed at once.
     """
     index, problems = scan(root)
     if problems and not skip_bad_clips:
-        raise _bad_clips(root, problems)
+        lines = "".join(f"\n  {p.path}: {p.found}; expected {p.expected}" for p in problems)
+        raise DataError(
+            root,
+            found=f"{len(problems)} bad clip{'s' if len(problems) > 1 else ''}:{lines}\n",
+            expected="clips that can all be read",
+            remedy="Restore these files, or set corpus.skip_bad_clips to true to go on without "
+            "them.",
+        )
     return index
 
 
-def _bad_clips(root: str | Path, problems: list[Problem]) -> DataError:
-    lines = "".join(f"\n  {p.path}: {p.found}; expected {p.expected}" for p in problems)
-    return DataError(
-        root,
-        found=f"{len(problems)} bad clip{'s' if len(problems) > 1 else ''}:{lines}\n",
-        expected="clips that can all be read",
-        remedy="Restore these files, or set corpus.skip_bad_clips to true to go on without them.",
-    )
-
-
-def scan(root: str | Path) -> Scan:
-    """Read a folder in the IRMAS layout, and report bad clips instead of raising.
-
-    Raises
-    ------
-    DataError
-        If `root` does not exist or nothing in it is in the IRMAS layout.
-    """
+def scan(root: str | Path) -> tuple[pd.DataFrame, list[Problem]]:
+    """Read a folder as `load_index` does: the good clips, and what is wrong with the others."""
     root = Path(root)
     _require_layout(root)
     rows, problems = [], []
@@ -95,7 +74,7 @@ def scan(root: str | Path) -> Scan:
     order = index.assign(part=index["part"].fillna("")).sort_values(["split", "part", "name"])
     # Training comes first everywhere, as it does in the paper.
     order = order.sort_values("split", key=lambda s: s != "training", kind="stable")
-    return Scan(index.loc[order.index].reset_index(drop=True), problems)
+    return index.loc[order.index].reset_index(drop=True), problems
 
 
 def _require_layout(root: Path) -> None:
@@ -155,7 +134,7 @@ def _files(folder: Path, suffix: str) -> list[Path]:
 
 def _row(path: Path, **fields: Any) -> dict[str, Any] | Problem:
     try:
-        return dict.fromkeys(COLUMNS) | {"path": str(path)} | fields | audio.header(path)
+        return dict.fromkeys(COLUMNS) | {"path": str(path)} | fields | io.header(path)
     except AudioError as error:
         return Problem(path, error.found, "a readable audio file")
 
@@ -163,36 +142,19 @@ def _row(path: Path, **fields: Any) -> dict[str, Any] | Problem:
 def fingerprint(index: pd.DataFrame) -> str:
     """Return a short hash of what the table says of each clip, wherever the files lie."""
     digest = hashlib.blake2b(digest_size=8)
-    for row in index[["split", "name", "labels", "duration", "sample_rate"]].itertuples(
-        index=False
-    ):
-        digest.update(repr(tuple(row)).encode())
+    told = index[["split", "name", "labels", "duration", "sample_rate"]]
+    for row in told.itertuples(index=False, name=None):
+        digest.update(repr(row).encode())
     return digest.hexdigest()
 
 
 def split_validation(
     training: pd.DataFrame, fraction: float, seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Set recordings apart for validation, class by class as evenly as whole recordings allow.
+    """Hold recordings out for validation, class by class as evenly as whole recordings allow.
 
-    Parameters
-    ----------
-    training : pandas.DataFrame
-        Rows of `load_index` with one label each.
-    fraction : float
-        Share of the clips to hold out, above 0 and at most 0.5.
-    seed : int
-        Which recordings are chosen.
-
-    Returns
-    -------
-    fit, held_out : pandas.DataFrame
-        No recording is in both.
-
-    Raises
-    ------
-    DataError
-        If `fraction` is out of range or there are fewer recordings than parts.
+    Returns the clips to fit on and a `fraction`, above 0 and at most 0.5, of those with one label
+    each; no recording is in both. DataError if there are fewer recordings than parts.
     """
     n_splits = round(1 / fraction) if 0 < fraction <= 0.5 else 0
     if not 2 <= n_splits <= training["recording"].nunique():

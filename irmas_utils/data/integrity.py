@@ -3,16 +3,19 @@
 Notebook: 01_data_analysis.ipynb.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable
+import os
 from pathlib import Path
+from typing import Annotated
 
 import pandas as pd
+from pydantic import StringConstraints, TypeAdapter
 
 from irmas_utils.data import published
 from irmas_utils.data.index import Problem
+from irmas_utils.project import files, paths
 from irmas_utils.project.errors import DataError
-from irmas_utils.project.files import digest
+
+_KEPT = TypeAdapter(dict[str, Annotated[str, StringConstraints(pattern="^[0-9a-f]{32}$")]])
 
 
 def report(problems: list[Problem]) -> pd.DataFrame:
@@ -21,13 +24,7 @@ def report(problems: list[Problem]) -> pd.DataFrame:
 
 
 def missing(index: pd.DataFrame) -> list[str]:
-    """Say what the full IRMAS set has and `index` has not.
-
-    Returns
-    -------
-    list of str
-        One phrase a gap, for example ``"training cel: 18 of 388 clips"``; empty when complete.
-    """
+    """Say what the full IRMAS set has and `index` has not: "training cel: 18 of 388 clips"."""
     expected = published.load("irmas")
     training = index[index["split"] == "training"]["labels"].str[0].value_counts()
     parts = index["part"].value_counts()
@@ -50,11 +47,31 @@ def require_complete(root: str | Path, index: pd.DataFrame) -> None:
         )
 
 
+def digests(clips: pd.DataFrame) -> pd.Series:
+    """Return the hash of each clip's content.
+
+    Every notebook asks, so they are kept in the cache until a file is added or changed.
+    """
+    kept = paths.cache_root() / "digests.json"
+    try:
+        known = _KEPT.validate_json(kept.read_bytes())
+    except (OSError, ValueError):  # absent or damaged
+        known = {}
+    stamps = {path: _stamp(path) for path in clips["path"]}
+    new = {stamp: files.digest(path) for path, stamp in stamps.items() if stamp not in known}
+    if new:
+        files.write_json(kept, known | new)
+    return clips["path"].map(stamps).map(known | new)
+
+
+def _stamp(path: str) -> str:
+    status = os.stat(path)
+    # Names on disk need not be UTF-8.
+    return f"{path!a} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
+
+
 def find_duplicates(index: pd.DataFrame) -> pd.DataFrame:
     """Find clips whose files are the same byte for byte.
-
-    Files are compared by size, then by a block from their middle, and hashed whole only where
-    both agree, so that little of the set is read.
 
     Returns
     -------
@@ -62,48 +79,24 @@ def find_duplicates(index: pd.DataFrame) -> pd.DataFrame:
         A row a clip that has a twin: ``group`` (the same number for the same content), ``path``,
         ``name``, ``split``, ``labels``, and ``conflict`` (whether labels in the group differ).
     """
-    groups = [list(index["path"])]
-    for key in (_size, _middle, digest):
-        groups = [twins for group in groups for twins in _partition(group, key)]
-    number = {path: n for n, group in enumerate(groups) for path in group}
-    twins = index[index["path"].isin(number.keys())]
+    content = digests(index)
+    twins = index[content.duplicated(keep=False)]
     table = twins[["path", "name", "split", "recording", "labels"]].assign(
-        group=twins["path"].map(number)
+        group=pd.factorize(content[twins.index])[0]
     )
     conflict = table.groupby("group")["labels"].transform("nunique") > 1
     return table.assign(conflict=conflict.astype(bool)).sort_values(["group", "path"])
 
 
-def join_duplicates(index: pd.DataFrame, duplicates: pd.DataFrame) -> pd.DataFrame:
+def join_duplicates(index: pd.DataFrame) -> pd.DataFrame:
     """Give recordings that share a byte-identical clip one recording key.
 
     Without this, the same audio under two names could be on both sides of a split.
     """
-    parent: dict[str, str] = {}
-
-    def root(key: str) -> str:
-        while key in parent:
-            key = parent[key]
-        return key
-
-    for _, twins in duplicates.groupby("group"):
-        first, *others = sorted({root(key) for key in twins["recording"]})
-        parent.update(dict.fromkeys(others, first))
-    return index.assign(recording=[root(key) for key in index["recording"]])
-
-
-def _partition(paths: Iterable[str], key: Callable[[str], object]) -> list[list[str]]:
-    parts = defaultdict(list)
-    for path in paths:
-        parts[key(path)].append(path)
-    return [part for part in parts.values() if len(part) > 1]
-
-
-def _size(path: str) -> int:
-    return Path(path).stat().st_size
-
-
-def _middle(path: str) -> bytes:
-    with Path(path).open("rb") as file:
-        file.seek(_size(path) // 2)
-        return file.read(4096)
+    content, joined = digests(index), index["recording"]
+    while True:
+        least = joined.groupby(content).transform("min")
+        least = least.groupby(index["recording"]).transform("min")
+        if least.equals(joined):
+            return index.assign(recording=joined)
+        joined = least

@@ -24,9 +24,8 @@ _TRAINING_NAME = re.compile(
     rf"\[(?P<instrument>{'|'.join(INSTRUMENTS)})\]"
     rf"(?:\[(?P<drums>{'|'.join(DRUMS)})\])?"
     rf"\[(?P<genre>{'|'.join(GENRES)})\]"
-    r"\d+)__(?P<excerpt>\d+)"
+    r"\d+)__\d+"
 )
-_TESTING_NAME = re.compile(r"(?P<song>.+)-(?P<excerpt>\d+)")
 
 
 class TrainingName(NamedTuple):
@@ -36,40 +35,27 @@ class TrainingName(NamedTuple):
     instrument: str
     drums: str | None
     genre: str
-    excerpt: int
 
 
 def parse_training_name(name: str) -> TrainingName:
-    """Parse the name of a training clip, without its suffix.
-
-    Raises
-    ------
-    ValueError
-        If `name` has none of the forms that IRMAS uses.
-    """
+    """Parse the name of a training clip, without its suffix; ValueError if it is none."""
     match = _TRAINING_NAME.fullmatch(name)
     if match is None:
         raise ValueError(f"name {name!r} is not [instrument][drums][genre]number__excerpt")
-    fields = match.groupdict()
-    return TrainingName(**fields | {"excerpt": int(fields["excerpt"])})
+    return TrainingName(**match.groupdict())
 
 
 def song_of(name: str) -> str:
     """Return the song that a testing clip was cut from: its name without the excerpt number."""
-    match = _TESTING_NAME.fullmatch(name)
-    return match["song"] if match else name
+    return re.sub(r"(?<=.)-\d+\Z", "", name)
 
 
 def parse_labels(content: bytes) -> tuple[str, ...]:
     """Parse a testing clip's label file.
 
     It has one code a line; blank lines, tabs, carriage returns, a byte-order mark and a missing
-    last newline are all accepted. The codes come back each once, in the order of `INSTRUMENTS`.
-
-    Raises
-    ------
-    ValueError
-        If a line is not one of the eleven codes, or there is no label at all.
+    last newline are all accepted. The codes come back each once, in the order of `INSTRUMENTS`;
+    ValueError if a line is no code, or there is none.
     """
     codes = {line.strip() for line in decode(content).splitlines()} - {""}
     if unknown := sorted(codes - set(INSTRUMENTS)):

@@ -34,9 +34,6 @@ from irmas_utils.metrics.scores import (
     f1,
     from_counts,
     labels_per_clip,
-    lrap,
-    precision,
-    recall,
     validate,
 )
 from irmas_utils.metrics.thresholds import (
@@ -53,27 +50,8 @@ from irmas_utils.metrics.thresholds import (
 from irmas_utils.metrics.uncertainty import evaluate, mean_interval, paired_test
 
 __all__ = [
-    "AVERAGES",
-    "PAPER_CONSTANT",
-    "THRESHOLD",
-    "binarize",
-    "choose_threshold",
-    "clip_counts",
-    "clip_lrap",
-    "cooccurrence",
-    "evaluate",
-    "f1",
-    "from_counts",
-    "labels_per_clip",
-    "lrap",
-    "mean_interval",
-    "paired_test",
-    "precision",
-    "prior_only_labels",
-    "prior_top",
-    "recall",
-    "relative",
-    "threshold_curve",
-    "trivial_predictors",
-    "validate",
-]
+    "AVERAGES", "PAPER_CONSTANT", "THRESHOLD", "binarize", "choose_threshold", "clip_counts",
+    "clip_lrap", "cooccurrence", "evaluate", "f1", "from_counts", "labels_per_clip",
+    "mean_interval", "paired_test", "prior_only_labels", "prior_top", "relative",
+    "threshold_curve", "trivial_predictors", "validate",
+]  # fmt: skip

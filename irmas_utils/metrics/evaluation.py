@@ -18,22 +18,9 @@ from irmas_utils.project.vocabulary import INSTRUMENTS
 def score(
     clips: pd.DataFrame, scores: np.ndarray, settings: Settings, threshold: ArrayLike = 0.5
 ) -> dict[str, Any]:
-    """Evaluate scores cut at a threshold, with intervals over recordings.
+    """Return `metrics.evaluate` of scores, (n_clips, 11), cut at a threshold, or one a label.
 
-    Parameters
-    ----------
-    clips : pandas.DataFrame
-        Rows of the index, (n_clips, …).
-    scores : numpy.ndarray, (n_clips, 11)
-    settings : Settings
-        Its `evaluation` and `seed` are used.
-    threshold : float or array (11,)
-        A label is predicted where its score is above it; the paper's is 0.5 (section 3.3.4).
-
-    Returns
-    -------
-    dict
-        See `metrics.evaluate`.
+    `clips` are rows of the index; the intervals are over their recordings.
     """
     return metrics.evaluate(
         label_matrix(clips["labels"]),
@@ -46,10 +33,7 @@ def score(
 
 
 def trivial_decisions(splits: Splits) -> dict[str, np.ndarray]:
-    """Answers of the predictors that never listen: name to (n_testing_clips, 11), bool.
-
-    They know how frequent each label is in the training set and nothing else.
-    """
+    """Return `metrics.trivial_predictors` of the training set for the clips of the testing set."""
     training = pd.concat([splits.fitting, splits.validation])
     return metrics.trivial_predictors(label_matrix(training["labels"]), len(splits.testing))
 
@@ -65,16 +49,8 @@ def trivial(splits: Splits, settings: Settings) -> dict[str, dict[str, Any]]:
 def answers(decisions: dict[int, np.ndarray]) -> pd.DataFrame:
     """Say whether a system listens: how many different answers it gives, and the commonest one.
 
-    Parameters
-    ----------
-    decisions : dict
-        Seed to decisions, bool, (n_clips, 11).
-
-    Returns
-    -------
-    pandas.DataFrame
-        A row a seed: seed, answers (how many different ones), commonest (its codes) and share
-        (of the clips that get the commonest).
+    From decisions by seed, bool (n_clips, 11), comes a row a seed: seed, answers (how many
+    different ones), commonest (its codes) and share (of the clips that get the commonest).
     """
     rows = []
     for seed, decided in decisions.items():
@@ -96,16 +72,8 @@ def summary(
 ) -> dict[str, Any]:
     """Collect what a run's metrics file holds.
 
-    Parameters
-    ----------
-    by_seed : dict
-        Seed to evaluation; the first seed's is kept in full.
-    decisions : dict
-        Seed to decisions, bool, (n_clips, 11).
-    history : pandas.DataFrame
-        With columns ``seed``, ``epoch`` and ``seconds``.
-    **facts
-        JSON values, such as the number of parameters.
+    `by_seed` holds evaluations, of which the first is kept in full, `decisions` is as for
+    `answers`, `history` has a column ``seconds``, `facts` are JSON values.
     """
     rows = [scores_of(evaluation) for evaluation in by_seed.values()]
     over_seeds = {key: [row[key]["value"] for row in rows] for key in rows[0] if rows[0][key]}

@@ -18,14 +18,7 @@ def validate(
     y_score: ArrayLike | None = None,
     groups: Sequence[Any] | None = None,
 ) -> None:
-    """Check that the inputs obey the conventions of this module.
-
-    Raises
-    ------
-    ValueError
-        If a matrix is not (n_clips, 11), is empty, has other values than it may have, or the
-        numbers of clips differ; the message names the argument.
-    """
+    """Raise a ValueError that names the argument unless all obey the conventions of `metrics`."""
     n_clips = np.shape(y_true)[0] if np.ndim(y_true) else 0
     shape = (n_clips, len(INSTRUMENTS))
     for name, matrix in {"y_true": y_true, "y_pred": y_pred, "y_score": y_score}.items():
@@ -42,41 +35,18 @@ def validate(
         raise ValueError(f"groups has {len(groups)} entries; expected one a clip, {n_clips}")
 
 
-def precision(y_true: ArrayLike, y_pred: ArrayLike, average: str | None = None) -> Any:
-    """Share of the predicted labels that are true: (11,) array, or a float with an `average`."""
-    return _score(y_true, y_pred, average, "precision")
-
-
-def recall(y_true: ArrayLike, y_pred: ArrayLike, average: str | None = None) -> Any:
-    """Share of the true labels that are predicted: (11,) array, or a float with an `average`."""
-    return _score(y_true, y_pred, average, "recall")
-
-
 def f1(y_true: ArrayLike, y_pred: ArrayLike, average: str | None = None) -> Any:
     """Harmonic mean of precision and recall: (11,) array, or a float with an `average`."""
-    return _score(y_true, y_pred, average, "f1")
-
-
-def _score(y_true: ArrayLike, y_pred: ArrayLike, average: str | None, quantity: str) -> Any:
     validate(y_true, y_pred)
-    value = from_counts(clip_counts(y_true, y_pred).sum(axis=0), average)[quantity]
+    value = from_counts(clip_counts(y_true, y_pred).sum(axis=0), average)["f1"]
     return value if average is None else float(value)
 
 
 def from_counts(counts: NDArray, average: str | None = None) -> dict[str, NDArray]:
-    """Precision, recall and F1 from counts.
+    """Precision, recall and F1 from TP, FP and FN of each label, (..., 3, n_labels).
 
-    Parameters
-    ----------
-    counts : array (..., 3, n_labels)
-        TP, FP and FN of each label; leading axes, such as resamples, are kept.
-    average : {None, "micro", "macro", "weighted"}
-        None gives a value a label.
-
-    Returns
-    -------
-    dict of str to array
-        "precision", "recall", "f1", each (..., n_labels), or (...) with an average.
+    Leading axes, such as resamples, are kept: the values, under "precision", "recall" and "f1",
+    are (..., n_labels), or (...) with an `average` ("micro", "macro" or "weighted").
     """
     if average not in (None, *AVERAGES):
         raise ValueError(f"average is {average!r}; expected None or one of {AVERAGES}")
@@ -96,8 +66,7 @@ def from_counts(counts: NDArray, average: str | None = None) -> dict[str, NDArra
 
 
 def _ratio(numerator: NDArray, denominator: NDArray) -> NDArray:
-    numerator, denominator = np.asarray(numerator, float), np.asarray(denominator, float)
-    zeros = np.zeros_like(denominator)
+    zeros = np.zeros(np.shape(denominator))
     return np.divide(numerator, denominator, out=zeros, where=denominator > 0)
 
 
@@ -107,21 +76,11 @@ def clip_counts(y_true: ArrayLike, y_pred: ArrayLike) -> NDArray:
     return np.stack([true & pred, ~true & pred, true & ~pred], axis=1).astype(float)
 
 
-def lrap(y_true: ArrayLike, y_score: ArrayLike) -> float:
-    """Label ranking average precision: the mean over clips of `clip_lrap`."""
-    validate(y_true, y_score=y_score)
-    return float(clip_lrap(y_true, y_score).mean())
-
-
 def clip_lrap(y_true: ArrayLike, y_score: ArrayLike) -> NDArray:
-    """Label ranking average precision of each clip.
+    """Label ranking average precision of each clip, (n_clips,); LRAP is the mean.
 
     For each true label, the share of true labels among those scored at least as high; then the
     mean over the clip's true labels. A clip without a true label has 1, as in scikit-learn.
-
-    Returns
-    -------
-    array (n_clips,)
     """
     true, score = np.asarray(y_true, dtype=bool), np.asarray(y_score)
     above = score[:, None, :] >= score[:, :, None]  # (clip, label, labels ranked no lower)
@@ -131,15 +90,9 @@ def clip_lrap(y_true: ArrayLike, y_score: ArrayLike) -> NDArray:
 
 
 def cooccurrence(y_true: ArrayLike, y_pred: ArrayLike) -> NDArray:
-    """How many clips have the true label of the row and the predicted label of the column.
+    """Clips with the true label of the row and the predicted label of the column, int (11, 11).
 
-    The multi-label relative of a confusion matrix: the diagonal holds the true positives, and
-    what stands beside it may be a confusion or another label of the same clip. With `y_true`
-    given twice it is the co-occurrence of labels in the data.
-
-    Returns
-    -------
-    int array (11, 11)
+    With `y_true` given twice it is the co-occurrence of labels in the data.
     """
     validate(y_true, y_pred)
     return np.asarray(y_true, dtype=int).T @ np.asarray(y_pred, dtype=int)

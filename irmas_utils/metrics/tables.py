@@ -16,7 +16,6 @@ TITLES = {
 """Key of a score in a metrics file to its title in tables."""
 
 KEYS = {title: key for key, title in TITLES.items()}
-"""And back."""
 
 
 def scores_of(evaluation: dict[str, Any]) -> dict[str, dict[str, float | None] | None]:
@@ -31,14 +30,9 @@ def scores_of(evaluation: dict[str, Any]) -> dict[str, dict[str, float | None] |
 
 
 def score_row(evaluation: dict[str, Any], intervals: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Return a row of a table: the scores of an evaluation under their titles.
+    """Return a row of a table: the scores of `metrics.evaluate` under their `TITLES`.
 
-    Parameters
-    ----------
-    evaluation : dict
-        Of `metrics.evaluate`.
-    intervals : tuple of str
-        Keys of `TITLES` whose 95 % interval stands beside the value.
+    The 95 % intervals of the keys in `intervals` stand beside the values.
     """
     row: dict[str, Any] = {}
     for key, leaf in scores_of(evaluation).items():
@@ -81,12 +75,7 @@ def comparison_rows(
 ) -> pd.DataFrame:
     """Return the rows that `plots.comparison` draws, best first within a kind.
 
-    Parameters
-    ----------
-    ours, trivial : dict
-        System name to evaluation.
-    published : dict
-        System name to micro F1.
+    `ours` and `trivial` are evaluations by the system's name, `published` are micro F1.
     """
     rows = [
         {"name": name, "kind": kind, **result["micro"]["f1"]}

@@ -1,7 +1,5 @@
 """From scores to labels, and the predictors that every system has to beat."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
@@ -17,38 +15,15 @@ PAPER_CONSTANT = ("gel", "org", "pia", "sax", "voi")
 
 
 def binarize(y_score: ArrayLike, threshold: ArrayLike = THRESHOLD) -> NDArray:
-    """Predict the labels whose score is larger than the threshold.
-
-    Parameters
-    ----------
-    y_score : array (n_clips, 11)
-        Scores.
-    threshold : float or array (11,)
-        One for all labels, or one each.
-
-    Returns
-    -------
-    bool array (n_clips, 11)
-    """
+    """Predict the labels whose score is larger than the threshold: one for all, or one each."""
     return np.asarray(y_score) > np.asarray(threshold)
 
 
 def relative(y_score: ArrayLike, threshold: ArrayLike) -> NDArray:
-    """Shift scores on the logistic scale so that the threshold becomes 0.5.
+    """Shift scores, (..., 11), on the logistic scale so that the threshold or each becomes 0.5.
 
     Which labels are predicted stays the same, and systems of different thresholds can be
-    compared, drawn on one scale, or averaged.
-
-    Parameters
-    ----------
-    y_score : array (..., 11)
-        Scores.
-    threshold : float or array (11,)
-        In [0, 1]; like the scores it is kept 1e-7 away from both ends.
-
-    Returns
-    -------
-    array (..., 11)
+    compared, drawn on one scale, or averaged. All is kept 1e-7 away from 0 and 1 before.
     """
     score, cut = (
         special.logit(np.clip(np.asarray(values, dtype=float), 1e-7, 1 - 1e-7))
@@ -58,12 +33,7 @@ def relative(y_score: ArrayLike, threshold: ArrayLike) -> NDArray:
 
 
 def threshold_curve(y_true: ArrayLike, y_score: ArrayLike) -> dict[str, NDArray]:
-    """Micro precision, recall and F1 at every threshold that matters.
-
-    Parameters
-    ----------
-    y_true, y_score : array (n_clips, 11), or (n_clips,) for one label
-        Labels and scores.
+    """Micro precision, recall and F1 at every threshold that matters, for any shape of labels.
 
     Returns
     -------
@@ -92,8 +62,8 @@ def choose_threshold(y_true: ArrayLike, y_score: ArrayLike, per_label: bool = Fa
     Parameters
     ----------
     y_true, y_score : array (n_clips, 11)
-        Labels and scores of validation clips, best multi-label ones like those of the test
-        set: a threshold chosen on single-label clips predicts too few labels there.
+        Best of multi-label clips like those of the test set: a threshold chosen on single-label
+        clips predicts too few labels there.
     per_label : bool
         Maximise each label's F1 by itself instead of micro F1. A label without a true clip
         gets the common threshold.
@@ -102,11 +72,6 @@ def choose_threshold(y_true: ArrayLike, y_score: ArrayLike, per_label: bool = Fa
     -------
     array () or (11,)
         For `binarize`. Of thresholds with the same F1 the highest is returned.
-
-    Raises
-    ------
-    ValueError
-        See `validate`.
     """
     scores.validate(y_true, y_score=y_score)
     true, score = np.asarray(y_true, dtype=bool), np.asarray(y_score, dtype=float)
@@ -122,38 +87,20 @@ def _best(y_true: NDArray, y_score: NDArray) -> float:
     return float(curve["threshold"][np.argmax(curve["f1"])])
 
 
-def trivial_predictors(
-    training_labels: ArrayLike, n_clips: int, top: Sequence[int] = (1, 3)
-) -> dict[str, NDArray]:
-    """Systems that never listen: the same labels for every clip.
+def trivial_predictors(training_labels: ArrayLike, n_clips: int) -> dict[str, NDArray]:
+    """Systems that never listen, name to bool (n_clips, 11): the same labels for every clip.
 
-    Parameters
-    ----------
-    training_labels : array (n_training_clips, 11)
-        Labels of the training clips; a predictor may know how frequent each label is.
-    n_clips : int
-        Clips to predict.
-    top : sequence of int
-        For each k, a predictor of the k most frequent training labels (ties: the earlier in
-        IRMAS order).
-
-    Returns
-    -------
-    dict of str to bool array (n_clips, 11)
-        "prior top-k" for each k, "all eleven", "paper's constant" (`PAPER_CONSTANT`) and
-        "softmax prior" (`prior_only_labels`).
-
-    Raises
-    ------
-    ValueError
-        If the training labels are malformed.
+    From the training labels, (n_training_clips, 11), they know how frequent each label is.
     """
     scores.validate(training_labels)
     frequency = np.asarray(training_labels, dtype=int).sum(axis=0)
-    constants = {f"prior top-{k}": prior_top(frequency, k) for k in top}
-    constants["all eleven"] = np.ones(len(INSTRUMENTS), dtype=bool)
-    constants["paper's constant"] = np.isin(INSTRUMENTS, PAPER_CONSTANT)
-    constants["softmax prior"] = prior_only_labels(frequency)
+    constants = {
+        "prior top-1": prior_top(frequency, 1),
+        "prior top-3": prior_top(frequency, 3),
+        "all eleven": np.ones(len(INSTRUMENTS), dtype=bool),
+        "paper's constant": np.isin(INSTRUMENTS, PAPER_CONSTANT),
+        "softmax prior": prior_only_labels(frequency),
+    }
     return {name: np.tile(labels, (n_clips, 1)) for name, labels in constants.items()}
 
 
@@ -164,21 +111,12 @@ def prior_top(frequency: ArrayLike, k: int) -> NDArray:
 
 
 def prior_only_labels(frequency: ArrayLike) -> NDArray:
-    """Labels that a network knowing only the prior predicts after the paper's loss.
+    """Labels, bool (n_labels,), that a network knowing only the prior predicts after its training.
 
     Softmax cross-entropy is the same for logits z and z + c, so it fixes the logits of a network
     that ignores its input only up to c: z = log frequency + c. Gradient descent leaves their
     mean where it starts, near zero; cut at sigmoid(z) = 0.5, the labels more frequent than the
     geometric mean are predicted.
-
-    Parameters
-    ----------
-    frequency : array (n_labels,)
-        Training clips of each label.
-
-    Returns
-    -------
-    bool array (n_labels,)
     """
     with np.errstate(divide="ignore"):
         logits = np.log(np.asarray(frequency, dtype=float))

@@ -30,17 +30,13 @@ def evaluate(
 
     Parameters
     ----------
-    y_true, y_pred : array (n_clips, 11)
-        Labels and predictions, boolean or 0/1.
-    y_score : array (n_clips, 11), optional
-        Scores in [0, 1], for LRAP; without them "lrap" is None.
+    y_true, y_pred, y_score : array (n_clips, 11)
+        As in the conventions of `metrics`; without scores "lrap" is None.
     groups : sequence (n_clips,), optional
         Recording or song of each clip. Without it each clip is its own group, and the intervals
         are too narrow if clips share recordings.
     n_bootstrap : int
         Resamples; 0 leaves the intervals out.
-    seed : int
-        Seed of the resampling.
 
     Returns
     -------
@@ -51,11 +47,6 @@ def evaluate(
         "labels_per_clip" with "true" and "predicted"; "n_clips"; "n_groups". Each score is
         ``{"value", "low", "high"}``; low and high are None where fewer than two groups, or no
         resamples, allow no interval. Everything is ready for JSON.
-
-    Raises
-    ------
-    ValueError
-        See `validate`.
     """
     scores.validate(y_true, y_pred, y_score, groups)
     members = _members(groups, len(y_true))
@@ -93,29 +84,20 @@ def paired_test(
 
     Parameters
     ----------
-    y_true : array (n_clips, 11)
-        True labels.
     pred_a, pred_b : array (n_clips, 11)
         Predictions of the two systems; for the metric "lrap" their scores.
     groups : sequence (n_clips,), optional
-        Recording or song of each clip; each clip by itself when left out.
+        As for `evaluate`.
     metric : str
         "lrap", or an average and a quantity such as "micro_f1" or "macro_recall".
     n_resamples : int
         Swaps, and bootstrap draws; the smallest possible p-value is 1 / (n_resamples + 1).
-    seed : int
-        Seed of both.
 
     Returns
     -------
     dict
         "a" and "b" (the two scores), "difference" (a - b), its "low" and "high", "p_value"
         (two-sided).
-
-    Raises
-    ------
-    ValueError
-        See `validate`; also for an unknown metric.
     """
     members = _members(groups, len(y_true))
     statistic, (sums_a, sums_b) = _sufficient(metric, y_true, (pred_a, pred_b), groups, members)
@@ -126,30 +108,17 @@ def paired_test(
     swapped = _swap_differences(sums_a, sums_b, statistic, n_resamples, seed + 1)
     # Rounding must not turn an equal difference into a smaller one.
     as_extreme = np.sum(np.abs(swapped) >= abs(difference) - 1e-12)
-    leaf = _leaf(difference, drawn)
     return {
         "a": float(value_a),
         "b": float(value_b),
         "difference": difference,
-        "low": leaf["low"],
-        "high": leaf["high"],
+        **_bounds(drawn),
         "p_value": float((1 + as_extreme) / (1 + n_resamples)),
     }
 
 
 def mean_interval(values: ArrayLike) -> dict[str, float | None]:
-    """Mean of repeated runs, such as seeds, with its 95 % Student t interval.
-
-    Parameters
-    ----------
-    values : array (n_runs,)
-        The score of each run.
-
-    Returns
-    -------
-    dict
-        ``{"value", "low", "high"}``; no interval (None) from a single run.
-    """
+    """Mean of repeated runs, such as seeds, with its 95 % Student t interval; none from one run."""
     values = np.asarray(values, dtype=float)
     mean = float(values.mean())
     if len(values) < 2:
@@ -238,10 +207,14 @@ def _lrap_sums(y_true: ArrayLike, y_score: ArrayLike, members: NDArray) -> NDArr
 
 
 def _leaf(value: float, drawn: NDArray) -> dict[str, float | None]:
+    return {"value": float(value), **_bounds(drawn)}
+
+
+def _bounds(drawn: NDArray) -> dict[str, float | None]:
     if len(drawn) == 0:
-        return {"value": float(value), "low": None, "high": None}
+        return {"low": None, "high": None}
     low, high = np.quantile(drawn, [0.5 - LEVEL / 2, 0.5 + LEVEL / 2])
-    return {"value": float(value), "low": float(low), "high": float(high)}
+    return {"low": float(low), "high": float(high)}
 
 
 def _leaves(total: NDArray, drawn: NDArray, average: str) -> dict[str, dict[str, float | None]]:

@@ -58,14 +58,11 @@ def reasons(settings: Settings) -> list[Idea]:
 
 
 def outlook(settings: Settings) -> list[Idea]:
-    """Return the ideas of section 7's outlook that this profile has results for.
-
-    Names say where published weights are needed, so that the reference can leave those out.
-    """
+    """Return the ideas of section 7's outlook that this profile has results for."""
     learnt = [name for name, entry in registry.NETWORKS.items() if entry.learns]
     trained = ["lstm", "fft", *registry.recorded(settings, learnt)]
-    bosch = [f"bosch-{n}" for n in range(1, 6)]
-    best = (kept(settings),)
+    bosch, best = [f"bosch-{n}" for n in range(1, 6)], (kept(settings),)
+    # Where published weights are needed the name says so, and the reference can leave it out.
     ideas = [
         Idea("FFT of separated streams", ("fft-separated",), ("fft-base",)),
         Idea("separated streams, as Bosch et al. use them", ("bosch-5",), ("bosch-1",)),
@@ -83,11 +80,10 @@ def outlook(settings: Settings) -> list[Idea]:
 
 def ablation(settings: Settings) -> list[Idea]:
     """Return the variants of notebook 07's networks, each against the network it varies."""
-    found = [
-        Idea(f"{network}: {description}", (name,), (network,))
-        for name in settings.networks.variants
-        for network, _, description in [registry.variant(name)]
-    ]
+    found = []
+    for name in settings.networks.variants:
+        network, _, description = registry.variant(name)
+        found.append(Idea(f"{network}: {description}", (name,), (network,)))
     return [idea for idea in found if _there(settings, idea)]
 
 
@@ -106,8 +102,7 @@ def combined(settings: Settings, runs: Sequence[str]) -> tuple[pd.DataFrame, np.
     """Combine what runs said of the testing clips: the mean on the logistic scale.
 
     Each system counts the same and keeps the threshold that it came with, so that nothing is
-    chosen on the clips that are scored. A label is predicted where the result is above 0.5. One
-    run gives its own scores, shifted.
+    chosen on the clips that are scored. A label is predicted where the result is above 0.5.
 
     Returns
     -------
@@ -131,27 +126,23 @@ def combined(settings: Settings, runs: Sequence[str]) -> tuple[pd.DataFrame, np.
                 remedy=f"Run `make paper PROFILE={settings.profile}`.",
             )
         clips = own_clips
-        shifted.append(metrics.relative(scores, _threshold(settings, run)))
+        recorded = records.load_metrics(settings.profile, run)
+        # Without any that was recorded, it is the paper's.
+        threshold = recorded.get("thresholds", recorded.get("threshold", metrics.THRESHOLD))
+        shifted.append(metrics.relative(scores, threshold))
     return clips, windows.aggregate(np.stack(shifted))
-
-
-def _threshold(settings: Settings, run: str) -> float | list[float]:
-    """Return the threshold that a run was recorded with; without any, it is the paper's."""
-    recorded = records.load_metrics(settings.profile, run)
-    return recorded.get("thresholds", recorded.get("threshold", metrics.THRESHOLD))
 
 
 def compare(settings: Settings, ideas: Iterable[Idea], metric: str = "micro_f1") -> pd.DataFrame:
     """Put each idea's system beside the one without it, on the same clips.
 
-    The difference is in `metric`, ``micro_f1`` or ``lrap``; see `metrics.paired_test`.
-
     Returns
     -------
     pandas.DataFrame
         A row an idea: idea, system, the scores of `metrics.tables.score_row` with 95 % intervals,
-        share (of the clips that get the commonest answer), against, difference with low and high,
-        p_value, verdict ("better", "worse" or "no clear difference": by the interval).
+        share (of the clips that get the commonest answer), against, difference in `metric`
+        ("micro_f1" or "lrap") with low, high and p_value of `metrics.paired_test`, and verdict
+        ("better", "worse" or "no clear difference": by the interval).
     """
     return pd.DataFrame([_row(settings, idea, metric) for idea in ideas])
 
@@ -164,13 +155,16 @@ def _row(settings: Settings, idea: Idea, metric: str) -> dict[str, Any]:
         pair = decisions, metrics.binarize(without)
     labels, groups = label_matrix(clips["labels"]), list(clips["recording"])
     test = metrics.paired_test(labels, *pair, groups, metric, seed=settings.seed)
-    row = {"idea": idea.idea, "system": _named(idea.systems)}
     result = evaluation.score(clips, scores, settings)
-    row |= score_row(result, ("micro_f1", "macro_f1", "lrap"))
-    row["share"] = evaluation.answers({0: decisions})["share"].iloc[0]
-    row["against"] = _named(idea.against)
-    row |= {key: test[key] for key in ("difference", "low", "high", "p_value")}
-    return row | {"verdict": _verdict(test["low"], test["high"])}
+    return {
+        "idea": idea.idea,
+        "system": _named(idea.systems),
+        **score_row(result, ("micro_f1", "macro_f1", "lrap")),
+        "share": evaluation.answers({0: decisions})["share"].iloc[0],
+        "against": _named(idea.against),
+        **{key: test[key] for key in ("difference", "low", "high", "p_value")},
+        "verdict": _verdict(test["low"], test["high"]),
+    }
 
 
 def _named(runs: Sequence[str]) -> str:
@@ -206,6 +200,4 @@ def measured(name: str) -> pd.DataFrame | None:
     Of "networks", every system; of "ablations", the fine-tuned network with one change each.
     """
     file = BENCHMARKS / f"{name}.json"
-    if not file.is_file():
-        return None
-    return pd.DataFrame(json.loads(file.read_text(encoding="utf-8"))["rows"])
+    return pd.DataFrame(json.loads(file.read_text("utf-8"))["rows"]) if file.is_file() else None

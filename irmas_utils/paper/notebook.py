@@ -17,7 +17,10 @@ from irmas_utils.project.settings import Settings
 
 
 class Started(NamedTuple):
-    """What a notebook works with: settings, the index, its parts, and where results go."""
+    """What a notebook works with: settings, the index, its parts, and where results go.
+
+    `parts` is None where the training or the testing set is missing.
+    """
 
     cfg: Settings
     index: pd.DataFrame
@@ -40,8 +43,6 @@ def start(
     ----------
     notebook : str
         Its name, for example ``"04_fft_model"``.
-    profile : str
-        Name or path of a profile.
     run : str, optional
         Name that the results are kept under, where a notebook is executed more than once.
     papers : str, optional
@@ -50,17 +51,7 @@ def start(
     changed : mapping, optional
         Parameters of the notebook that are no settings and differ from the paper's.
     **overrides
-        As `project.settings.load`.
-
-    Returns
-    -------
-    Started
-        ``parts`` is None where the training or the testing set is missing.
-
-    Raises
-    ------
-    SettingsError, DataError
-        As `project.settings.load` and `data.corpus.load`.
+        As `project.settings.load`, whose errors are raised, and those of `data.corpus.load`.
     """
     cfg = settings.load(profile, **overrides)
     if run == papers and (changed or cfg != settings.load(profile)):

@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from IPython.display import Markdown, display
+from IPython.display import display
 from matplotlib.figure import Figure
 
 from irmas_utils import metrics, plots
@@ -20,6 +19,7 @@ from irmas_utils.audio.features import label_matrix, log_mel
 from irmas_utils.data import corpus, fetch
 from irmas_utils.metrics import evaluation
 from irmas_utils.metrics.tables import interval, score_row
+from irmas_utils.paper.report import say, show
 from irmas_utils.project import files, records
 from irmas_utils.project.records import Record
 from irmas_utils.project.vocabulary import INSTRUMENT_NAMES, INSTRUMENTS
@@ -48,22 +48,11 @@ def mixing_example(clips: pd.DataFrame) -> Figure:
     return plots.stems(pictures, RATE)[0].figure
 
 
-def _say(text: str) -> None:
-    display(Markdown(text))
-
-
 class Report:
     """Tables and figures of the trained networks, shown one by one and recorded together.
 
-    Parameters
-    ----------
-    trained : mapping
-        Of `systems.networks.training.train_all`.
-    data : Data
-    record : Record
-        What it holds is named after its run, or after each network if it has none.
-    draws : bool
-        Whether to draw figures: what the studies show is in notebook 10.
+    What is recorded is named after the record's run, or after each network if it has none. With
+    `draws` figures are drawn: what the studies show is in notebook 10.
     """
 
     def __init__(
@@ -72,16 +61,15 @@ class Report:
         self.data, self.record, self.draws = data, record, draws
         self.systems = assessment.assess(trained, data, record.settings)
         self.best = assessment.best(self.systems)
+        self.titled = {registry.title(name): system for name, system in self.systems.items()}
+        self.results = {title: system.judged.on_testing for title, system in self.titled.items()}
         self.figures: dict[str, Figure] = {}
         self.tables: dict[str, pd.DataFrame] = {}
 
     def curves(self) -> None:
         """Draw accuracy and loss over the epochs, and say where validation loss was lowest."""
-        histories = {
-            registry.title(name): system.trained.history
-            for name, system in self.systems.items()
-            if "loss" in system.trained.history
-        }
+        found = {title: system.trained.history for title, system in self.titled.items()}
+        histories = {title: history for title, history in found.items() if "loss" in history}
         if not self.draws or not histories:
             return
         self.figures["training"] = plots.training_curves_of(histories)
@@ -90,14 +78,14 @@ class Report:
             f"{history['epoch'].max()}"
             for title, history in histories.items()
         ]
-        _say(f"The validation loss is lowest in – {'; '.join(lowest)}.")
+        say(f"The validation loss is lowest in – {'; '.join(lowest)}.")
 
     def thresholds(self) -> None:
         """Show each system's threshold, and what it does on mixtures and on the testing set."""
-        self._show("thresholds", self._rows(_threshold_row), 3)
+        self._show("thresholds", _threshold_row)
         both = (self.data.mixed, self.data.parts.testing)
         mixed, testing = (clips["labels"].map(len).mean() for clips in both)
-        _say(f"Labelled: {mixed:.2f} instruments a mixture, {testing:.2f} a testing clip.")
+        say(f"Labelled: {mixed:.2f} instruments a mixture, {testing:.2f} a testing clip.")
 
     def choice(self) -> None:
         """Say which network is the best on the mixtures, and draw how its threshold was chosen."""
@@ -105,7 +93,7 @@ class Report:
             return
         system, name = self.systems[self.best], registry.title(self.best)
         f1, threshold = system.judged.on_mixtures["micro"]["f1"], system.judged.threshold
-        _say(
+        say(
             f"**{name}**: micro F1 {f1['value']:.3f} ({interval(f1)}) on the mixtures, at a "
             f"threshold of {threshold:.3f}."
         )
@@ -116,34 +104,24 @@ class Report:
 
     def scores(self) -> None:
         """Show what each system scores on the testing set, beside those that never listen."""
-        results = {registry.title(n): s.judged.on_testing for n, s in self.systems.items()}
-        results |= evaluation.trivial(self.data.parts, self.record.settings)
-        rows = [
-            {"system": name} | score_row(result, ("micro_f1", "macro_f1", "lrap"))
-            for name, result in results.items()
-        ]
-        self._show("scores", pd.DataFrame(rows), 3)
+        results = self.results | evaluation.trivial(self.data.parts, self.record.settings)
+        self._show("scores", lambda r: score_row(r, ("micro_f1", "macro_f1", "lrap")), results)
 
     def costs(self) -> None:
         """Show each system's seeds, parameters, seconds of training and milliseconds a clip."""
-        self._show("costs", self._rows(_cost_row), 1)
+        self._show("costs", _cost_row, precision=1)
 
     def instruments(self) -> None:
         """Draw F1 of each instrument, and say which is the easiest and the hardest."""
-        results = {registry.title(n): s.judged.on_testing for n, s in self.systems.items()}
-        if not self.draws or not results:
+        if not self.draws or not self.results:
             return
-        self.figures["per_label"], ax = plt.subplots(figsize=(10, 3.8))
-        plots.per_label_f1(results, ax=ax)
-        f1 = {
-            code: np.mean([result["per_label"][code]["f1"]["value"] for result in results.values()])
-            for code in INSTRUMENTS
-        }
-        order = sorted(INSTRUMENTS, key=f1.get)
-        _say(
-            f"Averaged over the systems, the highest F1 is that of the "
-            f"**{INSTRUMENT_NAMES[order[-1]]}** and the lowest that of the "
-            f"**{INSTRUMENT_NAMES[order[0]]}**."
+        self.figures["per_label"] = plots.per_label_f1(self.results).figure
+        labels = [result["per_label"] for result in self.results.values()]
+        f1 = {c: np.mean([each[c]["f1"]["value"] for each in labels]) for c in INSTRUMENTS}
+        lowest, *_, highest = (INSTRUMENT_NAMES[code] for code in sorted(f1, key=f1.get))
+        say(
+            f"Averaged over the systems, the highest F1 is that of the **{highest}** and the "
+            f"lowest that of the **{lowest}**."
         )
 
     def save(self, **figures: Figure) -> None:
@@ -180,15 +158,15 @@ class Report:
         record.save_metrics(summary(system, per_label=True), registry.PER_LABEL)
         return [run, registry.PER_LABEL]
 
-    def _rows(self, row) -> pd.DataFrame:
-        return pd.DataFrame(
-            [{"system": registry.title(n)} | row(system) for n, system in self.systems.items()]
-        )
-
-    def _show(self, name: str, table: pd.DataFrame, precision: int) -> None:
+    def _show(
+        self, name: str, row, of: Mapping[str, Any] | None = None, precision: int = 3
+    ) -> None:
+        """Show a table of what `row` gives of each system, or of each value of `of`."""
+        named = self.titled if of is None else of
+        table = pd.DataFrame([{"system": title} | row(each) for title, each in named.items()])
         if self.draws:
             self.tables[name] = table
-        display(table.style.format(precision=precision).hide())
+        show(table, precision)
 
 
 def _threshold_row(system: System) -> dict[str, Any]:
@@ -215,12 +193,8 @@ def _cost_row(system: System) -> dict[str, Any]:
 def summary(system: System, per_label: bool = False) -> dict[str, Any]:
     """Collect what a run's metrics file holds, as `metrics.evaluation.summary` does.
 
-    Parameters
-    ----------
-    system : System
-        ``over_seeds`` is of each seed's network alone, ``evaluation`` of all in one.
-    per_label : bool
-        With a threshold for each instrument and not one for all.
+    ``over_seeds`` is of each seed's network alone, ``evaluation`` of all in one; with `per_label`
+    there is a threshold for each instrument and not one for all.
     """
     result, cut = ("per_label", "thresholds") if per_label else ("on_testing", "threshold")
     trained, facts = system.trained, system.trained.whole.facts
@@ -239,21 +213,14 @@ def summary(system: System, per_label: bool = False) -> dict[str, Any]:
         seconds_of_training=float(trained.history["seconds"].sum()),
         seconds_a_clip=facts["clip_seconds"],
     )
-    return found | {
-        "evaluation": getattr(system.judged, result),
-        "on_mixtures": system.judged.on_mixtures,
-    }
+    whole = {"evaluation": getattr(system.judged, result)}
+    return found | whole | {"on_mixtures": system.judged.on_mixtures}
 
 
 def save_best(record: Record, name: str, system: System, data: Data) -> Path:
-    """Save a network as ``models/recognizer.keras`` among the results, with its model card.
+    """Save a network as ``models/recognizer.keras`` among the results and return that path.
 
-    Its one threshold for all instruments is saved with it.
-
-    Returns
-    -------
-    Path
-        The ``.keras`` file; the card is beside it with the suffix ``.md``.
+    Its one threshold for all instruments is saved with it, and its model card beside it (``.md``).
     """
     stored = system.trained.whole.folder / "recognizer.keras"
     path = record.folder / "models" / stored.name
@@ -269,12 +236,12 @@ def save_best(record: Record, name: str, system: System, data: Data) -> Path:
 
 
 def _provenance(record: Record, name: str, system: System, clips: pd.DataFrame) -> dict[str, Any]:
-    trained, seeds = system.trained, list(system.by_seed)
+    trained, seeds, data = system.trained, list(system.by_seed), corpus.name(record.settings)
     tested, mixed = system.judged.on_testing, system.judged.on_mixtures
     pretrained = registry.network(name).pretrained and trained.setup.get("published", True)
     return {
-        "name": f"{registry.title(name)}, trained on {corpus.name(record.settings)}",
-        "data": corpus.name(record.settings),
+        "name": f"{registry.title(name)}, trained on {data}",
+        "data": data,
         "notebook": record.notebook,
         "parameters": trained.whole.facts["n_parameters"],
         "start": fetch.MN04.source if pretrained else "random weights",
@@ -297,10 +264,7 @@ def _provenance(record: Record, name: str, system: System, clips: pd.DataFrame) 
 
 
 def _licence(source: str, pretrained: bool) -> str:
-    data = (
-        "Trained on IRMAS: for research and non-commercial use only (CC BY-NC-SA 3.0)."
-        if source == "irmas"
-        else "Trained on the built-in sample corpus: its scores say nothing about IRMAS."
-    )
-    start = f" Its initial weights are under the {fetch.MN04.licence} licence."
-    return data + start * pretrained
+    data = "Trained on the built-in sample corpus: its scores say nothing about IRMAS."
+    if source == "irmas":
+        data = "Trained on IRMAS: for research and non-commercial use only (CC BY-NC-SA 3.0)."
+    return data + f" Its initial weights are under the {fetch.MN04.licence} licence." * pretrained

@@ -52,12 +52,20 @@ def _page(notebook: Path, names: list[str]) -> str:
 
 def _front_page(settings: Settings, notebooks: list[Path]) -> str:
     items = "".join(_item(path) for path in notebooks)
+    note = (
+        f'<p class="note">Data: {corpus.name(settings)}. These scores show that '
+        "the code works; they say nothing about IRMAS.</p>"
+    )
+    table = records.load_table(settings.profile, "comparison")
+    scores = table.to_html(index=False, float_format="%.3f", na_rep="", border=0)
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>irmas-notebooks</title><style>{STYLE}</style></head><body>"
-        f"<h1>{html.escape(PAPER)}, re-run</h1>{_note(settings)}"
-        f"<h2>Results</h2>{_results(settings.profile)}<h2>Notebooks</h2><ol>{items}</ol></body></html>\n"
+        f"<h1>{html.escape(PAPER)}, re-run</h1>{note if settings.corpus.source != 'irmas' else ''}"
+        f"<h2>Results</h2>{scores}"
+        '<img src="../figures/comparison.png" alt="Micro F1 of every system">'
+        f"<h2>Notebooks</h2><ol>{items}</ol></body></html>\n"
     )
 
 
@@ -69,18 +77,3 @@ def _item(notebook: Path) -> str:
         f'<li value="{int(notebook.stem[:2])}"><a href="{notebook.stem}.html">'
         f"{html.escape(title.lstrip('# '))}</a><br>{html.escape(summary.replace('*', ''))}</li>"
     )
-
-
-def _note(settings: Settings) -> str:
-    if settings.corpus.source == "irmas":
-        return ""
-    return (
-        f'<p class="note">Data: {corpus.name(settings)}. These scores show that '
-        "the code works; they say nothing about IRMAS.</p>"
-    )
-
-
-def _results(profile: str) -> str:
-    table = records.load_table(profile, "comparison")
-    image = '<img src="../figures/comparison.png" alt="Micro F1 of every system">'
-    return table.to_html(index=False, float_format="%.3f", na_rep="", border=0) + image

@@ -28,9 +28,8 @@ class Run(NamedTuple):
 def runs(settings: Settings) -> dict[str, Run]:
     """Return every run of every study by its name, such as ``fft-batch_size-8``.
 
-    A value that is the study's base value has no run of its own: all of a network's studies share
-    the run ``lstm-base`` or ``fft-base``. ``lstm-working`` is the LSTM that reads short frames.
-    The variants of notebook 07's networks come last, under names such as ``han-wide``.
+    All of a network's studies share the run of their base value, ``lstm-base`` or ``fft-base``.
+    ``lstm-working`` is the LSTM that reads short frames; variants such as ``han-wide`` come last.
     """
     found = {}
     for network, notebook in NOTEBOOKS.items():
@@ -66,16 +65,13 @@ def run_name(settings: Settings, network: str, parameter: str, value: Any) -> st
 
 
 def tables(settings: Settings, network: str) -> dict[str, pd.DataFrame]:
-    """Read the results of each study of a network: parameter to a row a value and seed.
-
-    Columns are those of `rows`. Raises DataError if a run of a study has not been executed.
-    """
+    """Read the results of each study of a network: parameter to `table`."""
     vary = getattr(settings.study, network).vary
     return {parameter: table(settings, network, parameter) for parameter in vary}
 
 
 def table(settings: Settings, network: str, parameter: str) -> pd.DataFrame:
-    """Read one study's results: a row a value and seed. As `tables`."""
+    """Read one study's results: a row a value and seed, as `rows`."""
     found = []
     for value in getattr(settings.study, network).vary[parameter]:
         shown = "–".join(map(str, value)) if isinstance(value, list) else value
@@ -84,7 +80,7 @@ def table(settings: Settings, network: str, parameter: str) -> pd.DataFrame:
 
 
 def rows(settings: Settings, run: str, value: Any) -> pd.DataFrame:
-    """Read one run's results: a row a seed.
+    """Read one run's results: a row a seed. Raises DataError if it has not been executed.
 
     Returns
     -------
@@ -92,11 +88,6 @@ def rows(settings: Settings, run: str, value: Any) -> pd.DataFrame:
         Columns value, seed, micro F1, macro F1, LRAP, labels a clip, parameters, seconds (an
         epoch), memory MiB (peak), heard seconds (see notebook 03), base (whether this is the
         study's base setting) and those of `metrics.evaluation.answers`.
-
-    Raises
-    ------
-    DataError
-        If the run has not been executed.
     """
     result = records.load_metrics(settings.profile, run)
     scores = {TITLES[key]: leaf["values"] for key, leaf in result["over_seeds"].items()}
@@ -118,6 +109,6 @@ def means(table: pd.DataFrame) -> dict[str, dict[str, float]]:
 
 
 def history(settings: Settings, network: str, parameter: str, value: Any) -> pd.DataFrame:
-    """Read the training history of one run of a study, all seeds. Raises as `tables`."""
+    """Read the training history of one run of a study, all seeds. Raises as `rows`."""
     name = run_name(settings, network, parameter, value)
     return records.load_table(settings.profile, f"{name}_history")

@@ -22,37 +22,23 @@ NEARLY = 0.05
 
 IDS = {
     "lstm": ("lstm-first-epochs", "lstm-no-overfitting", "lstm-batch-size"),
-    "fft": (
-        "fft-plateau",
-        "fft-diverging-loss",
-        "fft-75-epochs",
-        "fft-batch-size",
-        "fft-learning-rate",
-    ),
-}
+    "fft": ("fft-plateau", "fft-diverging-loss", "fft-75-epochs", "fft-batch-size",
+            "fft-learning-rate"),
+}  # fmt: skip
 """The claims that are judged here, by the network whose studies they need."""
 
 
 def check(settings: Settings, network: str, index: pd.DataFrame | None = None) -> pd.DataFrame:
     """Judge the paper's claims about the training of a network, "lstm" or "fft".
 
-    Returns
-    -------
-    pandas.DataFrame
-        A row a claim, columns as `paper.claims.check` has them and ``here``: what the
-        studies show on this data, IRMAS or not. On a part of IRMAS, which `index` tells, nothing
-        is judged.
-
-    Raises
-    ------
-    DataError
-        If a study has not been executed.
+    Returns a row a claim, with the columns of `paper.claims.check` and ``here``: what the studies
+    show on this data, IRMAS or not. On a part of IRMAS, which `index` tells, nothing is judged.
+    Raises DataError if a study has not been executed.
     """
     judged = _lstm(settings) if network == "lstm" else _fft(settings)
     found = {name: finding for name, finding in judged.items() if finding is not None}
     systems = _after_75_epochs(settings) if network == "fft" else {}
-    is_irmas = settings.corpus.source == "irmas"
-    rows = claims.check(index, systems, found, is_irmas=is_irmas)
+    rows = claims.check(index, systems, found, is_irmas=settings.corpus.source == "irmas")
     rows = rows[rows["id"].isin(IDS[network])]
     here = {name: finding.comment for name, finding in found.items()}
     return rows.assign(here=[here.get(name, "not run in this profile") for name in rows["id"]])
@@ -115,7 +101,7 @@ def same_score(table: pd.DataFrame, one: float, other: float) -> Finding | None:
         return None
     gain = mean_interval(scores[other] - scores[one])
     comment = f"Micro F1 changes by {gain['value']:+.3f} from {one:g} to {other:g}."
-    return Finding(**gain, holds=not (_above_zero(gain) or _below_zero(gain)), comment=comment)
+    return Finding(**gain, holds=_sign(gain) == 0, comment=comment)
 
 
 def plateau(history: pd.DataFrame, epoch: int = 75) -> Finding | None:
@@ -134,7 +120,7 @@ def diverging_loss(history: pd.DataFrame) -> Finding:
     runs = history.groupby("seed")["val_loss"]
     rise = mean_interval(runs.last() - _means(history)["val_loss"].min())
     comment = f"The validation loss ends {rise['value']:.3f} above the lowest of its mean curve."
-    return Finding(**rise, holds=_above_zero(rise), comment=comment)
+    return Finding(**rise, holds=_sign(rise) > 0, comment=comment)
 
 
 def enough(table: pd.DataFrame, value: float) -> Finding | None:
@@ -146,8 +132,8 @@ def enough(table: pd.DataFrame, value: float) -> Finding | None:
     gains = {other: mean_interval(scores[other] - scores[value]) for other in larger}
     best = max(gains, key=lambda other: gains[other]["value"])
     comment = f"Micro F1 changes by {gains[best]['value']:+.3f} from {value:g} to {best:g}."
-    better = any(_above_zero(gain) for gain in gains.values())
-    return Finding(**gains[best], holds=not better, comment=comment)
+    holds = all(_sign(gain) <= 0 for gain in gains.values())
+    return Finding(**gains[best], holds=holds, comment=comment)
 
 
 def unlearning(histories: dict[float, pd.DataFrame], chosen: float = 1e-4) -> Finding | None:
@@ -157,7 +143,7 @@ def unlearning(histories: dict[float, pd.DataFrame], chosen: float = 1e-4) -> Fi
         return None
     more = mean_interval(setback(histories[largest]) - setback(histories[chosen]))
     comment = f"Accuracy falls back by {more['value']:+.3f} more at {largest:g} than at {chosen:g}."
-    return Finding(**more, holds=_above_zero(more), comment=comment)
+    return Finding(**more, holds=_sign(more) > 0, comment=comment)
 
 
 def setback(history: pd.DataFrame) -> pd.Series:
@@ -174,9 +160,7 @@ def _by_seed(table: pd.DataFrame) -> pd.DataFrame:
     return table.pivot(index="seed", columns="value", values="micro F1")
 
 
-def _above_zero(leaf: dict[str, float | None]) -> bool:
-    return (leaf["value"] if leaf["low"] is None else leaf["low"]) > 0
-
-
-def _below_zero(leaf: dict[str, float | None]) -> bool:
-    return (leaf["value"] if leaf["high"] is None else leaf["high"]) < 0
+def _sign(leaf: dict[str, float | None]) -> int:
+    """Say whether a difference counts, as 1 or -1; of a single seed every difference does."""
+    low, high = (leaf["value"] if leaf[end] is None else leaf[end] for end in ("low", "high"))
+    return (low > 0) - (high < 0)

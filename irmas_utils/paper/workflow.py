@@ -58,6 +58,8 @@ def run(profile: str, targets: Sequence[str], cores: int, options: Sequence[str]
     NotebookError
         If there is no such notebook.
     """
+    # Snakemake and each kernel start in folders of their own.
+    profile = str(Path(profile).resolve()) if Path(profile).suffix else profile
     cfg = settings.load(profile)
     folder = records.results_dir(cfg.profile)
     wanted = [str(_job(cfg, name).output(folder)) for name in targets]

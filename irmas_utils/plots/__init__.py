@@ -6,16 +6,19 @@ makes every figure that is drawn from the sample corpus say so.
 """
 
 from irmas_utils.plots.corpus import cooccurrence, durations, label_occurrence, labels_per_clip
-from irmas_utils.plots.networks import per_label_f1, training_curves_of
 from irmas_utils.plots.results import (
     causes,
     comparison,
     differences,
+    f1_by_stream,
+    per_label_f1,
     per_label_scores,
+    separation_quality,
     study,
     threshold_curve,
 )
 from irmas_utils.plots.signals import (
+    gradient_norm,
     instruments_over_time,
     log_mel,
     padded_waveform,
@@ -23,33 +26,13 @@ from irmas_utils.plots.signals import (
     stems,
     waveform,
 )
-from irmas_utils.plots.streams import f1_by_stream, separation_quality
 from irmas_utils.plots.style import shared_legend, use_style
-from irmas_utils.plots.training import gradient_norm, training_curves
+from irmas_utils.plots.training import training_curves, training_curves_of
 
 __all__ = [
-    "causes",
-    "comparison",
-    "cooccurrence",
-    "differences",
-    "durations",
-    "f1_by_stream",
-    "gradient_norm",
-    "instruments_over_time",
-    "label_occurrence",
-    "labels_per_clip",
-    "log_mel",
-    "padded_waveform",
-    "per_label_f1",
-    "per_label_scores",
-    "separation_quality",
-    "shared_legend",
-    "spectrum",
-    "stems",
-    "study",
-    "threshold_curve",
-    "training_curves",
-    "training_curves_of",
-    "use_style",
-    "waveform",
-]
+    "causes", "comparison", "cooccurrence", "differences", "durations", "f1_by_stream",
+    "gradient_norm", "instruments_over_time", "label_occurrence", "labels_per_clip", "log_mel",
+    "padded_waveform", "per_label_f1", "per_label_scores", "separation_quality", "shared_legend",
+    "spectrum", "stems", "study", "threshold_curve", "training_curves", "training_curves_of",
+    "use_style", "waveform",
+]  # fmt: skip

@@ -1,5 +1,6 @@
 """Scores of systems. Notebooks: 03 to 10."""
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from irmas_utils.plots.style import (
     COLOURS,
     SLANT,
     axes_or_new,
+    heat_map,
     interval_lengths,
     legend_above,
     rows_of_scores,
@@ -20,7 +22,8 @@ from irmas_utils.plots.style import (
 )
 from irmas_utils.project.vocabulary import INSTRUMENTS
 
-MARKERS = {"ours": "o", "trivial": "s", "published": "D"}
+KIND_MARKERS = {"ours": "o", "trivial": "s", "published": "D"}
+MARKERS = "osD^vPX"
 QUANTITIES = {"precision": "--", "recall": "-.", "f1": "-"}
 
 
@@ -44,14 +47,33 @@ def per_label_scores(result: Mapping[str, Any], ax: Axes | None = None) -> Axes:
     return ax
 
 
-def comparison(systems: pd.DataFrame, ax: Axes | None = None, xlabel: str = "micro F1") -> Axes:
-    """Scores of systems one below the other, with intervals (a forest plot).
+def per_label_f1(results: Mapping[str, Mapping[str, Any]], ax: Axes | None = None) -> Axes:
+    """F1 of each instrument by several systems, and what naming it in every clip would score."""
+    ax = axes_or_new(ax, 10, 3.8)
+    places = np.arange(len(INSTRUMENTS))
+    shifts = (np.arange(len(results)) - (len(results) - 1) / 2) * 0.8 / max(len(results), 2)
+    markers = itertools.cycle(MARKERS)
+    for (name, result), shift in zip(results.items(), shifts, strict=True):
+        leaves = [result["per_label"][code]["f1"] for code in INSTRUMENTS]
+        style = {"fmt": next(markers), "markersize": 4.5, "elinewidth": 0.8, "label": name}
+        values = [leaf["value"] for leaf in leaves]
+        ax.errorbar(places + shift, values, yerr=interval_lengths(leaves), **style)
+    labels = next(iter(results.values()))["per_label"]
+    rates = np.array([labels[code]["base_rate"] for code in INSTRUMENTS])
+    always = 2 * rates / (1 + rates)  # F1 at recall 1 and that precision
+    score_each_instrument(ax, always, "always named", color=COLOURS["published"])
+    ax.set(ylim=(0, 1.02), ylabel="F1")
+    return ax
+
+
+def comparison(systems: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Micro F1 of systems one below the other, with intervals (a forest plot).
 
     `systems` has a row a system, drawn from the top: name, kind ("ours", "trivial" or
-    "published"), value, low, high (missing where there is no interval). `xlabel` names the score.
+    "published"), value, low, high (missing where there is no interval).
     """
     ax = axes_or_new(ax, 8, 0.9 + 0.3 * len(systems))
-    for kind, marker in MARKERS.items():
+    for kind, marker in KIND_MARKERS.items():
         rows = np.flatnonzero(systems["kind"] == kind)
         if len(rows):
             part, style = systems.iloc[rows], {"color": COLOURS[kind], "fmt": marker}
@@ -59,7 +81,7 @@ def comparison(systems: pd.DataFrame, ax: Axes | None = None, xlabel: str = "mic
             style |= {"markersize": 5.5, "capsize": 2.5, "label": kind}
             ax.errorbar(part["value"], rows, xerr=interval_lengths(part), **style)
     rows_of_scores(ax, systems["name"], systems["value"], ".3f")
-    ax.set(xlabel=xlabel, xlim=(0, 1.03 * ax.get_xlim()[1]))
+    ax.set(xlabel="micro F1", xlim=(0, 1.03 * ax.get_xlim()[1]))
     legend_above(ax)
     return ax
 
@@ -91,15 +113,8 @@ def study(
 ) -> Axes:
     """Score against the value of a hyper-parameter: each seed, the mean and its 95 % interval.
 
-    Parameters
-    ----------
-    values, scores : array (n_runs,)
-        The hyper-parameter in each run, a number or a word, and what the run scored. Words stand
-        in order of appearance.
-    log_x : bool
-        Logarithmic scale of values.
-    paper : optional
-        The paper's value, which is marked.
+    `values` and `scores`, (n_runs,), are the hyper-parameter in each run, a number or a word
+    (words stand in order of appearance), and what the run scored. The `paper`'s value is marked.
     """
     ax = axes_or_new(ax, 5.5)
     runs = pd.DataFrame({"value": values, "score": scores})
@@ -113,7 +128,10 @@ def study(
         _reference(ax, places[paper], "paper")
     if log_x and len(places) > 1:
         ax.set_xscale("log")
-    _tick_each(ax, places)
+    names = [value if isinstance(value, str) else f"{value:g}" for value in places]
+    ax.minorticks_off()
+    ax.set_xticks([*places.values()], names, **(SLANT if max(map(len, names)) > 8 else {}))
+    ax.margins(x=0.08)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     legend_above(ax, fontsize="small")
     return ax
@@ -157,14 +175,6 @@ def _reference(ax: Axes, x: float, label: str) -> None:
     ax.axvline(x, color=COLOURS["quiet"], ls=":", lw=2, zorder=0, label=label)
 
 
-def _tick_each(ax: Axes, places: Mapping[Any, float]) -> None:
-    """Put one tick at each value of a study, whatever the scale."""
-    names = [value if isinstance(value, str) else f"{value:g}" for value in places]
-    ax.minorticks_off()
-    ax.set_xticks(list(places.values()), names, **(SLANT if max(map(len, names)) > 8 else {}))
-    ax.margins(x=0.08)
-
-
 def threshold_curve(curve: Mapping[str, ArrayLike], chosen: float, ax: Axes | None = None) -> Axes:
     """Micro precision, recall and F1 of `metrics.threshold_curve`; `chosen` is marked."""
     ax = axes_or_new(ax, 6)
@@ -174,4 +184,38 @@ def threshold_curve(curve: Mapping[str, ArrayLike], chosen: float, ax: Axes | No
     ax.axvline(chosen, color=COLOURS["mark"], lw=1.2, label=f"chosen: {float(chosen):.2f}")
     ax.set(xlabel="threshold", ylabel="score", xlim=(0, 1), ylim=(0, 1.02))
     legend_above(ax)
+    return ax
+
+
+def f1_by_stream(scores: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Heat map of F1, a row a stream, a column an instrument; the best of a column is in bold."""
+    ax = axes_or_new(ax, 10, 1.4 + 0.36 * len(scores))
+    values = scores.to_numpy(dtype=float)
+    heat_map(ax, values, np.vectorize("{:.2f}".format)(values), scores.index, scores.columns)
+    best = (values > 0) & (np.arange(len(values))[:, None] == values.argmax(axis=0))
+    for text, is_best in zip(ax.texts, best.ravel(), strict=True):
+        text.set_weight("bold" if is_best else "normal")
+    ax.set(ylabel="stream")
+    ax.figure.colorbar(ax.images[0], ax=ax, label="F1", pad=0.01)
+    return ax
+
+
+def separation_quality(quality: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """SI-SDR of each stem, separated, and of the mixture as its estimate: each clip, and means.
+
+    `quality` is of `systems.bosch.separation.quality`.
+    """
+    ax = axes_or_new(ax, 8, 3.4)
+    stems = list(quality["stem"].unique())
+    looks = {"mixture": ("the mixture", COLOURS["quiet"], -0.15),
+             "si_sdr": ("the separated stem", COLOURS["line"], 0.15)}  # fmt: skip
+    for column, (label, colour, shift) in looks.items():
+        places = quality["stem"].map(stems.index).to_numpy() + shift
+        ax.scatter(quality[column], places, s=12, alpha=0.5, color=colour, linewidths=0)
+        means = quality.groupby("stem", sort=False)[column].mean()[stems]
+        ax.scatter(means, np.arange(len(stems)) + shift, s=60, color=colour, label=label)
+    ax.set_yticks(range(len(stems)), stems)
+    ax.invert_yaxis()
+    ax.set(xlabel="SI-SDR [dB]")
+    legend_above(ax, fontsize="small")
     return ax

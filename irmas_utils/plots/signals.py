@@ -1,4 +1,4 @@
-"""What the networks hear, and when they hear whom. Notebooks: 02, 08, 11.
+"""What the networks hear, and when they hear whom. Notebooks: 02, 03, 08, 11.
 
 Long signals are reduced to what a figure can show, keeping extremes: a clip of 20 s or a spectrum
 of 442,000 bins draws as fast as a short one and loses no peak.
@@ -10,25 +10,30 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
-from matplotlib.ticker import FixedLocator, FuncFormatter
+from matplotlib.ticker import EngFormatter, FixedLocator
 from numpy.typing import ArrayLike, NDArray
 
 from irmas_utils.plots.style import COLOURS, LEVEL_MAP, NAMES, QUANTITY_MAP, axes_or_new, pooled
 
 POINTS = 1500  # more than a figure has pixels across
 FREQUENCY_TICKS = (125, 250, 500, 1000, 2000, 4000, 8000, 16000)  # Hz
+HERTZ = EngFormatter(sep="")  # 16000 is 16k
 FLOOR = -100  # dB
+HOP = 512  # samples from frame to frame of `audio.features.log_mel`
 
 
 def waveform(samples: ArrayLike, rate: float, ax: Axes | None = None) -> Axes:
     """Amplitude of mono samples, (n_samples,), against time; `rate` in samples a second."""
     ax = axes_or_new(ax, 9, 2.4)
-    samples = np.asarray(samples)
-    edges = np.arange(0, len(samples), max(1, len(samples) // POINTS))
+    samples, edges = np.asarray(samples), _edges(samples)
     high, low = pooled(samples, edges), -pooled(-samples, edges)
     ax.fill_between(edges / rate, low, high, color=COLOURS["line"], linewidth=0.6)
     ax.set(xlabel="time [s]", ylabel="amplitude", xlim=(0, len(samples) / rate))
     return ax
+
+
+def _edges(signal: ArrayLike) -> NDArray:
+    return np.arange(0, len(signal), max(1, len(signal) // POINTS))
 
 
 def padded_waveform(samples: ArrayLike, rate: int, ax: Axes | None = None) -> Axes:
@@ -58,43 +63,36 @@ def spectrum(magnitude: ArrayLike, rate: int, ax: Axes | None = None) -> Axes:
     ax.plot(edges * width, level, color=COLOURS["line"], linewidth=0.8)
     ax.set_xscale("log")
     ax.xaxis.set_major_locator(FixedLocator((31, 62, *FREQUENCY_TICKS)))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda hertz, _: _hertz(hertz)))
+    ax.xaxis.set_major_formatter(HERTZ)
     ax.xaxis.set_minor_locator(FixedLocator([]))
     ax.set(xlabel="frequency [Hz]", ylabel="magnitude [dB]", xlim=(first * width, rate / 2))
     return ax
 
 
-def _hertz(frequency: float) -> str:
-    return f"{frequency / 1000:g}k" if frequency >= 1000 else f"{frequency:g}"
-
-
-def log_mel(levels: ArrayLike, rate: int, ax: Axes | None = None, *, hop_length: int = 512) -> Axes:
-    """Log-mel spectrogram of `audio.features.log_mel`: levels in decibels, (n_mels, n_frames).
-
-    `rate` is the sample rate in hertz, `hop_length` the samples from frame to frame.
-    """
+def log_mel(levels: ArrayLike, rate: int, ax: Axes | None = None) -> Axes:
+    """Log-mel spectrogram of `audio.features.log_mel` at `rate` hertz: levels in decibels."""
     ax = axes_or_new(ax, 9, 3.2)
-    image = _draw_mel(np.asarray(levels), rate, hop_length, ax)
+    image = _draw_mel(np.asarray(levels), rate, ax)
     ax.figure.colorbar(image, ax=ax, label="level [dB]", pad=0.01)
     return ax
 
 
-def _draw_mel(levels: NDArray, rate: int, hop_length: int, ax: Axes, **limits: float) -> AxesImage:
+def _draw_mel(levels: NDArray, rate: int, ax: Axes, **limits: float) -> AxesImage:
     import librosa
 
     n_mels, n_frames = levels.shape
-    extent = (0, n_frames * hop_length / rate, -0.5, n_mels - 0.5)
+    extent = (0, n_frames * HOP / rate, -0.5, n_mels - 0.5)
     style = {"origin": "lower", "aspect": "auto", "cmap": LEVEL_MAP, "interpolation": "nearest"}
     image = ax.imshow(levels, extent=extent, **style, **limits)
     centres = librosa.mel_frequencies(n_mels + 2, fmin=0, fmax=rate / 2)[1:-1]
     ticks = [hertz for hertz in FREQUENCY_TICKS if hertz < centres[-1]][::2]
-    ax.set_yticks(np.interp(ticks, centres, np.arange(n_mels)), [_hertz(hertz) for hertz in ticks])
+    ax.set_yticks(np.interp(ticks, centres, np.arange(n_mels)), [HERTZ(hertz) for hertz in ticks])
     ax.grid(visible=False)
     ax.set(xlabel="time [s]", ylabel="frequency [Hz]")
     return image
 
 
-def stems(spectrograms: Mapping[str, ArrayLike], rate: int, *, hop_length: int = 512) -> NDArray:
+def stems(spectrograms: Mapping[str, ArrayLike], rate: int) -> NDArray:
     """Log-mel spectrograms of a clip's stems, two side by side, on one scale of level.
 
     `spectrograms` are by the stem's name and as for `log_mel`, in decibels of one reference.
@@ -107,7 +105,7 @@ def stems(spectrograms: Mapping[str, ArrayLike], rate: int, *, hop_length: int =
     axes, spare = np.split(grid.ravel(), [len(spectrograms)])
     top = max(float(np.max(levels)) for levels in spectrograms.values())
     for ax, (name, levels) in zip(axes, spectrograms.items(), strict=True):
-        image = _draw_mel(np.asarray(levels), rate, hop_length, ax, vmin=top - 80, vmax=top)
+        image = _draw_mel(np.asarray(levels), rate, ax, vmin=top - 80, vmax=top)
         ax.set_title(name)
         ax.label_outer()
     for ax in spare:
@@ -133,4 +131,19 @@ def instruments_over_time(
     ax.grid(visible=False)
     ax.set(xlabel="time [s]")
     ax.figure.colorbar(image, ax=ax, label=label, pad=0.01)
+    return ax
+
+
+def gradient_norm(norms: ArrayLike, rate: float, ax: Axes | None = None) -> Axes:
+    """Gradient of the loss with respect to each sample against its time, log scale.
+
+    `norms`, (time,), are of `models.lstm.input_gradient_norms`, `rate` is in samples a second.
+    """
+    ax = axes_or_new(ax, 9, 3.4)
+    edges = _edges(norms)
+    level = pooled(norms, edges)
+    # Zero is "too small for float32"; it has no place on a log scale.
+    ax.plot(edges / rate, np.where(level > 0, level, np.nan), linewidth=1)
+    ax.set_yscale("log")
+    ax.set(xlabel="time of the sample [s]", ylabel="gradient of the loss")
     return ax

@@ -36,12 +36,9 @@ SLANT = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"}  # of names b
 
 
 def use_style(settings: Settings | None = None) -> None:
-    """Set the style of every figure drawn after, and how it marks data that is not IRMAS.
+    """Set the style of every figure drawn after.
 
-    Parameters
-    ----------
-    settings : Settings, optional
-        Of the profile whose data is drawn: where that is the sample corpus, every figure says so.
+    Where the data that is drawn, by the profile's `settings`, is the sample corpus, each says so.
     """
     is_sample = settings is not None and settings.corpus.source != "irmas"
     seaborn.set_theme(
@@ -84,8 +81,8 @@ def legend_above(ax: Axes, **style: Any) -> None:
 
 def shared_legend(*axes: Axes) -> None:
     """Put one legend above the figure in place of those of axes that show the same things."""
-    first, place = axes[0], {"loc": "outside upper left", "ncols": 3}
-    first.figure.legend(*first.get_legend_handles_labels(), **place)
+    handles, labels = axes[0].get_legend_handles_labels()
+    axes[0].figure.legend(handles, labels, loc="outside upper left", ncols=3)
     for ax in axes:
         ax.get_legend().remove()
 

@@ -1,16 +1,17 @@
-"""How training went. Notebooks: 03 to 06."""
+"""How training went. Notebooks: 03 to 07."""
+
+from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from irmas_utils import metrics
-from irmas_utils.plots.style import COLOURS, axes_or_new, pooled
-
-POINTS = 1500
+from irmas_utils.plots.style import COLOURS
 
 
 def training_curves(history: pd.DataFrame, axes: NDArray | None = None) -> NDArray:
@@ -59,17 +60,11 @@ def _fit_to_lines(ax: Axes) -> None:
         ax.set_ylim(low - margin, high + margin)
 
 
-def gradient_norm(norms: ArrayLike, rate: float, ax: Axes | None = None) -> Axes:
-    """Gradient of the loss with respect to each sample against its time, log scale.
-
-    `norms`, (time,), are of `models.lstm.input_gradient_norms`, `rate` is in samples a second.
-    """
-    ax = axes_or_new(ax, 9, 3.4)
-    norms = np.asarray(norms, dtype=float)
-    edges = np.arange(0, len(norms), max(1, len(norms) // POINTS))
-    level = pooled(norms, edges)
-    # Zero is "too small for float32"; it has no place on a log scale.
-    ax.plot(edges / rate, np.where(level > 0, level, np.nan), linewidth=1)
-    ax.set_yscale("log")
-    ax.set(xlabel="time of the sample [s]", ylabel="gradient of the loss")
-    return ax
+def training_curves_of(histories: Mapping[str, pd.DataFrame]) -> Figure:
+    """Accuracy and loss against epochs, a row of `training_curves` for each network by name."""
+    size = {"figsize": (10, 3.2 * max(len(histories), 1)), "layout": "constrained"}
+    figure, axes = plt.subplots(max(len(histories), 1), 2, squeeze=False, **size)
+    for row, (name, history) in zip(axes, histories.items(), strict=False):
+        training_curves(history, axes=row)
+        row[0].set_title(name)
+    return figure

@@ -33,11 +33,7 @@ def _prepare_environment() -> None:
 
 
 def _keep_freed_memory() -> None:
-    """Ask glibc to keep what is freed, up to a bound, instead of giving it back at once.
-
-    Computing a spectrum of 884000 samples spends about half of its time on getting fresh memory
-    from the system. Other C libraries have no such switch and are left as they are.
-    """
+    """Ask glibc to keep what is freed, up to a bound: fresh memory is half a spectrum's time."""
     trim_threshold, mmap_threshold = -1, -3  # of malloc.h
     with suppress(AttributeError, OSError, TypeError):
         libc = ctypes.CDLL(None)
@@ -46,10 +42,14 @@ def _keep_freed_memory() -> None:
 
 
 @contextmanager
-def _quiet_descriptor() -> Iterator[None]:
-    """Hold back what anything, C++ included, writes to file descriptor 2."""
+def _importing() -> Iterator[None]:
+    """Hold back what anything, C++ included, writes to file descriptor 2.
+
+    And spare the garbage collector: none of a million new objects is garbage.
+    """
     sys.stderr.flush()
     saved = os.dup(2)
+    gc.disable()
     with tempfile.TemporaryFile() as held:
         os.dup2(held.fileno(), 2)
         try:
@@ -61,21 +61,12 @@ def _quiet_descriptor() -> Iterator[None]:
         finally:
             os.dup2(saved, 2)
             os.close(saved)
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Spare the garbage collector: none of a million new objects is garbage."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
+            gc.enable()
 
 
 _prepare_environment()
 _keep_freed_memory()
-with _quiet_descriptor(), _no_collection(), warnings.catch_warnings():
+with _importing(), warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import keras
     import tensorflow as tf
@@ -88,11 +79,6 @@ def set_determinism(seed: int) -> None:
 
     Seeds Python, NumPy and Keras and asks TensorFlow for deterministic kernels. The number of
     threads is part of the machine: a sum split differently rounds differently.
-
-    Parameters
-    ----------
-    seed : int
-        Seed of every generator that Keras makes from here on (initial weights, dropout).
     """
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()

@@ -3,18 +3,14 @@
 Each one names the file or setting at fault, what was found, what was expected and what to do.
 """
 
+import functools
 from pathlib import Path
 
 
 class IrmasError(Exception):
     """Base of every error that this package raises on purpose.
 
-    Parameters
-    ----------
-    where : str or Path
-        The file, folder, setting or argument at fault.
-    found, expected, remedy : str
-        What was there, what should have been there, what the user can do.
+    `where` is the file, folder, setting or argument at fault, `remedy` what the user can do.
     """
 
     def __init__(self, where: str | Path, *, found: str, expected: str, remedy: str) -> None:
@@ -25,11 +21,7 @@ class IrmasError(Exception):
         # Exceptions cross process boundaries by re-calling the class with `args` alone,
         # which keyword-only parameters do not survive.
         parts = {"found": self.found, "expected": self.expected, "remedy": self.remedy}
-        return _rebuild, (type(self), self.where, parts)
-
-
-def _rebuild(kind: type[IrmasError], where: str, parts: dict[str, str]) -> IrmasError:
-    return kind(where, **parts)
+        return functools.partial(type(self), self.where, **parts), ()
 
 
 class SettingsError(IrmasError):

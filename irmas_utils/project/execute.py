@@ -9,6 +9,7 @@ whole or not at all: when a notebook fails, what was executed of it is kept unde
 """
 
 import ast
+import contextlib
 import json
 import os
 import sys
@@ -33,11 +34,7 @@ from irmas_utils.project.errors import NotebookError  # noqa: E402
 def execute(notebook: str | Path, output: str | Path, parameters: dict[str, Any]) -> Path:
     """Execute a notebook, write the result to `output` and return that path.
 
-    Parameters
-    ----------
-    notebook, output : str or Path
-    parameters : dict
-        JSON values for names that the notebook's ``parameters`` cell assigns.
+    `parameters` are JSON values for names that the notebook's ``parameters`` cell assigns.
 
     Raises
     ------
@@ -59,20 +56,20 @@ def execute(notebook: str | Path, output: str | Path, parameters: dict[str, Any]
         try:
             _run(notebook, temporary, parameters)
         except (PapermillException, RuntimeError) as error:  # the latter where a kernel dies
-            os.replace(temporary, failed)
+            temporary.replace(failed)
             temporary.touch()
-            raise _failure(notebook, failed, error) from error
+            name, text = (
+                getattr(error, "ename", type(error).__name__),
+                getattr(error, "evalue", error),
+            )
+            raise NotebookError(
+                notebook,
+                found=f"{name}: {text}",
+                expected="every cell to run",
+                remedy=f"The cells up to the failure, with their outputs, are in {failed}.",
+            ) from error
     failed.unlink(missing_ok=True)
     return output
-
-
-def _failure(notebook: Path, failed: Path, error: Exception) -> NotebookError:
-    return NotebookError(
-        notebook,
-        found=f"{getattr(error, 'ename', type(error).__name__)}: {getattr(error, 'evalue', error)}",
-        expected="every cell to run",
-        remedy=f"The cells up to the failure, with their outputs, are in {failed}.",
-    )
 
 
 def _run(notebook: Path, output: Path, parameters: dict[str, Any]) -> None:
@@ -105,8 +102,16 @@ def parameters_of(notebook: str | Path) -> dict[str, Any]:
         If the file is no notebook, has not exactly one tagged cell, or that cell holds
         anything but assignments of plain JSON literals.
     """
-    notebook = Path(notebook)
-    cells = [c for c in _read(notebook).cells if "parameters" in c.metadata.get("tags", [])]
+    try:
+        cells = nbformat.read(notebook, as_version=4).cells
+    except (OSError, ValueError, nbformat.ValidationError) as error:
+        raise NotebookError(
+            notebook,
+            found=f"{type(error).__name__}: {error}",
+            expected="a Jupyter notebook",
+            remedy="Check the path.",
+        ) from error
+    cells = [cell for cell in cells if "parameters" in cell.metadata.get("tags", [])]
     if len(cells) != 1:
         raise NotebookError(
             notebook,
@@ -125,18 +130,6 @@ def parameters_of(notebook: str | Path) -> dict[str, Any]:
         ) from error
 
 
-def _read(notebook: Path) -> nbformat.NotebookNode:
-    try:
-        return nbformat.read(notebook, as_version=4)
-    except (OSError, ValueError, nbformat.ValidationError) as error:
-        raise NotebookError(
-            notebook,
-            found=f"{type(error).__name__}: {error}",
-            expected="a Jupyter notebook",
-            remedy="Check the path.",
-        ) from error
-
-
 def _assignment(node: ast.stmt) -> tuple[str, Any]:
     if not isinstance(node, ast.Assign) or not isinstance(node.targets[0], ast.Name):
         raise ValueError(f"line {node.lineno}")
@@ -152,8 +145,6 @@ def parse_value(text: str) -> Any:
     (0.0001, [1, 2], 'full', None)
     """
     for read in (json.loads, yaml.safe_load):
-        try:
+        with contextlib.suppress(ValueError, yaml.YAMLError):
             return read(text)
-        except (ValueError, yaml.YAMLError):
-            continue
     return text

@@ -1,7 +1,6 @@
 """Writes that either happen entirely or not at all, locks, and digests of content."""
 
 import fcntl
-import functools
 import hashlib
 import json
 import os
@@ -99,14 +98,3 @@ def locked(path: str | Path, waiting: str = "") -> Iterator[None]:
                 print(waiting, flush=True)
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
-
-
-def known_digest(path: str | Path) -> str:
-    """Return `digest`, and from the second time on without reading, while the file is unchanged."""
-    status = os.stat(path)
-    return _known_digest(str(path), (status.st_size, status.st_mtime_ns, status.st_ctime_ns))
-
-
-@functools.lru_cache(maxsize=100_000)
-def _known_digest(path: str, stamp: tuple[int, ...]) -> str:
-    return digest(path)

@@ -22,22 +22,11 @@ def cores() -> int:
 def run(
     function: Callable[[Item], Result], items: Iterable[Item], jobs: int, chunk: int = 8
 ) -> Iterator[Result]:
-    """Yield ``function(item)`` for each item, in their order.
+    """Yield ``function(item)`` for each item, in their order, from `jobs` processes.
 
-    Parameters
-    ----------
-    function : callable
-        With more than one job it must be importable, and so must its results be picklable.
-    items : iterable
-    jobs : int
-        Number of processes, each with a single BLAS thread; with 1 the work is done in this one.
-    chunk : int
-        Items that go to a process at a time.
-
-    Raises
-    ------
-    Exception
-        The first one that `function` raises; work not yet begun is dropped.
+    Each has a single BLAS thread and gets `chunk` items at a time; with one job the work is done
+    in this process, else `function` must be importable and its results picklable. The first
+    exception that it raises is raised, and work not yet begun is dropped.
     """
     if jobs == 1:
         with threadpoolctl.threadpool_limits(1):

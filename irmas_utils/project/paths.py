@@ -1,16 +1,4 @@
-"""Every path the project uses. No other module builds one from the environment.
-
-Environment variables
----------------------
-IRMAS_DATA
-    Folder that holds ``IRMAS-TrainingData`` and ``IRMAS-TestingData-Part1`` to ``-Part3``.
-IRMAS_CACHE
-    Folder for what can be made again: sample corpora, features, checkpoints, fetched weights.
-IRMAS_RESULTS
-    Folder for results, one sub-folder a profile.
-IRMAS_WEIGHTS
-    Folder to look for pre-trained weights in before fetching them.
-"""
+"""Every path the project uses. No other module builds one from the environment."""
 
 import os
 from pathlib import Path
@@ -27,12 +15,12 @@ def _from_environment(variable: str, default: Path) -> Path:
 
 
 def data_root() -> Path:
-    """Folder of the real IRMAS data set (`IRMAS_DATA`, else ``data/`` in the project)."""
+    """Folder of ``IRMAS-TrainingData`` and so on (`IRMAS_DATA`, else ``data/`` in the project)."""
     return _from_environment("IRMAS_DATA", ROOT / "data")
 
 
 def cache_root() -> Path:
-    """Folder for regenerable files (`IRMAS_CACHE`, else ``.cache/`` in the project)."""
+    """Folder for what can be made again (`IRMAS_CACHE`, else ``.cache/`` in the project)."""
     return _from_environment("IRMAS_CACHE", ROOT / ".cache")
 
 
@@ -42,7 +30,10 @@ def results_root() -> Path:
 
 
 def weights_root() -> Path:
-    """Folder of pre-trained weights (`IRMAS_WEIGHTS`, else ``weights/`` in the cache)."""
+    """Folder of pre-trained weights, looked into before any is fetched.
+
+    `IRMAS_WEIGHTS`, else ``weights/`` in the cache.
+    """
     return _from_environment("IRMAS_WEIGHTS", cache_root() / "weights")
 
 

@@ -9,7 +9,6 @@ import functools
 import hashlib
 import importlib.metadata
 import json
-import shutil
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,15 +32,8 @@ PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn", "matplotlib
 class Record:
     """The results of one execution of one notebook.
 
-    Parameters
-    ----------
-    notebook : str
-        Its name, for example ``"04_fft_model"``.
-    settings : Settings
-    run : str, optional
-        Tells executions of one notebook with different parameters apart.
-    data : str, optional
-        Fingerprint of the data, from `data.index.fingerprint`.
+    `notebook` is its name, for example ``"04_fft_model"``; `run` tells executions with different
+    parameters apart; `data` is the fingerprint from `data.index.fingerprint`.
     """
 
     notebook: str
@@ -55,41 +47,19 @@ class Record:
         """Where this profile's results lie."""
         return results_dir(self.settings.profile)
 
-    def checkpoint_dir(self, seed: int) -> Path:
-        """Where a training of this run keeps its checkpoints until the run is recorded.
-
-        The folder's name depends on the settings, the data and the source, so that a training
-        never goes on from a checkpoint of another kind.
-        """
-        key = json.dumps([self.settings.model_dump(), self.data, source_hash()])
-        digest = hashlib.blake2b(key.encode(), digest_size=6).hexdigest()
-        return self._checkpoints / f"{digest}-seed{seed}"
-
-    @property
-    def _checkpoints(self) -> Path:
-        folder = f"{self.settings.profile}-{self.run or self.notebook}"
-        return paths.cache_root() / "checkpoints" / folder
-
-    def remove_checkpoints(self) -> None:
-        """Remove this run's checkpoints, now that its results are safe, and those it outdated."""
-        shutil.rmtree(self._checkpoints, ignore_errors=True)
-
     def save_figure(self, figure: "Figure", name: str) -> None:
         """Write a figure as PNG (for screens) and PDF (for print)."""
-        for suffix, options in {"png": {"dpi": 150}, "pdf": {}}.items():
-            with files.replacing(self.folder / "figures" / f"{name}.{suffix}") as temporary:
-                # Without a date the same figure is the same file, byte for byte.
-                dateless = {"CreationDate": None} if suffix == "pdf" else {"Software": None}
-                figure.savefig(temporary, bbox_inches="tight", metadata=dateless, **options)
-            self.enter(f"figures/{name}.{suffix}")
+        # Without a date the same figure is the same file, byte for byte.
+        for suffix, dateless in {"png": "Software", "pdf": "CreationDate"}.items():
+            file, dpi = f"figures/{name}.{suffix}", 150 if suffix == "png" else "figure"
+            with files.replacing(self.folder / file) as temporary:
+                figure.savefig(temporary, dpi=dpi, bbox_inches="tight", metadata={dateless: None})
+            self.enter(file)
 
     def save_table(self, table: pd.DataFrame, name: str) -> None:
         """Write a table as CSV (all digits) and Markdown (three decimals)."""
-        files.write_text(self.folder / "tables" / f"{name}.csv", table.to_csv(index=False))
-        markdown = table.to_markdown(index=False, floatfmt=".3f") + "\n"
-        files.write_text(self.folder / "tables" / f"{name}.md", markdown)
-        self.enter(f"tables/{name}.csv")
-        self.enter(f"tables/{name}.md")
+        self._save(f"tables/{name}.csv", table.to_csv(index=False))
+        self._save(f"tables/{name}.md", table.to_markdown(index=False, floatfmt=".3f") + "\n")
 
     def save_metrics(self, metrics: dict[str, Any], name: str) -> None:
         """Write metrics as JSON; NaN is refused (ValueError)."""
@@ -99,28 +69,17 @@ class Record:
     def save_predictions(
         self, clips: pd.DataFrame, scores: np.ndarray, decisions: np.ndarray, name: str
     ) -> None:
-        """Write what a system said of each clip.
+        """Write what a system said of each clip: rows of the index, and two (n_clips, 11)."""
+        table = clips[["name", "recording"]].reset_index(drop=True)
+        table["labels"] = [" ".join(labels) for labels in clips["labels"]]
+        table[_columns("score")] = scores.astype(np.float32)
+        table[_columns("decision")] = decisions.astype(int)
+        # Nine digits bring a float32 back exactly.
+        self._save(f"predictions/{name}.csv", table.to_csv(index=False, float_format="%.9g"))
 
-        Parameters
-        ----------
-        clips : pandas.DataFrame
-            Rows of the index, (n_clips, …).
-        scores : numpy.ndarray, float, (n_clips, 11)
-        decisions : numpy.ndarray, bool, (n_clips, 11)
-        name : str
-            Of the system; the file is ``predictions/<name>.csv``.
-        """
-        table = pd.DataFrame({"name": clips["name"], "recording": clips["recording"]})
-        table["labels"] = clips["labels"].map(" ".join)
-        table = table.reset_index(drop=True)
-        table[[f"score_{code}" for code in INSTRUMENTS]] = scores.astype(np.float32)
-        table[[f"decision_{code}" for code in INSTRUMENTS]] = decisions.astype(int)
-        files.write_text(
-            self.folder / "predictions" / f"{name}.csv",
-            # Nine digits bring a float32 back exactly.
-            table.to_csv(index=False, float_format="%.9g"),
-        )
-        self.enter(f"predictions/{name}.csv")
+    def _save(self, file: str, text: str) -> None:
+        files.write_text(self.folder / file, text)
+        self.enter(file)
 
     def enter(self, file: str) -> None:
         """Add a file that lies in the results to the manifest; the ``save_`` methods do."""
@@ -144,6 +103,10 @@ def manifest_name(notebook: str, run: str | None) -> str:
     return f"{notebook}-{run}.json" if run else f"{notebook}.json"
 
 
+def _columns(what: str) -> list[str]:
+    return [f"{what}_{code}" for code in INSTRUMENTS]
+
+
 def results_dir(profile: str) -> Path:
     """Folder of one profile's results."""
     return paths.results_root() / profile
@@ -161,36 +124,28 @@ def discard(profile: str, name: str) -> None:
 
 
 def load_metrics(profile: str, name: str) -> dict[str, Any]:
-    """Read metrics that an earlier notebook wrote.
-
-    Raises
-    ------
-    DataError
-        If they are not there yet, naming the command that makes them.
-    """
-    path = _existing(profile, f"metrics/{name}.json")
-    return json.loads(path.read_text(encoding="utf-8"))
+    """Read metrics of an earlier notebook; DataError says what makes them, if they are missing."""
+    return json.loads(_existing(profile, f"metrics/{name}.json").read_text(encoding="utf-8"))
 
 
 def load_table(profile: str, name: str) -> pd.DataFrame:
-    """Read a table that an earlier notebook wrote. Raises as `load_metrics`."""
+    """Read a table of an earlier notebook; as `load_metrics`."""
     return pd.read_csv(_existing(profile, f"tables/{name}.csv"))
 
 
 def load_predictions(profile: str, name: str) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
-    """Read what `Record.save_predictions` wrote. Raises as `load_metrics`.
+    """Read what `Record.save_predictions` wrote; as `load_metrics`.
 
     Returns
     -------
     clips : pandas.DataFrame
         Columns name, recording and labels (tuple of codes).
-    scores : numpy.ndarray, float32, (n_clips, 11)
-    decisions : numpy.ndarray, bool, (n_clips, 11)
+    scores, decisions : numpy.ndarray, float32 and bool, (n_clips, 11)
     """
     table = pd.read_csv(_existing(profile, f"predictions/{name}.csv"), keep_default_na=False)
     clips = table[["name", "recording"]].assign(labels=table["labels"].str.split().map(tuple))
-    scores = table[[f"score_{code}" for code in INSTRUMENTS]].to_numpy(np.float32)
-    return clips, scores, table[[f"decision_{code}" for code in INSTRUMENTS]].to_numpy(bool)
+    scores = table[_columns("score")].to_numpy(np.float32)
+    return clips, scores, table[_columns("decision")].to_numpy(bool)
 
 
 def _existing(profile: str, file: str) -> Path:
@@ -220,8 +175,7 @@ def merge_manifests(profile: str) -> dict[str, Any]:
 def source_hash() -> str:
     """Return a short hash of the package's source and of the notebooks."""
     digest = hashlib.blake2b(digest_size=8)
-    package = paths.PACKAGE
-    for path in sorted([*package.rglob("*.py"), *paths.NOTEBOOKS.glob("*.ipynb")]):
+    for path in sorted([*paths.PACKAGE.rglob("*.py"), *paths.NOTEBOOKS.glob("*.ipynb")]):
         digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()
 

@@ -6,7 +6,9 @@ A section is read by one part of the paper: ``lstm`` by notebook 03, ``fft`` by 
 """
 
 import difflib
-from collections.abc import Iterator, Mapping
+import functools
+import operator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -120,21 +122,13 @@ class Settings(Section):
 
     def section(self, *keys: str) -> dict[str, Any]:
         """Return the values of some keys or sections, such as ``networks.plans``, as plain JSON."""
-        whole, found = self.model_dump(), {}
-        for key in keys:
-            value: Any = whole
-            for part in key.split("."):
-                value = value[part]
-            found[key] = value
-        return found
+        whole = self.model_dump()
+        return {key: functools.reduce(operator.getitem, key.split("."), whole) for key in keys}
 
     def with_base(self, network: str, **change: Any) -> dict[str, Any]:
         """Return the section of a network as its studies start from it, and with a change.
 
-        Raises
-        ------
-        ValidationError
-            If a key or a value is none of the section's.
+        Raises ValidationError if a key or a value is none of the section's.
         """
         own, study = getattr(self, network), getattr(self.study, network)
         values = own.model_dump() | {"seeds": self.study.seeds} | study.base | change
@@ -149,14 +143,8 @@ def load(profile: str | Path, **overrides: Mapping[str, Any] | Any) -> Settings:
     profile : str or Path
         Name of a file in ``profiles/`` without its suffix, or the path of a YAML file.
     **overrides
-        Sections or values that replace the profile's, such as ``lstm={"epochs": 3}``. A value
-        of None leaves the profile's in place, so that a notebook parameter can mean "as the
-        profile says".
-
-    Returns
-    -------
-    Settings
-        Its ``profile`` is the file's stem unless the file states another.
+        Sections or values that replace the profile's, such as ``lstm={"epochs": 3}``; None
+        leaves the profile's in place. ``profile`` is the file's stem unless the file states it.
 
     Raises
     ------
@@ -165,25 +153,20 @@ def load(profile: str | Path, **overrides: Mapping[str, Any] | Any) -> Settings:
         or range; the message names the file and the key, and for a misspelt one the right one.
     """
     chain = [*_chain(_profile_path(profile)), ("overrides", _stated(overrides))]
-    values: dict[str, Any] = {"profile": Path(chain[-2][0]).stem}
-    for _, stated in chain:
-        values = _merged(values, stated)
+    named, where = {"profile": Path(chain[-2][0]).stem}, ()
+    values = functools.reduce(_merged, (stated for _, stated in chain), named)
     try:
         settings = Settings.model_validate(values)
-    except ValidationError as error:
-        raise _refused(error, (), chain) from error
-    for where, network, change in _study_changes(settings):
-        try:
+        for where, network, change in _study_changes(settings):  # noqa: B007
             settings.with_base(network, **change)
-        except ValidationError as error:
-            raise _refused(error, where, chain) from error
+    except ValidationError as error:
+        raise _refused(error, where, chain) from error
     return settings
 
 
 def _profile_path(profile: str | Path, beside: Path = Path()) -> Path:
-    path = Path(profile)
-    named = path.suffix not in {".yaml", ".yml"}
-    path = paths.PROFILES / f"{profile}.yaml" if named else beside / path
+    is_file = Path(profile).suffix in {".yaml", ".yml"}
+    path = beside / profile if is_file else paths.PROFILES / f"{profile}.yaml"
     if not path.is_file():
         names = ", ".join(sorted(p.stem for p in paths.PROFILES.glob("*.yaml")))
         raise SettingsError(
@@ -238,21 +221,20 @@ def _stated(overrides: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _merged(values: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(values)
-    for key, value in change.items():
-        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
-        merged[key] = _merged(merged[key], value) if both else value
-    return merged
+    inner = {
+        key: _merged(values[key], value)
+        for key, value in change.items()
+        if isinstance(value, Mapping) and isinstance(values.get(key), Mapping)
+    }
+    return {**values, **change, **inner}
 
 
 def _study_changes(settings: Settings) -> Iterator[tuple[tuple[str, ...], str, dict[str, Any]]]:
     """Yield where each study's change stands, of which network it is, and the change."""
-    for network in ("lstm", "fft"):
-        study = getattr(settings.study, network)
+    for network, study in (("lstm", settings.study.lstm), ("fft", settings.study.fft)):
         yield ("study", network, "base"), network, {}
         for key, values in study.vary.items():
-            for value in values:
-                yield ("study", network, "vary"), network, {key: value}
+            yield from ((("study", network, "vary"), network, {key: value}) for value in values)
     yield ("study", "lstm", "working"), "lstm", settings.study.lstm.working
 
 
@@ -272,25 +254,21 @@ def _refused(error: ValidationError, where: tuple[str, ...], chain: list) -> Set
     return SettingsError(files[-1], found=found, expected=first["msg"].lower(), remedy=remedy)
 
 
-def _states(values: Any, place: tuple[str, ...]) -> bool:
-    for part in place:
-        if not isinstance(values, Mapping) or part not in values:
-            return False
-        values = values[part]
-    return True
+def _states(values: Any, place: Sequence[str]) -> bool:
+    if not place:
+        return True
+    first, *rest = place
+    return isinstance(values, Mapping) and first in values and _states(values[first], rest)
 
 
 def _did_you_mean(key: str) -> str:
     """Name the key that was meant: the one of the same parts, as in older profiles, or near it."""
     known = [*_keys(Settings)]
     # What a study changes or varies are keys of the network's own section.
-    for study in ("lstm.base", "lstm.vary", "lstm.working", "fft.base", "fft.vary"):
-        network = study.partition(".")[0] + "."
-        known += [
-            f"study.{study}.{k.removeprefix(network)}" for k in known if k.startswith(network)
-        ]
+    for network, section, kinds in (("lstm", Lstm, "base vary working"), ("fft", Fft, "base vary")):
+        known += [f"study.{network}.{kind}.{k}" for kind in kinds.split() for k in _keys(section)]
     flat = {k.replace(".", "_"): k for k in known}
-    flat |= {k.rpartition(".")[2]: k for k in known if k.count(".") == 1}
+    flat |= {k.partition(".")[2]: k for k in known if k.count(".") == 1}
     close = difflib.get_close_matches(key.replace(".", "_"), flat, n=1, cutoff=0.6)
     return f"Did you mean {flat[close[0]]}?" if close else "Remove the key."
 

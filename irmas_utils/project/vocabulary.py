@@ -15,7 +15,7 @@ class Vocabulary:
 
     @property
     def codes(self) -> tuple[str, ...]:
-        """The codes, in the order of a label matrix's columns."""
+        """In the order of a label matrix's columns."""
         return tuple(self.names)
 
     def name(self, code: str) -> str:

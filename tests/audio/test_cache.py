@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from conftest import write_clip
 
-from irmas_utils.audio import io as audio
+from irmas_utils.audio import io
 from irmas_utils.audio.cache import FeatureCache
 from irmas_utils.project.errors import AudioError
 
@@ -79,8 +79,8 @@ def test_an_entry_cut_short_is_made_again(clip, keep):
 
 
 def test_all_channels_come_at_the_rate_asked_for(clip):
-    expected, _ = audio.read(clip)
-    for rate, resampled in ((44100, expected), (22050, audio.resample(expected, 44100, 22050))):
+    expected, _ = io.read(clip)
+    for rate, resampled in ((44100, expected), (22050, io.resample(expected, 44100, 22050))):
         cache = FeatureCache("whole", lambda x, rate: x * rate, mono=False, sample_rate=rate)
         np.testing.assert_array_equal(cache(clip), resampled * np.float32(rate))
     own = FeatureCache("whole", lambda x, rate: x * rate, mono=False)

@@ -2,8 +2,8 @@ import shutil
 
 import pytest
 
-from irmas_utils.data import corpus, integrity
-from irmas_utils.project import settings
+from irmas_utils.data import corpus
+from irmas_utils.project import files, paths, settings
 
 
 @pytest.fixture
@@ -15,8 +15,18 @@ def here(tiny_irmas, tmp_path, monkeypatch):
 
 def test_duplicates_are_looked_for_once(here, monkeypatch):
     first = corpus.load(here)
-    monkeypatch.setattr(integrity, "find_duplicates", None)
+    monkeypatch.setattr(files, "digest", None)
     assert corpus.load(here).equals(first)
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"a": 1}', b'{"a": "1234"}'])
+def test_damaged_digests_are_computed_anew(here, content):
+    first = corpus.load(here)
+    kept = paths.cache_root() / "digests.json"
+    good = kept.read_text()
+    kept.write_bytes(content)
+    assert corpus.load(here).equals(first)
+    assert kept.read_text() == good
 
 
 def test_a_changed_file_is_looked_at_again(here):

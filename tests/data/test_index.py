@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from conftest import write_clip
 
-from irmas_utils.audio import io as audio
-from irmas_utils.data import index as dataset
+from irmas_utils.audio.io import load_mono
 from irmas_utils.data import integrity
+from irmas_utils.data.index import COLUMNS, fingerprint, load_index, scan, split_validation
 from irmas_utils.project import files
 from irmas_utils.project.errors import DataError
 from irmas_utils.project.vocabulary import INSTRUMENTS
@@ -18,8 +18,8 @@ def a_training_clip(root):
 
 
 def test_index_of_a_small_set(tiny_irmas):
-    index = dataset.load_index(tiny_irmas)
-    assert tuple(index.columns) == dataset.COLUMNS
+    index = load_index(tiny_irmas)
+    assert tuple(index.columns) == COLUMNS
     assert index["split"].tolist() == ["training"] * 66 + ["testing"] * 3
     assert index["recording"].nunique() == 22 + 1
     assert index["labels"].iloc[-2] == ("gac", "voi")
@@ -33,7 +33,7 @@ def test_a_part_loads_and_says_what_is_missing(tiny_irmas, keep):
     for folder in tiny_irmas.iterdir():
         if folder.name != keep:
             shutil.rmtree(folder)
-    index = dataset.load_index(tiny_irmas)
+    index = load_index(tiny_irmas)
     assert len(index) in {66, 3}
     gaps = integrity.missing(index)
     assert any(gap.startswith("testing Part3: 0 of 766") for gap in gaps)
@@ -43,9 +43,9 @@ def test_a_part_loads_and_says_what_is_missing(tiny_irmas, keep):
 
 def test_missing_folder_is_one_clear_error(tmp_path):
     with pytest.raises(DataError, match="no such folder.*IRMAS_DATA"):
-        dataset.load_index(tmp_path / "nowhere")
+        load_index(tmp_path / "nowhere")
     with pytest.raises(DataError, match="no folder of the IRMAS data set"):
-        dataset.load_index(tmp_path)
+        load_index(tmp_path)
 
 
 def break_truncated(root):
@@ -100,13 +100,13 @@ FAULTS = [break_truncated, break_header, break_empty, break_name, break_folder, 
 def test_a_bad_clip_is_reported_and_can_be_skipped(tiny_irmas, fault):
     file, message = fault(tiny_irmas)
     with pytest.raises(DataError) as caught:
-        dataset.load_index(tiny_irmas)
+        load_index(tiny_irmas)
     assert str(file) in str(caught.value)
     assert message in str(caught.value)
-    index, problems = dataset.scan(tiny_irmas)
+    index, problems = scan(tiny_irmas)
     assert [(p.path, message in p.found) for p in problems] == [(file, True)]
     assert len(index) == 68
-    assert len(dataset.load_index(tiny_irmas, skip_bad_clips=True)) == 68
+    assert len(load_index(tiny_irmas, skip_bad_clips=True)) == 68
     assert integrity.report(problems).columns.tolist() == ["path", "found", "expected"]
 
 
@@ -114,7 +114,7 @@ def test_all_bad_clips_are_listed_at_once(tiny_irmas):
     break_label(tiny_irmas)
     break_header(tiny_irmas)
     with pytest.raises(DataError, match="2 bad clips"):
-        dataset.load_index(tiny_irmas)
+        load_index(tiny_irmas)
 
 
 def test_names_in_latin1_on_disk(tiny_irmas):
@@ -123,10 +123,10 @@ def test_names_in_latin1_on_disk(tiny_irmas):
     os.rename(clip, os.fsencode(folder) + "/Canción-1.wav".encode("latin-1"))
     with open(os.fsencode(folder) + "/Canción-1.txt".encode("latin-1"), "wb") as file:
         file.write(b"\xef\xbb\xbfvoi\r\n")
-    row = dataset.load_index(tiny_irmas).query("part == 'Part2'").iloc[0]
+    row = load_index(tiny_irmas).query("part == 'Part2'").iloc[0]
     assert (row["name"], row["recording"], row["labels"]) == ("Canción-1", "Canción", ("voi",))
     assert files.digest(row["path"])
-    assert audio.load_mono(row["path"]).shape == (4410,)
+    assert load_mono(row["path"]).shape == (4410,)
 
 
 def test_duplicates_and_conflicting_labels(tiny_irmas):
@@ -134,46 +134,46 @@ def test_duplicates_and_conflicting_labels(tiny_irmas):
     shutil.copy(a_training_clip(tiny_irmas), training / "gel" / "[gel][pop_roc]0001__1.wav")
     for number in (1, 2):
         write_clip(training / "voi" / f"[voi][pop_roc]0009__{number}.wav", seed=77)
-    index = dataset.load_index(tiny_irmas)
+    index = load_index(tiny_irmas)
     twins = integrity.find_duplicates(index)
     assert twins.groupby("group").size().tolist() == [2, 2]
     assert twins.groupby("group")["conflict"].first().tolist() == [True, False]
-    joined = integrity.join_duplicates(index, twins)
+    joined = integrity.join_duplicates(index)
     of = dict(zip(joined["name"], joined["recording"], strict=True))
     assert of["[gel][pop_roc]0001__1"] == of["000__[cel][nod][cla]0000__2"]
     assert joined["recording"].nunique() == index["recording"].nunique() - 1
 
 
 def test_no_duplicates_gives_an_empty_table(tiny_irmas):
-    index = dataset.load_index(tiny_irmas)
+    index = load_index(tiny_irmas)
     twins = integrity.find_duplicates(index)
     assert twins.empty
-    assert integrity.join_duplicates(index, twins).equals(index)
+    assert integrity.join_duplicates(index).equals(index)
 
 
 def test_validation_holds_whole_recordings_out(tiny_irmas):
-    training = dataset.load_index(tiny_irmas).query("split == 'training'")
-    fit, held_out = dataset.split_validation(training, 0.5, seed=3)
+    training = load_index(tiny_irmas).query("split == 'training'")
+    fit, held_out = split_validation(training, 0.5, seed=3)
     assert not set(fit["recording"]) & set(held_out["recording"])
     assert len(fit) + len(held_out) == 66
     assert held_out["labels"].nunique() == len(INSTRUMENTS)
-    again = dataset.split_validation(training, 0.5, seed=3)[1]
+    again = split_validation(training, 0.5, seed=3)[1]
     assert held_out["name"].tolist() == again["name"].tolist()
     for fraction in (0, 0.9, -1, 0.001, np.nan):
         with pytest.raises(DataError, match="validation_fraction"):
-            dataset.split_validation(training, fraction, seed=3)
+            split_validation(training, fraction, seed=3)
 
 
 def test_fingerprint_follows_labels_and_not_place(tiny_irmas, tmp_path):
-    before = dataset.fingerprint(dataset.load_index(tiny_irmas))
+    before = fingerprint(load_index(tiny_irmas))
     moved = shutil.move(tiny_irmas, tmp_path / "moved")
-    assert dataset.fingerprint(dataset.load_index(moved)) == before
+    assert fingerprint(load_index(moved)) == before
     next(moved.rglob("*-1.txt")).write_bytes(b"voi\n")
-    assert dataset.fingerprint(dataset.load_index(moved)) != before
+    assert fingerprint(load_index(moved)) != before
 
 
 def test_real_clips_load(real_clips):
-    index = dataset.load_index(real_clips)
+    index = load_index(real_clips)
     assert index["labels"].str[0].value_counts().to_dict() == {
         "cel": 18, "cla": 1, "flu": 8, "pia": 9, "sax": 10, "tru": 13, "vio": 1}  # fmt: skip
     assert set(zip(index["sample_rate"], index["channels"], strict=True)) == {(44100, 2)}

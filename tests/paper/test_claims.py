@@ -10,7 +10,7 @@ import yaml
 from irmas_utils import metrics
 from irmas_utils.data import published
 from irmas_utils.paper import claims
-from irmas_utils.paper.claims import arithmetic, data, formulas
+from irmas_utils.paper.claims import arithmetic, data
 from irmas_utils.paper.claims.finding import Finding
 from irmas_utils.project import paths
 from irmas_utils.project.vocabulary import INSTRUMENTS
@@ -158,22 +158,22 @@ def test_constant_scores_equal_those_of_the_matrix():
     counts = claims.label_counts("testing")
     y_true = np.arange(2874)[:, None] < counts
     y_pred = np.tile(np.isin(INSTRUMENTS, metrics.PAPER_CONSTANT), (2874, 1))
-    scores = formulas.constant_scores(y_pred[0])
+    scores = arithmetic.constant_scores(y_pred[0])
     assert scores["precision"] == pytest.approx(3668 / 14370)
-    assert scores["recall"] == pytest.approx(metrics.recall(y_true, y_pred, "micro"))
+    assert scores["recall"] == pytest.approx((y_true & y_pred).sum() / y_true.sum())
     assert scores["f1"] == pytest.approx(metrics.f1(y_true, y_pred, "micro"))
     assert scores["macro_f1"] == pytest.approx(metrics.f1(y_true, y_pred, "macro"))
 
 
 def test_codes():
-    assert claims.codes([1] + [0] * 9 + [1]) == "cel voi"
+    assert arithmetic.codes([1] + [0] * 9 + [1]) == "cel voi"
 
 
 def test_all_eleven_and_the_top_three():
-    everything = formulas.constant_scores(np.ones(11, dtype=bool))
+    everything = arithmetic.constant_scores(np.ones(11, dtype=bool))
     assert (round(everything["f1"], 4), round(everything["macro_f1"], 4)) == (0.2692, 0.2502)
     top = metrics.prior_top(claims.label_counts("training"), 3)
-    assert round(formulas.constant_scores(top)["f1"], 4) == 0.4404
+    assert round(arithmetic.constant_scores(top)["f1"], 4) == 0.4404
 
 
 def test_claims_about_the_data_on_the_complete_set():

@@ -57,9 +57,9 @@ class CorpusSettings:
 
 def ensure(
     *,
-    training_clips: int = 264,
-    testing_clips: int = 66,
-    seed: int = 2022,
+    training_clips: int,
+    testing_clips: int,
+    seed: int,
     soundfont: str | None = None,
     jobs: int | None = None,
     progress: bool = True,
@@ -67,25 +67,13 @@ def ensure(
     """Return the data root of a sample corpus, rendering it into the cache if it is not there.
 
     It appears under its name when it is whole; until then it grows in a folder beside it, from
-    which an interrupted rendering goes on. Calls at the same time wait for each other.
-
-    Parameters
-    ----------
-    training_clips, testing_clips : int
-        11 to 6705 and 11 to 2874, the sizes of IRMAS.
-    seed : int
-        The same seed gives the same files bit for bit, whatever `jobs` is.
-    soundfont : str, optional
-        Path of a General MIDI soundfont; by default the one inside the pretty_midi package.
-    jobs : int, optional
-        Number of processes; by default the number of cores that may be used.
-    progress : bool
-        Show a progress bar.
+    which an interrupted rendering goes on. Calls at the same time wait for each other. The same
+    seed gives the same files bit for bit, whatever the number of processes, `jobs`.
 
     Raises
     ------
     DataError
-        If a setting is out of range or the soundfont is unusable.
+        If a size is not 11 to 6705 and 11 to 2874 clips, or the soundfont is unusable.
     """
     digest = files.sha256(_font.find(soundfont))
     settings = CorpusSettings(training_clips, testing_clips, seed, soundfont, digest)
@@ -102,17 +90,9 @@ def ensure(
 def stems(root: Path, name: str) -> dict[str, np.ndarray]:
     """Render the true stems of the clip called `name` in the corpus `root`, which `ensure` gave.
 
-    Returns
-    -------
-    dict of str to np.ndarray, shape (n_samples, 2)
-        float32 at 44.1 kHz; keys "drums", "bass", "melody", "other". Their sum differs from
-        the file by its rounding to 16 bits alone. The first labelled player is the melody,
-        other labelled players and the accompaniment are "other".
-
-    Raises
-    ------
-    KeyError
-        If there is no such clip.
+    Each is float32 (n_samples, 2) at 44.1 kHz; keys are "drums", "bass", "melody", "other". Their
+    sum differs from the file by its rounding to 16 bits alone. The first labelled player is the
+    melody, other labelled players and the accompaniment are "other". KeyError if there is no clip.
     """
     settings = CorpusSettings(**json.loads((root / MARKER).read_text("utf-8"))["settings"])
     clips = {Path(c.path).stem: (r, c) for r in settings.recordings() for c in r.clips}

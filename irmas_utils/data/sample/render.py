@@ -19,26 +19,14 @@ _QUALITY = 2
 
 
 def mixture(piece: Piece, soundfont: Path) -> np.ndarray:
-    """Render a piece as it is heard, with what `soundfont.retuned` returned.
-
-    Returns
-    -------
-    np.ndarray, shape (n_samples, 2)
-        float32 at 44.1 kHz, not above the piece's peak level.
-    """
+    """Render a piece with what `soundfont.retuned` returned: float32 (n_samples, 2), 44.1 kHz."""
     dry = sum(_dry_stems(piece, soundfont).values())
     mix = _in_room(dry, piece)
     return (mix * _gain(mix, piece)).T
 
 
 def stems(piece: Piece, soundfont: Path) -> dict[str, np.ndarray]:
-    """Render a piece as its four stems, which sum to `mixture`.
-
-    Returns
-    -------
-    dict of str to np.ndarray, shape (n_samples, 2)
-        Keys are `composer.ROLES`; a role that nobody plays is silent.
-    """
+    """Render a piece as stems that sum to `mixture`, by `composer.ROLES`; who rests is silent."""
     wet = {role: _in_room(dry, piece) for role, dry in _dry_stems(piece, soundfont).items()}
     gain = _gain(sum(wet.values()), piece)
     return {role: (stem * gain).T for role, stem in wet.items()}
@@ -71,7 +59,8 @@ def _played(part: Part, soundfont: Path, n_samples: int) -> np.ndarray:
 
 def _synthesized(part: Part, soundfont: Path, n_samples: int) -> np.ndarray:
     score = symusic.Score(480).to("second")
-    track = symusic.Track(program=part.sound.program, is_drum=part.sound.is_drums, ttype="second")
+    is_drum = part.sound.code == "drums"
+    track = symusic.Track(program=part.sound.program, is_drum=is_drum, ttype="second")
     for onset, duration, pitch, velocity in part.notes.tolist():
         track.notes.append(symusic.Note(onset, duration, int(pitch), int(velocity), "second"))
     score.tracks.append(track)

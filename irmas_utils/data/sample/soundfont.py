@@ -65,13 +65,7 @@ def _unusable(path: Path, found: str) -> DataError:
 
 
 def retuned(path: Path) -> Path:
-    """Return a copy of a soundfont, kept in the cache, that symusic plays in tune.
-
-    Raises
-    ------
-    DataError
-        If the file is damaged.
-    """
+    """Return a copy, kept in the cache, that symusic plays in tune; DataError if it is damaged."""
     digest = files.sha256(path)
     target = paths.cache_root() / "soundfonts" / f"{digest[:16]}-retuned-1{path.suffix}"
     if not target.exists():

@@ -18,6 +18,8 @@ not checkable
     What it takes is not published, or has not been run.
 """
 
+import functools
+import operator
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,10 +28,10 @@ import pandas as pd
 
 from irmas_utils.data import integrity, published
 from irmas_utils.paper.claims import arithmetic, data
+from irmas_utils.paper.claims.arithmetic import label_counts
 from irmas_utils.paper.claims.finding import Finding, stated
-from irmas_utils.paper.claims.formulas import codes, label_counts
 
-__all__ = ["Finding", "check", "codes", "label_counts", "stated"]
+__all__ = ["Finding", "check", "label_counts", "stated"]
 
 CONFIRMED = "confirmed"
 WITHIN_ROUNDING = "differs within rounding"
@@ -38,11 +40,13 @@ NOT_CHECKABLE = "not checkable"
 NOT_ON_SAMPLE = "not checkable on the sample corpus"
 NOT_ON_PART = "not checkable on a part of IRMAS"
 
+Systems, Findings = Mapping[str, Mapping[str, Any]], Mapping[str, Finding]
+
 
 def check(
     index: pd.DataFrame | None = None,
-    systems: Mapping[str, Mapping[str, Any]] | None = None,
-    findings: Mapping[str, Finding] | None = None,
+    systems: Systems | None = None,
+    findings: Findings | None = None,
     *,
     is_irmas: bool = False,
 ) -> pd.DataFrame:
@@ -50,15 +54,12 @@ def check(
 
     Parameters
     ----------
-    index : pandas.DataFrame, optional
     systems : mapping of str to dict, optional
-        `metrics.evaluate` of our systems on the test set, by name: "lstm", "fft" and
-        "fft-75-epochs".
+        `metrics.evaluate` on the test set of "lstm", "fft" and "fft-75-epochs".
     findings : mapping of str to Finding, optional
         What a notebook found about claims of the kind "study", by the claim's id.
     is_irmas : bool
-        Whether the data is IRMAS. Claims about its data or about scores are judged only then,
-        and only on the complete set.
+        Claims about its data or about scores are judged only then, and on the complete set.
 
     Returns
     -------
@@ -66,7 +67,9 @@ def check(
         A row a claim, all columns text: id, section, kind, quote, stated, recomputed, verdict,
         comment.
     """
-    obstacle, rows = _obstacle(index, is_irmas), []
+    obstacle, rows = None if is_irmas else NOT_ON_SAMPLE, []
+    if is_irmas and index is not None and integrity.missing(index):
+        obstacle = NOT_ON_PART
     for claim in published.load("paper_claims")["claims"]:
         judged = claim["kind"] == "arithmetic" or not obstacle
         finding = _find(claim, index, systems or {}, findings or {}) if judged else None
@@ -74,20 +77,8 @@ def check(
     return pd.DataFrame(rows)
 
 
-def _obstacle(index: pd.DataFrame | None, is_irmas: bool) -> str | None:
-    """Why claims about IRMAS cannot be judged, if they cannot."""
-    if not is_irmas:
-        return NOT_ON_SAMPLE
-    if index is not None and integrity.missing(index):
-        return NOT_ON_PART
-    return None
-
-
 def _find(
-    claim: dict[str, Any],
-    index: pd.DataFrame | None,
-    systems: Mapping[str, Mapping[str, Any]],
-    findings: Mapping[str, Finding],
+    claim: dict[str, Any], index: pd.DataFrame | None, systems: Systems, findings: Findings
 ) -> Finding | None:
     if claim["kind"] == "arithmetic":
         return arithmetic.CHECKS[claim["id"]]()
@@ -99,7 +90,7 @@ def _find(
     return findings.get(claim["id"])
 
 
-def _experiment(metric: str, systems: Mapping[str, Mapping[str, Any]]) -> Finding | None:
+def _experiment(metric: str, systems: Systems) -> Finding | None:
     system, *keys = metric.split(".")
     if system not in systems:
         return None
@@ -107,9 +98,7 @@ def _experiment(metric: str, systems: Mapping[str, Mapping[str, Any]]) -> Findin
         per_label = systems[system]["per_label"]
         pick = max if keys == ["highest"] else min
         return Finding(pick(per_label, key=lambda code: per_label[code]["f1"]["value"]))
-    leaf = systems[system]
-    for key in keys:
-        leaf = leaf[key]
+    leaf = functools.reduce(operator.getitem, keys, systems[system])
     if leaf["low"] is None:
         return Finding(leaf["value"])
     comment = f"95 % interval {leaf['low']:.3f} to {leaf['high']:.3f}."
@@ -117,17 +106,12 @@ def _experiment(metric: str, systems: Mapping[str, Mapping[str, Any]]) -> Findin
 
 
 def _row(claim: dict[str, Any], finding: Finding | None, obstacle: str | None) -> dict[str, str]:
-    missing = NOT_CHECKABLE if claim["kind"] == "arithmetic" else obstacle or NOT_CHECKABLE
-    return {
-        "id": claim["id"],
-        "section": str(claim["section"]),
-        "kind": claim["kind"],
-        "quote": claim["quote"],
-        "stated": _text(claim["stated"]),
-        "recomputed": "" if finding is None else _text(finding.value),
-        "verdict": missing if finding is None else _verdict(claim, finding),
-        "comment": f"Would need: {claim['check']}." if finding is None else finding.comment,
-    }
+    shown = ("", obstacle or NOT_CHECKABLE, f"Would need: {claim['check']}.")
+    if finding is not None:
+        shown = (_text(finding.value), _verdict(claim, finding), finding.comment)
+    row = {key: str(claim[key]) for key in ("id", "section", "kind", "quote")}
+    row["stated"] = _text(claim["stated"])
+    return row | dict(zip(("recomputed", "verdict", "comment"), shown, strict=True))
 
 
 def _verdict(claim: dict[str, Any], finding: Finding) -> str:
@@ -135,10 +119,8 @@ def _verdict(claim: dict[str, Any], finding: Finding) -> str:
         return CONFIRMED if finding.holds else REFUTED
     if _close(claim["stated"], finding.value, claim["tolerance"]):
         return CONFIRMED
-    if finding.low is None or finding.high is None:
-        return REFUTED
-    low, high = finding.low - claim["tolerance"], finding.high + claim["tolerance"]
-    if not low <= claim["stated"] <= high:
+    low, high, tolerance = finding.low, finding.high, claim["tolerance"]
+    if low is None or high is None or not low - tolerance <= claim["stated"] <= high + tolerance:
         return REFUTED
     # An experiment's bounds are an interval of sampling error, not of rounding.
     return CONFIRMED if claim["kind"] == "experiment" else WITHIN_ROUNDING
@@ -150,7 +132,7 @@ def _close(stated: Any, value: Any, tolerance: float) -> bool:
     if isinstance(stated, str) or isinstance(value, str):
         return stated == value
     # A value half-way between two roundings counts for both.
-    return bool(np.all(np.abs(np.subtract(value, stated, dtype=float)) <= tolerance + 1e-9))
+    return np.allclose(value, stated, rtol=0, atol=tolerance + 1e-9)
 
 
 def _text(value: Any) -> str:

@@ -10,17 +10,9 @@ from irmas_utils.paper.claims.finding import Checks, Finding
 BYTES_PER_SAMPLE = 2  # 16 bits
 
 
-def _clips(clips: pd.DataFrame) -> Finding:
-    return Finding(len(clips))
-
-
-def _duration(clips: pd.DataFrame) -> Finding:
-    return Finding([float(clips["duration"].min()), float(clips["duration"].max())])
-
-
 def _format(clips: pd.DataFrame) -> Finding:
-    values = [sorted({int(v) for v in clips[c]}) for c in ("sample_rate", "channels")]
-    return Finding([v for column in values for v in column])
+    columns = (clips["sample_rate"], clips["channels"])
+    return Finding([v for column in columns for v in sorted({*map(int, column)})])
 
 
 def _recordings(clips: pd.DataFrame) -> Finding:
@@ -34,7 +26,12 @@ def _size(clips: pd.DataFrame) -> Finding:
     return Finding(gib, comment=f"In GiB; {gib * 2**30 / 1e9:.2f} GB.")
 
 
-_BOTH = {"clips": _clips, "duration": _duration, "format": _format, "size": _size}
+_BOTH = {
+    "clips": lambda clips: Finding(len(clips)),
+    "duration": lambda clips: Finding(clips["duration"].astype(float).agg(["min", "max"]).tolist()),
+    "format": _format,
+    "size": _size,
+}
 CHECKS: Checks = {
     **{f"{split}-{what}": _BOTH[what] for split in ("training", "testing") for what in _BOTH},
     "training-recordings": _recordings,

@@ -11,8 +11,8 @@ from irmas_utils.data import published
 class Finding:
     """The recomputed side of a claim: number, numbers or words, and what a reader should know.
 
-    `low` and `high` bound what the rounding of the stated inputs leaves open, or our 95 %
-    interval. `holds` is the verdict where it does not follow from comparing with the stated value.
+    `low` and `high` bound what the rounding of stated inputs leaves open, or our 95 % interval;
+    `holds` is the verdict where it does not follow from comparing with the stated value.
     """
 
     value: Any

@@ -19,7 +19,7 @@ from irmas_utils.data import fetch
 from irmas_utils.data.corpus import content
 from irmas_utils.project import runs, sources
 from irmas_utils.project.errors import SettingsError
-from irmas_utils.project.files import known_digest
+from irmas_utils.project.files import digest
 from irmas_utils.project.runs import Outcome
 from irmas_utils.project.settings import Section, Settings
 from irmas_utils.systems.networks import fine_tuning, registry
@@ -70,7 +70,7 @@ def train(
         "setup": setup,
         "clips": {part: content(clips) for part, clips in data.parts._asdict().items()}
         | {"mixtures": content(data.mixed)},
-        "weights": known_digest(weights) if entry.pretrained else None,
+        "weights": digest(weights) if entry.pretrained else None,
         "code": sources.digest_of(entry.module, fine_tuning.__name__),
     }
     seeds = settings.networks.seeds[: None if plan else 1]
