@@ -6,9 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from irmas_utils import metrics
-from irmas_utils.audio import features
-from irmas_utils.audio import io as audio
-from irmas_utils.data import index as dataset
+from irmas_utils.audio import features, io
+from irmas_utils.data.index import load_index
 from irmas_utils.project.errors import TrainingError
 from irmas_utils.project.vocabulary import INSTRUMENTS
 from irmas_utils.systems import mixtures
@@ -67,7 +66,7 @@ def _own_folders(cache):
 
 @pytest.fixture(scope="module")
 def index(root):
-    return dataset.load_index(root)
+    return load_index(root)
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +124,7 @@ class TestStreams:
         assert tuple(found) == streams.ALL_STREAMS
         assert {len(signal) for signal in found.values()} == {len(samples)}
         stems = sum(found[stem] for stem in STEMS)
-        np.testing.assert_allclose(stems, audio.mono(samples), atol=1e-5)
+        np.testing.assert_allclose(stems, io.mono(samples), atol=1e-5)
         lead = found["melody"] + found["other"]
         np.testing.assert_allclose(found["lead"], lead, atol=1e-6)
 
@@ -203,7 +202,7 @@ class TestMixtures:
 
 
 def unit_level(file):
-    samples, _ = audio.read(file)
+    samples, _ = io.read(file)
     return samples / np.sqrt(np.mean(samples**2))
 
 
@@ -390,7 +389,7 @@ def only(found, stream):
 
 
 def test_all_five_run_on_real_clips(real_clips):
-    index = dataset.load_index(real_clips)
+    index = load_index(real_clips)
     classes = index["labels"].str[0].to_numpy(str)
     index = index[np.isin(classes, ["cel", "sax", "tru"])].groupby("labels").head(8)
     found = streams.extract(index["path"])

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from irmas_utils.audio import io as audio
+from irmas_utils.audio import io
 from irmas_utils.project.errors import AudioError
 from irmas_utils.systems.bosch import descriptors
 
@@ -131,7 +131,7 @@ def test_what_cannot_be_described_is_refused(shape, rate):
 
 def test_real_clips_of_one_instrument_are_alike(real_clips):
     files = sorted((real_clips / "IRMAS-TrainingData").glob("*/*.wav"))[::2]
-    values = np.stack([descriptors.describe(audio.load_mono(f), RATE) for f in files])
+    values = np.stack([descriptors.describe(io.load_mono(f), RATE) for f in files])
     assert np.isfinite(values).all()
     values = (values - values.mean(0)) / (values.std(0) + 1e-9)
     distance = np.linalg.norm(values[:, None] - values, axis=-1) + 1e9 * np.eye(len(files))

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from irmas_utils.audio import io as audio
-from irmas_utils.data import index as dataset
+from irmas_utils.audio import io
+from irmas_utils.data.index import load_index
 from irmas_utils.systems.networks import mixing
 from irmas_utils.systems.networks.mixing import ALONE, Recipe
 
@@ -134,10 +134,10 @@ def test_one_class_alone_is_never_mixed(clips, labels):
 
 
 def test_loads_stereo_files_through_the_cache(tiny_irmas):
-    index = dataset.load_index(tiny_irmas)
+    index = load_index(tiny_irmas)
     load = mixing.excerpts(index, 22050)
     first = load(0)
     assert first.shape == (2205, 2)
     assert first.dtype == np.float32
-    samples, rate = audio.read(index["path"].iloc[0])
-    np.testing.assert_allclose(first, audio.resample(samples, rate, 22050), atol=1 / 32767)
+    samples, rate = io.read(index["path"].iloc[0])
+    np.testing.assert_allclose(first, io.resample(samples, rate, 22050), atol=1 / 32767)

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from irmas_utils.audio import features
-from irmas_utils.audio import io as audio
+from irmas_utils.audio import features, io
 from irmas_utils.data import corpus
 from irmas_utils.data.index import load_index
 from irmas_utils.models import training
@@ -12,7 +11,7 @@ from irmas_utils.systems.bosch import outlook
 
 def test_spectra_of_stems_are_as_long_as_that_of_the_mix_and_as_loud():
     clip = np.random.default_rng(0).normal(0, 0.1, (4410, 2)).astype(np.float32)
-    mono = audio.mono(clip)
+    mono = io.mono(clip)
     whole = outlook.spectra(clip, 44100, streams=["mono"], length=8840, separator="spectral")
     np.testing.assert_array_equal(whole, features.fft_magnitude(mono, 8840))
     stems = ["drums", "bass", "melody", "other"]

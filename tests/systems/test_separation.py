@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from irmas_utils import plots
-from irmas_utils.audio import io as audio
+from irmas_utils.audio import io
 from irmas_utils.data import sample
 from irmas_utils.data.sample import composer, plan, render, soundfont
 from irmas_utils.project.errors import AudioError, SettingsError
@@ -180,7 +180,7 @@ def test_separation_improves_on_the_mixture_where_the_stems_are_known():
 def test_the_stems_of_a_sample_corpus_can_be_compared():
     root = sample.ensure(training_clips=11, testing_clips=11, jobs=1, progress=False)
     file = next((root / "IRMAS-TrainingData").glob("*/*.wav"))
-    _, rate = audio.read(file)
+    _, rate = io.read(file)
     table = separation.quality({"a": sample.stems(root, file.stem)}, rate, "spectral")
     assert "melody" in list(table["stem"])
     assert np.isfinite(table[["si_sdr", "mixture", "improvement"]].to_numpy()).all()
