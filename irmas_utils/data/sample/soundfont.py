@@ -39,10 +39,7 @@ def find(soundfont: str | None = None) -> Path:
         If the file is missing or is not a SoundFont.
     """
     path = Path(soundfont).expanduser() if soundfont else _bundled()
-    head = b""
-    if path.is_file():
-        with path.open("rb") as file:
-            head = file.read(12)
+    head = path.read_bytes()[:12] if path.is_file() else b""
     if head[:4] != b"RIFF" or head[8:] != b"sfbk":
         raise _unusable(path, "a file that is not a SoundFont" if head else "no such file")
     return path.resolve()
