@@ -156,10 +156,10 @@ def _backing_parts(
     parts = []
     if band.random() < 0.85:
         sound = _choice(band, SOUNDS[f"bass_{recording.genre}"])
-        notes = bass(harmony, sound, BASS_STYLES[recording.genre], take)
+        notes = bass(harmony, sound, recording.genre, take)
         parts.append(Part("bass", sound, notes, float(band.uniform(-13, -7)), 0.0))
     if recording.drums:
-        notes = drums(harmony, DRUM_PATTERNS[recording.genre], take)
+        notes = drums(harmony, recording.genre, take)
         parts.append(Part("drums", SOUNDS["drums"][0], notes, float(band.uniform(-14, -7)), 0.0))
     for _ in range(band.integers(1, 3)):
         sound = _choice(band, COMPING[recording.genre])
@@ -174,9 +174,7 @@ def _choice(rng: np.random.Generator, options: tuple) -> Any:
     return options[rng.integers(len(options))]
 
 
-def melody(
-    harmony: Harmony, sound: Sound, rng: np.random.Generator, busy: bool = True
-) -> np.ndarray:
+def melody(harmony: Harmony, sound: Sound, rng: np.random.Generator, busy: bool) -> np.ndarray:
     """Walk the scale within the player's range, on chord tones where a bar begins."""
     low = rng.integers(sound.low, max(sound.low + 1, sound.high - 16))
     high = min(low + 16, sound.high)
@@ -184,17 +182,14 @@ def melody(
     at, notes = int(rng.integers(len(ladder))), []
     for bar in range(harmony.n_bars):
         onset, rhythm = 4.0 * bar, _choice(rng, RHYTHMS if busy else RHYTHMS[:3])
-        at = _nearest_chord_tone(ladder, at, harmony.degree(bar))
+        root = harmony.degree(bar)
+        chord = [i for i, degree in enumerate(ladder) if (degree - root) % 7 in (0, 2, 4)]
+        at = min(chord, key=lambda i, near=at: abs(i - near), default=at)
         for duration in rhythm:
             notes.append((onset, duration * rng.uniform(0.8, 1.0), harmony.pitch(ladder[at])))
             onset += duration
             at = int(np.clip(at + rng.choice((-2, -1, -1, 1, 1, 2, 3, -3)), 0, len(ladder) - 1))
     return _performed(notes, harmony.beat, rng)
-
-
-def _nearest_chord_tone(ladder: list[int], at: int, root: int) -> int:
-    candidates = [i for i, degree in enumerate(ladder) if (degree - root) % 7 in (0, 2, 4)]
-    return min(candidates, key=lambda i: abs(i - at), default=at)
 
 
 def comping(harmony: Harmony, sound: Sound, rng: np.random.Generator) -> np.ndarray:
@@ -220,11 +215,9 @@ def _voicing(harmony: Harmony, bar: int, centre: int) -> list[int]:
     return sorted({centre - 5 + (tone - centre + 5) % 12 for tone in tones})
 
 
-def bass(
-    harmony: Harmony, sound: Sound, styles: tuple[tuple[float, ...], ...], rng: np.random.Generator
-) -> np.ndarray:
+def bass(harmony: Harmony, sound: Sound, genre: str, rng: np.random.Generator) -> np.ndarray:
     """Alternate roots, fifths and passing tones in one of the genre's rhythms."""
-    rhythm, notes = _choice(rng, styles), []
+    rhythm, notes = _choice(rng, BASS_STYLES[genre]), []
     for bar in range(harmony.n_bars):
         onset = 4.0 * bar
         for duration in rhythm:
@@ -235,11 +228,9 @@ def bass(
     return _performed(notes, harmony.beat, rng)
 
 
-def drums(
-    harmony: Harmony, patterns: tuple[dict[int, tuple[int, ...]], ...], rng: np.random.Generator
-) -> np.ndarray:
+def drums(harmony: Harmony, genre: str, rng: np.random.Generator) -> np.ndarray:
     """Repeat one of the genre's patterns, leaving a stroke out now and then."""
-    pattern = _choice(rng, patterns)
+    pattern = _choice(rng, DRUM_PATTERNS[genre])
     notes = [
         (4 * bar + step / 4, 0.25, key)
         for bar in range(harmony.n_bars)

@@ -116,12 +116,9 @@ def _with_headers(content: bytes, place: tuple[int, int], headers: np.ndarray) -
     start, stop = place
     if stop < len(content) - 1:
         raise ValueError("sample headers are not the last chunk")
-    table = headers.tobytes()
-    body = bytearray(content[:start] + table)
-    body[4:8] = struct.pack("<I", len(body) - 8)
-    body[start - 4 : start] = struct.pack("<I", len(table))
-    pdta = content.rindex(b"LIST", 0, start)
-    body[pdta + 4 : pdta + 8] = struct.pack("<I", len(body) - pdta - 8)
+    body = bytearray(content[:start] + headers.tobytes())
+    for chunk in (0, content.rindex(b"LIST", 0, start), start - 8):
+        struct.pack_into("<I", body, chunk + 4, len(body) - chunk - 8)
     return bytes(body)
 
 
