@@ -72,7 +72,7 @@ def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or type(error).__name__
 
 
-def _failed(where: str | Path, found: str, hashed: str, remedy: str) -> DownloadError:
+def _failed(where: str | Path, found: str, hashed: str, remedy: str = AGAIN) -> DownloadError:
     expected = f"the published file, {hashed}"
     return DownloadError(where, found=found, expected=expected, remedy=remedy)
 
@@ -83,15 +83,8 @@ def irmas(root: Path | None = None, address: str = ADDRESS) -> Path:
     Parts that are there already are left alone, so an interrupted download is taken up again.
     `address` is the archives', with ``{name}`` for the file name.
 
-    Returns
-    -------
-    Path
-        Where it is: `root`, by default `paths.data_root`.
-
-    Raises
-    ------
-    DownloadError
-        If an archive cannot be fetched, has the wrong checksum or is no ZIP file.
+    Returns where it is: `root`, by default `paths.data_root`. DownloadError if an archive cannot
+    be fetched, has the wrong checksum or is no ZIP file.
     """
     root = Path(root or paths.data_root())
     root.mkdir(parents=True, exist_ok=True)
@@ -109,7 +102,7 @@ def _unpack(archive: Path, root: Path) -> None:
         with zipfile.ZipFile(archive) as contents:
             contents.extractall(aside)
     except zipfile.BadZipFile as error:
-        raise _failed(archive, f"no ZIP archive ({error})", "a ZIP archive", AGAIN) from error
+        raise _failed(archive, f"no ZIP archive ({error})", "a ZIP archive") from error
     inner = aside / archive.stem
     (inner if inner.is_dir() else aside).rename(root / archive.stem)
     shutil.rmtree(aside, ignore_errors=True)

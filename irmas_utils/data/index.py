@@ -66,7 +66,15 @@ def load_index(root: str | Path, *, skip_bad_clips: bool = False) -> pd.DataFram
 def scan(root: str | Path) -> tuple[pd.DataFrame, list[Problem]]:
     """Read a folder as `load_index` does: the good clips, and what is wrong with the others."""
     root = Path(root)
-    _require_layout(root)
+    folders = [TRAINING_FOLDER, *TESTING_FOLDERS.values()]
+    if not any((root / folder).is_dir() for folder in folders):
+        raise DataError(
+            root,
+            found="no folder of the IRMAS data set" if root.is_dir() else "no such folder",
+            expected=" or ".join(folders),
+            remedy="Set IRMAS_DATA to the folder that holds them, fetch the data with "
+            "`python -m irmas_utils download`, or use the sample profile, which needs no data.",
+        )
     rows, problems = [], []
     for row in [*_training_rows(root), *_testing_rows(root)]:
         (problems if isinstance(row, Problem) else rows).append(row)
@@ -75,19 +83,6 @@ def scan(root: str | Path) -> tuple[pd.DataFrame, list[Problem]]:
     # Training comes first everywhere, as it does in the paper.
     order = order.sort_values("split", key=lambda s: s != "training", kind="stable")
     return index.loc[order.index].reset_index(drop=True), problems
-
-
-def _require_layout(root: Path) -> None:
-    folders = [TRAINING_FOLDER, *TESTING_FOLDERS.values()]
-    if any((root / folder).is_dir() for folder in folders):
-        return
-    raise DataError(
-        root,
-        found="no such folder" if not root.is_dir() else "no folder of the IRMAS data set",
-        expected=" or ".join(folders),
-        remedy="Set IRMAS_DATA to the folder that holds them, fetch the data with "
-        "`python -m irmas_utils download`, or use the sample profile, which needs no data.",
-    )
 
 
 def _training_rows(root: Path) -> Iterator[dict[str, Any] | Problem]:

@@ -71,13 +71,10 @@ def _stamp(path: str) -> str:
 
 
 def find_duplicates(index: pd.DataFrame) -> pd.DataFrame:
-    """Find clips whose files are the same byte for byte.
+    """Find clips whose files are the same byte for byte, a row each.
 
-    Returns
-    -------
-    pandas.DataFrame
-        A row a clip that has a twin: ``group`` (the same number for the same content), ``path``,
-        ``name``, ``split``, ``labels``, and ``conflict`` (whether labels in the group differ).
+    Columns: ``group`` (the same number for the same content), ``path``, ``name``, ``split``,
+    ``recording``, ``labels``, and ``conflict`` (whether labels in the group differ).
     """
     content = digests(index)
     twins = index[content.duplicated(keep=False)]

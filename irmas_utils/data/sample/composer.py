@@ -7,6 +7,7 @@ relative to the leading player.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -29,26 +30,19 @@ TEMPI = {
     "pop_roc": (80, 150),
 }  # fmt: skip
 # One bar of 16 steps each: kick (36), snare or stick, hats or ride or shaker.
+_EIGHTHS = tuple(range(0, 16, 2))
 DRUM_PATTERNS = {
     "cla": ({41: (0,)},),
-    "cou_fol": (
-        {36: (0, 8), 38: (4, 12), 42: (0, 2, 4, 6, 8, 10, 12, 14)},
-        {36: (0, 8), 40: (2, 6, 10, 14), 54: (4, 12)},
-    ),
-    "jaz_blu": (
-        {51: (0, 4, 7, 8, 12, 15), 44: (4, 12), 36: (0,)},
-        {51: (0, 4, 7, 8, 12, 15), 37: (4, 12), 36: (0, 10)},
-    ),
-    "lat_sou": (
-        {36: (0, 6, 8, 14), 37: (0, 3, 6, 10, 12), 70: tuple(range(0, 16, 2))},
-        {64: (0, 6, 8), 63: (3, 10, 12), 82: tuple(range(16))},
-    ),
-    "pop_roc": (
-        {36: (0, 8, 10), 38: (4, 12), 42: tuple(range(0, 16, 2))},
-        {36: (0, 6, 8), 40: (4, 12), 46: (0, 4, 8, 12)},
-        {36: (0, 4, 8, 12), 39: (4, 12), 42: (2, 6, 10, 14)},
-    ),
-}
+    "cou_fol": ({36: (0, 8), 38: (4, 12), 42: _EIGHTHS},
+                {36: (0, 8), 40: (2, 6, 10, 14), 54: (4, 12)}),
+    "jaz_blu": ({51: (0, 4, 7, 8, 12, 15), 44: (4, 12), 36: (0,)},
+                {51: (0, 4, 7, 8, 12, 15), 37: (4, 12), 36: (0, 10)}),
+    "lat_sou": ({36: (0, 6, 8, 14), 37: (0, 3, 6, 10, 12), 70: _EIGHTHS},
+                {64: (0, 6, 8), 63: (3, 10, 12), 82: tuple(range(16))}),
+    "pop_roc": ({36: (0, 8, 10), 38: (4, 12), 42: _EIGHTHS},
+                {36: (0, 6, 8), 40: (4, 12), 46: (0, 4, 8, 12)},
+                {36: (0, 4, 8, 12), 39: (4, 12), 42: (2, 6, 10, 14)}),
+}  # fmt: skip
 RHYTHMS = (
     (1, 1, 1, 1), (2, 1, 1), (1, 1, 2), (0.5, 0.5, 1, 2), (1.5, 0.5, 1, 1), (3, 1),
     (0.5, 0.5, 0.5, 0.5, 1, 1), (1, 0.5, 0.5, 0.5, 0.5, 1), (0.75, 0.25, 1, 1.5, 0.5),
@@ -131,7 +125,7 @@ def _harmony(recording: Recording, rng: np.random.Generator) -> Harmony:
         n_bars=int(recording.seconds / (4 * beat)) + 1,
         tonic=int(rng.integers(-6, 6)),
         scale=MAJOR if rng.random() < 0.6 else MINOR,
-        progression=PROGRESSIONS[recording.genre][rng.integers(len(PROGRESSIONS[recording.genre]))],
+        progression=_choice(rng, PROGRESSIONS[recording.genre]),
     )
 
 
@@ -162,10 +156,10 @@ def _backing_parts(
     parts = []
     if band.random() < 0.85:
         sound = _choice(band, SOUNDS[f"bass_{recording.genre}"])
-        notes = bass(harmony, sound, BASS_STYLES[recording.genre], take)
+        notes = bass(harmony, sound, recording.genre, take)
         parts.append(Part("bass", sound, notes, float(band.uniform(-13, -7)), 0.0))
     if recording.drums:
-        notes = drums(harmony, DRUM_PATTERNS[recording.genre], take)
+        notes = drums(harmony, recording.genre, take)
         parts.append(Part("drums", SOUNDS["drums"][0], notes, float(band.uniform(-14, -7)), 0.0))
     for _ in range(band.integers(1, 3)):
         sound = _choice(band, COMPING[recording.genre])
@@ -176,21 +170,21 @@ def _backing_parts(
     return parts
 
 
-def _choice(rng: np.random.Generator, options: tuple[Sound, ...]) -> Sound:
+def _choice(rng: np.random.Generator, options: tuple) -> Any:
     return options[rng.integers(len(options))]
 
 
-def melody(
-    harmony: Harmony, sound: Sound, rng: np.random.Generator, busy: bool = True
-) -> np.ndarray:
+def melody(harmony: Harmony, sound: Sound, rng: np.random.Generator, busy: bool) -> np.ndarray:
     """Walk the scale within the player's range, on chord tones where a bar begins."""
     low = rng.integers(sound.low, max(sound.low + 1, sound.high - 16))
-    ladder = [d for d in range(-28, 36) if low <= harmony.pitch(d) <= low + 16]
-    ladder = [d for d in ladder if harmony.pitch(d) <= sound.high]
+    high = min(low + 16, sound.high)
+    ladder = [d for d in range(-28, 36) if low <= harmony.pitch(d) <= high]
     at, notes = int(rng.integers(len(ladder))), []
     for bar in range(harmony.n_bars):
-        onset, rhythm = 4.0 * bar, RHYTHMS[rng.integers(len(RHYTHMS) if busy else 3)]
-        at = _nearest_chord_tone(ladder, at, harmony.degree(bar))
+        onset, rhythm = 4.0 * bar, _choice(rng, RHYTHMS if busy else RHYTHMS[:3])
+        root = harmony.degree(bar)
+        chord = [i for i, degree in enumerate(ladder) if (degree - root) % 7 in (0, 2, 4)]
+        at = min(chord, key=lambda i, near=at: abs(i - near), default=at)
         for duration in rhythm:
             notes.append((onset, duration * rng.uniform(0.8, 1.0), harmony.pitch(ladder[at])))
             onset += duration
@@ -198,16 +192,11 @@ def melody(
     return _performed(notes, harmony.beat, rng)
 
 
-def _nearest_chord_tone(ladder: list[int], at: int, root: int) -> int:
-    candidates = [i for i, degree in enumerate(ladder) if (degree - root) % 7 in (0, 2, 4)]
-    return min(candidates, key=lambda i: abs(i - at), default=at)
-
-
 def comping(harmony: Harmony, sound: Sound, rng: np.random.Generator) -> np.ndarray:
     """Play the chords: held, pulsed, off the beat or broken."""
     patterns = (((0, 4),), ((0, 2), (2, 2)), tuple((b, 0.9) for b in range(4)))
     patterns += (((0.5, 0.5), (1.5, 0.5), (2.5, 0.5), (3.5, 0.5)), ((0, 1.5), (1.5, 2.5)), "broken")
-    pattern = patterns[rng.integers(len(patterns))]
+    pattern = _choice(rng, patterns)
     centre, notes = rng.integers(sound.low + 6, sound.high - 9), []
     for bar in range(harmony.n_bars):
         chord = _voicing(harmony, bar, int(centre))
@@ -226,11 +215,9 @@ def _voicing(harmony: Harmony, bar: int, centre: int) -> list[int]:
     return sorted({centre - 5 + (tone - centre + 5) % 12 for tone in tones})
 
 
-def bass(
-    harmony: Harmony, sound: Sound, styles: tuple[tuple[float, ...], ...], rng: np.random.Generator
-) -> np.ndarray:
+def bass(harmony: Harmony, sound: Sound, genre: str, rng: np.random.Generator) -> np.ndarray:
     """Alternate roots, fifths and passing tones in one of the genre's rhythms."""
-    rhythm, notes = styles[rng.integers(len(styles))], []
+    rhythm, notes = _choice(rng, BASS_STYLES[genre]), []
     for bar in range(harmony.n_bars):
         onset = 4.0 * bar
         for duration in rhythm:
@@ -241,11 +228,9 @@ def bass(
     return _performed(notes, harmony.beat, rng)
 
 
-def drums(
-    harmony: Harmony, patterns: tuple[dict[int, tuple[int, ...]], ...], rng: np.random.Generator
-) -> np.ndarray:
+def drums(harmony: Harmony, genre: str, rng: np.random.Generator) -> np.ndarray:
     """Repeat one of the genre's patterns, leaving a stroke out now and then."""
-    pattern = patterns[rng.integers(len(patterns))]
+    pattern = _choice(rng, DRUM_PATTERNS[genre])
     notes = [
         (4 * bar + step / 4, 0.25, key)
         for bar in range(harmony.n_bars)

@@ -1,7 +1,6 @@
 """The sample corpus on disk: rendered once, by several processes, and whole or not there."""
 
 import hashlib
-import io
 import json
 import unicodedata
 from dataclasses import asdict, dataclass
@@ -77,13 +76,12 @@ def ensure(
     """
     digest = files.sha256(_font.find(soundfont))
     settings = CorpusSettings(training_clips, testing_clips, seed, soundfont, digest)
-    todo = settings.recordings()
     root = paths.cache_root() / "sample" / settings.key()
     if not root.is_dir():
         with files.locked(root.with_name(f".{root.name}.lock")):
             # Another process may have finished it while this one waited.
             if not root.is_dir():
-                _make(root, settings, todo, jobs or parallel.cores(), progress)
+                _make(root, settings, jobs or parallel.cores(), progress)
     return root
 
 
@@ -102,13 +100,8 @@ def stems(root: Path, name: str) -> dict[str, np.ndarray]:
     return {role: _cut(stem, clip) for role, stem in whole.items()}
 
 
-def _make(
-    root: Path,
-    settings: CorpusSettings,
-    todo: tuple[plan.Recording, ...],
-    jobs: int,
-    progress: bool,
-) -> None:
+def _make(root: Path, settings: CorpusSettings, jobs: int, progress: bool) -> None:
+    todo = settings.recordings()
     folder = root.with_name(f"{root.name}.{settings.key()[-10:]}.partial")
     for leftover in folder.rglob(".tmp-*"):
         leftover.unlink()
@@ -137,18 +130,12 @@ def _record(recording: plan.Recording, folder: Path, soundfont: Path) -> dict[st
     if not all(target.is_file() for target in targets.values()):
         audio = render.mixture(composer.compose(recording), soundfont)
         for clip, target in targets.items():
-            _write_wav(target, _cut(audio, clip))
+            samples = np.rint(_cut(audio, clip) * 32767).astype(np.int16)
+            with files.replacing(target) as temporary:
+                soundfile.write(temporary, samples, plan.SAMPLE_RATE, subtype="PCM_16")
     return {clip.path: files.sha256(target) for clip, target in targets.items()}
 
 
 def _cut(audio: np.ndarray, clip: plan.Clip) -> np.ndarray:
     start = round(clip.start * plan.SAMPLE_RATE)
     return audio[start : start + round((clip.stop - clip.start) * plan.SAMPLE_RATE)]
-
-
-def _write_wav(path: Path, audio: np.ndarray) -> None:
-    content = io.BytesIO()
-    samples = np.rint(audio * 32767).astype(np.int16)
-    soundfile.write(content, samples, plan.SAMPLE_RATE, format="WAV", subtype="PCM_16")
-    with files.replacing(path) as temporary:
-        temporary.write_bytes(content.getvalue())

@@ -58,6 +58,8 @@ _NOUNS = (
     "Staircase", "Lullaby", "Signal", "Fable",
 )  # fmt: skip
 
+Labels = tuple[str, ...]
+
 
 @dataclass(frozen=True)
 class Clip:
@@ -72,7 +74,7 @@ class Clip:
 class Recording:
     """A piece of music to compose, and the clips to cut from it."""
 
-    labels: tuple[str, ...]  # the predominant instruments, in IRMAS order
+    labels: Labels  # the predominant instruments, in IRMAS order
     genre: str
     drums: bool
     seconds: float
@@ -89,13 +91,13 @@ class Recording:
 @lru_cache(maxsize=4)
 def recordings(training_clips: int, testing_clips: int, seed: int) -> tuple[Recording, ...]:
     """Plan a corpus of 11 to 6705 and 11 to 2874 clips; DataError if it is another size."""
-    _check("training_clips", training_clips, sum(REAL_TRAINING))
-    _check("testing_clips", testing_clips, sum(REAL_PARTS))
-    _check("seed", seed, 2**63 - 1, least=0)
+    _check("training_clips", training_clips, 11, sum(REAL_TRAINING))
+    _check("testing_clips", testing_clips, 11, sum(REAL_PARTS))
+    _check("seed", seed, 0, 2**63 - 1)
     return (*_training(training_clips, seed), *_testing(testing_clips, seed))
 
 
-def _check(name: str, value: int, most: int, least: int = len(INSTRUMENTS)) -> None:
+def _check(name: str, value: int, least: int, most: int) -> None:
     if type(value) is not int or not least <= value <= most:
         raise DataError(
             f"sample corpus, {name}",
@@ -170,7 +172,7 @@ def _testing(n_clips: int, seed: int) -> Iterator[Recording]:
         yield from _song_recordings(folder, song, label_sets, (seed, 2, song))
 
 
-def _label_sets(n_clips: int, rng: np.random.Generator) -> list[tuple[str, ...]]:
+def _label_sets(n_clips: int, rng: np.random.Generator) -> list[Labels]:
     """Deal label sets with exactly the wanted sizes and, over all clips, label counts."""
     sizes = np.repeat(np.arange(5, 0, -1), apportion(n_clips, REAL_LABELS_A_CLIP)[::-1])
     left = np.array(apportion(int(sizes.sum()), REAL_TESTING, least=1))
@@ -183,9 +185,7 @@ def _label_sets(n_clips: int, rng: np.random.Generator) -> list[tuple[str, ...]]
     return dealt
 
 
-def _songs(
-    label_sets: list[tuple[str, ...]], rng: np.random.Generator
-) -> list[list[tuple[str, ...]]]:
+def _songs(label_sets: list[Labels], rng: np.random.Generator) -> list[list[Labels]]:
     """Group clips with similar labels into songs of one to four, in random order."""
     ordered = sorted(label_sets, key=lambda labels: [INSTRUMENTS.index(code) for code in labels])
     songs = []
@@ -197,7 +197,7 @@ def _songs(
 
 
 def _song_recordings(
-    folder: str, song: int, label_sets: list[tuple[str, ...]], key: tuple[int, ...]
+    folder: str, song: int, label_sets: list[Labels], key: tuple[int, ...]
 ) -> Iterator[Recording]:
     rng = np.random.default_rng((*key, 0))
     genre = str(rng.choice(GENRES, p=GENRE_WEIGHTS[str(rng.choice(label_sets[0]))]))

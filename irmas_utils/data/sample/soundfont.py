@@ -39,10 +39,7 @@ def find(soundfont: str | None = None) -> Path:
         If the file is missing or is not a SoundFont.
     """
     path = Path(soundfont).expanduser() if soundfont else _bundled()
-    head = b""
-    if path.is_file():
-        with path.open("rb") as file:
-            head = file.read(12)
+    head = path.read_bytes()[:12] if path.is_file() else b""
     if head[:4] != b"RIFF" or head[8:] != b"sfbk":
         raise _unusable(path, "a file that is not a SoundFont" if head else "no such file")
     return path.resolve()
@@ -119,12 +116,9 @@ def _with_headers(content: bytes, place: tuple[int, int], headers: np.ndarray) -
     start, stop = place
     if stop < len(content) - 1:
         raise ValueError("sample headers are not the last chunk")
-    table = headers.tobytes()
-    body = bytearray(content[:start] + table)
-    body[4:8] = struct.pack("<I", len(body) - 8)
-    body[start - 4 : start] = struct.pack("<I", len(table))
-    pdta = content.rindex(b"LIST", 0, start)
-    body[pdta + 4 : pdta + 8] = struct.pack("<I", len(body) - pdta - 8)
+    body = bytearray(content[:start] + headers.tobytes())
+    for chunk in (0, content.rindex(b"LIST", 0, start), start - 8):
+        struct.pack_into("<I", body, chunk + 4, len(body) - chunk - 8)
     return bytes(body)
 
 
