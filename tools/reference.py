@@ -39,10 +39,7 @@ FOLLOWS_THRESHOLD = re.compile(r"^comparison\.|f1|difference", re.IGNORECASE)
 def refresh() -> int:
     """Replace the committed copy by the light part of the finished run; returns the file count.
 
-    Raises
-    ------
-    DataError
-        If the run was made without the published weights and the copy was not.
+    Raises DataError if the run was made without the published weights and the copy was not.
     """
     source, target = records.results_dir(PROFILE), paths.reference_dir()
     _expect_pretrained(source, target)
