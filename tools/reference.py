@@ -39,10 +39,7 @@ FOLLOWS_THRESHOLD = re.compile(r"^comparison\.|f1|difference", re.IGNORECASE)
 def refresh() -> int:
     """Replace the committed copy by the light part of the finished run; returns the file count.
 
-    Raises
-    ------
-    DataError
-        If the run was made without the published weights and the copy was not.
+    Raises DataError if the run was made without the published weights and the copy was not.
     """
     source, target = records.results_dir(PROFILE), paths.reference_dir()
     _expect_pretrained(source, target)
@@ -137,8 +134,11 @@ def _means(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _needs_weights(key: str) -> bool:
-    """Say whether a metric is of a run, or in a row of a table, that needs published weights."""
-    return any(registry.needs_weights(part) for part in key.split("."))
+    """Say whether a metric is of a run, or in a row of a table, that needs published weights.
+
+    A row's name begins with that of the run: "mn04 fine-tuned", "ensemble of 5 networks".
+    """
+    return any(registry.needs_weights(re.split("[ ,:]", part)[0]) for part in key.split("."))
 
 
 def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:

@@ -38,7 +38,7 @@ class Idea(NamedTuple):
 def reasons(settings: Settings) -> list[Idea]:
     """Return what tests each reason that section 7 gives for the LSTM's constant answer.
 
-    Of the four, the last is ours: something else, such as how the sound is put in.
+    The last of the four is ours: something else, such as how the sound is put in.
     """
     tested = {
         "1. structure": ["dense"],
@@ -80,11 +80,9 @@ def outlook(settings: Settings) -> list[Idea]:
 
 def ablation(settings: Settings) -> list[Idea]:
     """Return the variants of notebook 07's networks, each against the network it varies."""
-    found = []
-    for name in settings.networks.variants:
-        network, _, description = registry.variant(name)
-        found.append(Idea(f"{network}: {description}", (name,), (network,)))
-    return [idea for idea in found if _there(settings, idea)]
+    found = {name: registry.variant(name) for name in settings.networks.variants}
+    ideas = [Idea(f"{v.network}: {v.description}", (n,), (v.network,)) for n, v in found.items()]
+    return [idea for idea in ideas if _there(settings, idea)]
 
 
 def kept(settings: Settings) -> str:

@@ -5,7 +5,6 @@ Notebook: 07_other_networks.ipynb.
 
 import shutil
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -181,13 +180,9 @@ def _threshold_row(system: System) -> dict[str, Any]:
 
 
 def _cost_row(system: System) -> dict[str, Any]:
-    facts = system.trained.whole.facts
-    return {
-        "seeds": len(system.by_seed),
-        "parameters": f"{facts['n_parameters']:,}",
-        "training [s]": system.trained.history["seconds"].sum(),
-        "a clip [ms]": 1000 * facts["clip_seconds"],
-    }
+    facts, seconds = system.trained.whole.facts, system.trained.history["seconds"].sum()
+    row = {"seeds": len(system.by_seed), "parameters": f"{facts['n_parameters']:,}"}
+    return row | {"training [s]": seconds, "a clip [ms]": 1000 * facts["clip_seconds"]}
 
 
 def summary(system: System, per_label: bool = False) -> dict[str, Any]:
@@ -217,11 +212,8 @@ def summary(system: System, per_label: bool = False) -> dict[str, Any]:
     return found | whole | {"on_mixtures": system.judged.on_mixtures}
 
 
-def save_best(record: Record, name: str, system: System, data: Data) -> Path:
-    """Save a network as ``models/recognizer.keras`` among the results and return that path.
-
-    Its one threshold for all instruments is saved with it, and its model card beside it (``.md``).
-    """
+def save_best(record: Record, name: str, system: System, data: Data) -> None:
+    """Save a network and its one threshold as ``models/recognizer.keras``, its card beside it."""
     stored = system.trained.whole.folder / "recognizer.keras"
     path = record.folder / "models" / stored.name
     description = describe(stored) | {
@@ -232,7 +224,6 @@ def save_best(record: Record, name: str, system: System, data: Data) -> Path:
         shutil.copyfile(stored, temporary)
     files.write_json(path.with_suffix(".json"), description)
     files.write_text(path.with_suffix(".md"), card(path))
-    return path
 
 
 def _provenance(record: Record, name: str, system: System, clips: pd.DataFrame) -> dict[str, Any]:

@@ -5,8 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from irmas_utils.project import files as atomic
-from irmas_utils.project import records, settings
+from irmas_utils.project import files, records, settings
 from irmas_utils.project.errors import DataError
 
 
@@ -73,10 +72,10 @@ def test_a_missing_result_says_which_command_makes_it():
 
 def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path):
     target = tmp_path / "value.json"
-    atomic.write_json(target, 1)
+    files.write_json(target, 1)
 
     def fail():
-        with atomic.replacing(target) as temporary:
+        with files.replacing(target) as temporary:
             temporary.write_text("half")
             raise KeyboardInterrupt
 
