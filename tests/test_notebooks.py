@@ -1,6 +1,7 @@
 """Notebook hygiene: sources are stripped, short, tagged and shaped alike."""
 
 import ast
+import importlib
 import re
 import subprocess
 import sys
@@ -102,3 +103,21 @@ def test_notebooks_that_only_read_do_not_load_tensorflow():
         [sys.executable, "-c", code], cwd=paths.ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "False"
+
+
+def test_what_it_takes_of_the_package_is_there(path, cells):
+    tree = ast.parse("\n".join(c.source for c in cells if c.cell_type == "code"))
+    taken = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module.startswith("irmas_utils"):
+            for alias in node.names:
+                taken[alias.asname or alias.name] = _imported(node.module, alias.name)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            owner = taken.get(node.value.id)
+            assert owner is None or hasattr(owner, node.attr), ast.unparse(node)
+
+
+def _imported(module, name):
+    found = getattr(importlib.import_module(module), name, None)
+    return found or importlib.import_module(f"{module}.{name}")

@@ -28,10 +28,10 @@ import pandas as pd
 
 from irmas_utils.data import integrity, published
 from irmas_utils.paper.claims import arithmetic, data
-from irmas_utils.paper.claims.arithmetic import label_counts
+from irmas_utils.paper.claims.arithmetic import codes, label_counts
 from irmas_utils.paper.claims.finding import Finding, stated
 
-__all__ = ["Finding", "check", "label_counts", "stated"]
+__all__ = ["Finding", "check", "codes", "label_counts", "stated"]
 
 CONFIRMED = "confirmed"
 WITHIN_ROUNDING = "differs within rounding"
