@@ -5,6 +5,7 @@ a result that it reads has changed, and not otherwise. Code is compared by what 
 (`project.sources`), not by the times of files.
 """
 
+import contextlib
 import json
 import shlex
 from collections.abc import Mapping
@@ -137,9 +138,13 @@ def options(job: Job) -> str:
 
 
 def outputs(folder: Path) -> dict[str, tuple[str, str | None, str]]:
-    """Return every recorded file of a profile's results: its notebook, its run, its digest."""
+    """Return every recorded file of a profile's results: its notebook, its run, its digest.
+
+    What a manifest that cannot be read has listed is missing.
+    """
     found = {}
     for part in sorted((folder / "manifests").glob("*.json")):
-        for file, entry in json.loads(part.read_text(encoding="utf-8")).items():
-            found[file] = (entry["notebook"], entry["run"], entry["digest"])
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+            for file, entry in json.loads(part.read_text(encoding="utf-8")).items():
+                found[file] = (entry["notebook"], entry["run"], entry["digest"])
     return found

@@ -66,7 +66,7 @@ def run(profile: str, targets: Sequence[str], cores: int, options: Sequence[str]
     whole = not wanted and not options
     waiting = f"Waiting for another run in {folder} to end …"
     with files.locked(folder / ".lock", waiting), compiled_once() as environment:
-        state = _State(folder)
+        state = _State(cfg, folder)
         altered = state.forget_altered()
         made_from = _digest(cfg)
         if whole and not altered and state.made_from == made_from:
@@ -76,11 +76,10 @@ def run(profile: str, targets: Sequence[str], cores: int, options: Sequence[str]
         # Our own lock outlives a killed run correctly; Snakemake's has to be removed by hand.
         command += ["--nolock", "--rerun-incomplete", "--config", f"profile={profile}"]
         status = _snakemake(command, environment, folder / "snakemake.log", verbose=bool(options))
-        if status:
-            print(f"Stopped. What was finished is kept in {folder}", file=sys.stderr)
-        elif not {"--dry-run", "--dryrun", "-n"} & {*options}:
-            state.remember(made_from if whole else None)
-            print(f"Finished. Results: {folder}")
+        if not {"--dry-run", "--dryrun", "-n"} & {*options}:
+            state.remember(made_from if whole and not status else None)
+            what = "Stopped. What was finished is kept in" if status else "Finished. Results:"
+            print(what, folder, file=sys.stderr if status else sys.stdout)
     return status
 
 
@@ -155,8 +154,9 @@ class _State:
     first, and contents where these differ.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, cfg: Settings, folder: Path) -> None:
         self.folder, self.file = folder, folder / "state.json"
+        self.jobs = jobs.jobs(cfg)
         try:
             kept = json.loads(self.file.read_text(encoding="utf-8"))
             self.made_from, self.files = kept["made_from"], dict(kept["files"])
@@ -190,14 +190,34 @@ class _State:
         status = path.stat()
         if [status.st_size, status.st_mtime_ns] == kept[:2]:
             return False
-        digest = files.digest(path)
-        # A notebook that was run by hand has entered what it wrote in its manifest.
-        return digest not in (kept[2], made_by.get(name, (None, None, None))[2])
+        if name in made_by:  # whoever wrote it has entered its digest
+            return files.digest(path) != made_by[name][2]
+        if name.startswith("manifests/"):  # a whole one is held against the files that it lists
+            return path.stem not in {records.manifest_name(*made[:2]) for made in made_by.values()}
+        return files.digest(path) != kept[2] and not self._executed_since(path)
+
+    def _executed_since(self, path: Path) -> bool:
+        """Whether a run that did not live to remember its results has executed a notebook."""
+        parts = [part for part in self._parts() if self._executed_by(part.stem) == path]
+        before = [self.files.get(f"manifests/{part.name}", [0, 0, ""])[2] for part in parts]
+        return [files.digest(part) for part in parts] != before
 
     def _executed(self, name: str, made_by: dict[str, Any]) -> Path:
+        """The file whose absence makes Snakemake make `name` again."""
         if name.startswith("site/"):
             return self.folder / "site" / "index.html"
-        for file, (notebook, run, _) in made_by.items():
-            if name in (file, f"manifests/{records.manifest_name(notebook, run)}"):
-                return jobs.Job(notebook, run, {}, ()).output(self.folder)
+        if name.startswith("manifests/"):
+            return self._executed_by(Path(name).stem)
+        if name in made_by:
+            return self._executed_by(records.manifest_name(*made_by[name][:2]))
         return self.folder / name
+
+    def _parts(self) -> list[Path]:
+        return sorted((self.folder / "manifests").glob("*.json"))
+
+    def _executed_by(self, manifest: str) -> Path:
+        """Return the executed notebook that wrote a manifest, which has its name and its run's."""
+        run = manifest[len("NN_") :].partition("-")[2]
+        notebook = manifest.removesuffix(f"-{run}")
+        job = self.jobs.get(run) or self.jobs.get(notebook) or jobs.Job(notebook, run, {}, ())
+        return job.output(self.folder)

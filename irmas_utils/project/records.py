@@ -94,13 +94,13 @@ class Record:
             "digest": files.digest(self.folder / file),
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        part = self.folder / "manifests" / manifest_name(self.notebook, self.run)
+        part = self.folder / "manifests" / f"{manifest_name(self.notebook, self.run)}.json"
         files.write_json(part, self.entries)
 
 
 def manifest_name(notebook: str, run: str | None) -> str:
-    """Return the file name of the manifest that one execution of a notebook writes."""
-    return f"{notebook}-{run}.json" if run else f"{notebook}.json"
+    """Return the name of the manifest that one execution of a notebook writes, less its suffix."""
+    return f"{notebook}-{run}" if run else notebook
 
 
 def _columns(what: str) -> list[str]:
