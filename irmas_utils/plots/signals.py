@@ -146,4 +146,5 @@ def gradient_norm(norms: ArrayLike, rate: float, ax: Axes | None = None) -> Axes
     ax.plot(edges / rate, np.where(level > 0, level, np.nan), linewidth=1)
     ax.set_yscale("log")
     ax.set(xlabel="time of the sample [s]", ylabel="gradient of the loss")
+    ax.set_xlim(0, len(norms) / rate)  # how little of the clip is heard is the point
     return ax

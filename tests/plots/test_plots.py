@@ -336,3 +336,9 @@ def test_over_time_rows_are_instruments():
     mesh = plots.instruments_over_time([0, 1, 2, 3, 4], scores).collections[0]
     assert np.argwhere(mesh.get_array() == 1).tolist() == [[3, 2]]
     assert len(INSTRUMENTS) == mesh.get_array().shape[0]
+
+
+def test_the_gradient_is_drawn_over_the_whole_clip():
+    norms = np.zeros(1000)
+    norms[-10:] = 1
+    assert plots.gradient_norm(norms, 100).get_xlim() == (0, 10)
