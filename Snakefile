@@ -14,10 +14,10 @@ EXECUTED = {name: str(job.output(RESULTS)) for name, job in JOBS.items()}
 WHOLE = [EXECUTED[name] for name, job in JOBS.items() if job.run is None]
 
 
-# The notebooks are named here too: Snakemake does not miss a file that only stands between others.
+# Every job is named here: Snakemake does not miss a file that only stands between others.
 rule paper:
     input:
-        WHOLE,
+        list(EXECUTED.values()),
         str(RESULTS / "manifest.json"),
         str(RESULTS / "site" / "index.html"),
 

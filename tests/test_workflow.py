@@ -204,6 +204,7 @@ def test_a_figure_is_redrawn_from_records(smoke):
 
 def test_parameters_given_by_hand_never_replace_the_papers_results(smoke, tmp_path):
     results, _, environment = smoke
+    assert paper(environment, "--profile", "smoke").returncode == 0
     before = {p: p.read_bytes() for p in results.glob("*/fft*") if p.is_file()}
     command = [sys.executable, "-m", "papermill", "-k", "python3", "--cwd", str(paths.NOTEBOOKS)]
     command += [str(paths.NOTEBOOKS / "04_fft_model.ipynb"), str(tmp_path / "04.ipynb")]
