@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from irmas_utils.paper import jobs
-from irmas_utils.project import files, paths, records, settings
+from irmas_utils.project import files, kernels, paths, records, settings
 from irmas_utils.project.errors import NotebookError
 from irmas_utils.project.settings import Settings
 
@@ -75,7 +75,10 @@ def run(profile: str, targets: Sequence[str], cores: int, options: Sequence[str]
         command = [sys.executable, "-m", "snakemake", *wanted, "--cores", str(cores), *options]
         # Our own lock outlives a killed run correctly; Snakemake's has to be removed by hand.
         command += ["--nolock", "--rerun-incomplete", "--config", f"profile={profile}"]
-        status = _snakemake(command, environment, folder / "snakemake.log", verbose=bool(options))
+        log = folder / "snakemake.log"
+        kept = kernels.kept(min(cores, len(state.jobs)), folder / "kernels.log", environment)
+        with kept as environment:
+            status = _snakemake(command, environment, log, verbose=bool(options))
         if not {"--dry-run", "--dryrun", "-n"} & {*options}:
             state.remember(made_from if whole and not status else None)
             what = "Stopped. What was finished is kept in" if status else "Finished. Results:"

@@ -27,7 +27,7 @@ import yaml  # noqa: E402
 from papermill.exceptions import PapermillException  # noqa: E402
 from traitlets.config import Config  # noqa: E402
 
-from irmas_utils.project import files  # noqa: E402
+from irmas_utils.project import files, kernels  # noqa: E402
 from irmas_utils.project.errors import NotebookError  # noqa: E402
 
 
@@ -76,7 +76,10 @@ def _run(notebook: Path, output: Path, parameters: dict[str, Any]) -> None:
     # Trainings print a line an epoch instead of drawing a bar that nobody watches.
     os.environ["IRMAS_BATCH"] = "1"
     # Not where TMPDIR says: a socket's path has a hundred characters at most.
-    with tempfile.TemporaryDirectory(prefix="irmas-", dir="/tmp") as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="irmas-", dir="/tmp") as folder,
+        kernels.lent() as kernel,
+    ):
         sockets = f"{folder}/kernel.json"
         papermill.execute_notebook(
             notebook,
@@ -90,6 +93,7 @@ def _run(notebook: Path, output: Path, parameters: dict[str, Any]) -> None:
             cwd=notebook.resolve().parent,
             # Two that start together may choose the same TCP port.
             config=Config({"KernelManager": {"transport": "ipc", "connection_file": sockets}}),
+            **kernel,
         )
 
 

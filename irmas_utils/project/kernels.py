@@ -1,0 +1,134 @@
+"""Kernels that outlive a notebook: those of one run of the paper.
+
+A kernel that starts and imports TensorFlow takes longer than most notebooks of a study, so that a
+run keeps a few (`kept`), and each notebook borrows one (`lent`). A kernel is renewed before that:
+nothing that a notebook has made reaches the next, whose results are the same to the bit.
+"""
+
+import contextlib
+import ctypes
+import fcntl
+import gc
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import psutil
+
+from irmas_utils.project import paths
+
+FOLDER = "IRMAS_KERNELS"
+"""Environment variable: where the kernels of the run are found."""
+
+_THREADS = ("OMP", "OPENBLAS", "MKL", "NUMEXPR")
+
+
+@contextlib.contextmanager
+def kept(count: int, log: Path, environment: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    """Keep so many kernels while a run lasts; gives the environment in which `lent` finds them.
+
+    Each has one thread, as Snakemake gives each job one core. What they write past their
+    notebooks goes to `log`. They end with this process, however it ends.
+    """
+    from jupyter_client.manager import KernelManager
+
+    own = {f"{library}_NUM_THREADS": "1" for library in _THREADS} | {"IRMAS_BATCH": "1"}
+    # Not where TMPDIR says: a socket's path has a hundred characters at most.
+    with contextlib.ExitStack() as stack, log.open("ab") as output:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="irmas-", dir="/tmp"))
+        for number in range(count):
+            file = f"{folder}/{number}"
+            kernel = KernelManager(transport="ipc", connection_file=f"{file}.json")
+            kernel.start_kernel(
+                cwd=paths.NOTEBOOKS,
+                env={**environment, **own},
+                stdout=output,
+                stderr=output,
+                extra_arguments=["--IPKernelApp.log_level=40"],
+            )
+            stack.callback(kernel.shutdown_kernel, now=True)
+            Path(f"{file}.pid").write_text(str(kernel.provisioner.pid))
+        yield {**environment, FOLDER: folder}
+
+
+@contextlib.contextmanager
+def lent() -> Iterator[dict]:
+    """Borrow an idle kernel of the run: papermill's options that use it, or none if there is none.
+
+    Where a kernel has died or does not answer, the notebook starts one of its own.
+    """
+    for file in sorted(Path(os.environ.get(FOLDER, "/nowhere")).glob("*.pid")):
+        with file.open() as lock, contextlib.suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if kernel := _renewed(file.with_suffix(".json"), int(lock.read())):
+                yield {"km": kernel}
+                return
+    yield {}
+
+
+def _renewed(connection: Path, pid: int):
+    """Return a manager of the kernel for papermill, or None if the kernel is of no use."""
+    from jupyter_client.blocking.client import BlockingKernelClient
+    from jupyter_client.manager import AsyncKernelManager
+
+    class Borrowed(AsyncKernelManager):
+        has_kernel = True
+
+        async def is_alive(self) -> bool:
+            return _alive(pid)
+
+        async def shutdown_kernel(self, now: bool = False, restart: bool = False) -> None:
+            # Only an interrupted execution comes here, and leaves the kernel at work.
+            psutil.Process(pid).kill()
+
+        async def cleanup_resources(self, restart: bool = False) -> None:
+            """Leave the sockets to the run."""
+
+        def cleanup_connection_file(self) -> None:
+            """Leave the file to the run."""
+
+    if not _alive(pid):
+        return None
+    client = BlockingKernelClient(connection_file=str(connection))
+    client.load_connection_file()
+    client.start_channels()
+    try:
+        client.wait_for_ready(timeout=60)
+        client.execute_interactive(f"import {__name__} as k; k.renew()", silent=True, timeout=60)
+    except (RuntimeError, TimeoutError):
+        return None
+    finally:
+        client.stop_channels()
+    manager = Borrowed(connection_file=str(connection), owns_kernel=False)
+    manager.load_connection_file()
+    return manager
+
+
+def _alive(pid: int) -> bool:
+    """A kernel that has died stays a zombie until its run ends."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def renew() -> None:
+    """Forget, inside a kernel, all that the notebook before has made."""
+    from IPython import get_ipython
+
+    shell = get_ipython()
+    of_module = {name: value for name, value in shell.user_ns.items() if name.startswith("__")}
+    shell.reset(new_session=True)
+    shell.user_ns |= of_module  # multiprocessing looks for the module's ``__spec__``
+    if plt := sys.modules.get("matplotlib.pyplot"):
+        plt.close("all")
+    if keras := sys.modules.get("keras"):
+        keras.backend.clear_session()
+    gc.collect()
+    with contextlib.suppress(
+        OSError, AttributeError, TypeError
+    ):  # where there is no glibc or /proc
+        ctypes.CDLL(None).malloc_trim(0)
+        Path("/proc/self/clear_refs").write_text("5")  # the peak of memory begins anew
