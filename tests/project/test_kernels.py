@@ -1,5 +1,6 @@
 import os
 import signal
+from pathlib import Path
 
 import nbformat
 import psutil
@@ -71,8 +72,8 @@ def test_a_notebook_in_need_gets_a_kernel_of_its_own(run):
 
 def test_kernels_end_with_their_run(tmp_path):
     with kernels.kept(2, tmp_path / "kernels.log", os.environ) as environment:
-        folder = environment[kernels.FOLDER]
-        pids = [int(open(f"{folder}/{number}.pid").read()) for number in range(2)]
+        folder = Path(environment[kernels.FOLDER])
+        pids = [int((folder / f"{number}.pid").read_text()) for number in range(2)]
         assert all(map(psutil.pid_exists, pids))
     assert not any(map(psutil.pid_exists, pids))
-    assert not os.path.exists(folder)
+    assert not folder.exists()
