@@ -23,9 +23,9 @@ import report
 
 from irmas_utils.models import lanes, lstm
 from irmas_utils.models.layers import hidden, scores
-from irmas_utils.models.recurrence import threads
 from irmas_utils.models.training import Trainer
 from irmas_utils.project.backend import keras, tf
+from irmas_utils.project.parallel import threads
 
 PAPER_BATCH, UNITS, FEATURES = 2, 22, 1
 OPEN = 10.0  # bias of open forget gates: they keep 0.99995 a step

@@ -4,21 +4,62 @@ Memory use does not grow with the data set: a few batches are in flight at a tim
 Notebook: 02_data_preparation.ipynb.
 """
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
 
 from irmas_utils.audio.features import label_matrix
-from irmas_utils.project.backend import tf
 from irmas_utils.project.errors import AudioError
+from irmas_utils.project.parallel import threads
 
 Loader = Callable[[str], np.ndarray]
+
+_AHEAD = 4  # batches that are read before they are asked for, at the most
 
 
 def epoch_order(n_clips: int, seed: int, epoch: int) -> np.ndarray:
     """Give a permutation that depends on seed and epoch alone, so that training can resume."""
     return np.random.default_rng([seed, epoch]).permutation(n_clips)
+
+
+class Batches:
+    """Batches of clips, read ahead by threads: iterate over it, as often as you like.
+
+    Gives ``(x, y)`` for one batch after the other: ``x = join(vectors)`` of the clips'
+    ``load(path)``, and y float32 (batch, 11). Raises what `load` and `join` raise.
+    """
+
+    def __init__(
+        self,
+        clips: pd.DataFrame,
+        load: Loader,
+        join: Callable,
+        batch_size: int,
+        order: np.ndarray | None,
+    ) -> None:
+        self.paths, self.labels = clips["path"].to_numpy(), label_matrix(clips["labels"])
+        self.load, self.join = load, join
+        order = np.arange(len(clips)) if order is None else order
+        self.chunks = [order[at : at + batch_size] for at in range(0, len(order), batch_size)]
+
+    def __len__(self) -> int:
+        return len(self.chunks)
+
+    def __iter__(self) -> Iterator[tuple]:
+        waiting: deque = deque()
+        with ThreadPoolExecutor(min(_AHEAD, threads())) as pool:
+            for chunk in self.chunks:
+                waiting.append(pool.submit(self._read, chunk))
+                if len(waiting) == _AHEAD:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+
+    def _read(self, chunk: np.ndarray) -> tuple:
+        return self.join([self.load(path) for path in self.paths[chunk]]), self.labels[chunk]
 
 
 def fixed_batches(
@@ -27,7 +68,7 @@ def fixed_batches(
     n_features: int,
     batch_size: int,
     order: np.ndarray | None = None,
-) -> tf.data.Dataset:
+) -> Batches:
     """Stream clips as feature vectors.
 
     Parameters
@@ -41,7 +82,7 @@ def fixed_batches(
 
     Returns
     -------
-    tf.data.Dataset
+    Batches
         Of ``(x, y)``: x float32 (batch, n_features), y float32 (batch, 11). The last batch may
         be smaller. An `AudioError` in the stream names the clip that has other than `n_features`.
     """
@@ -57,52 +98,28 @@ def fixed_batches(
             )
         return x
 
-    batches = _loaded(clips, load_whole, batch_size, order)
-    whole = batches.map(lambda x, length, y: (tf.ensure_shape(x, (None, n_features)), y))
-    return whole.prefetch(tf.data.AUTOTUNE)
+    return Batches(clips, load_whole, lambda vectors: _stack(vectors)[0], batch_size, order)
 
 
 def waveform_batches(
     clips: pd.DataFrame, load: Loader, batch_size: int, order: np.ndarray | None = None
-) -> tf.data.Dataset:
+) -> Batches:
     """Stream clips as waveforms of their own lengths; parameters as for `fixed_batches`.
 
     Returns
     -------
-    tf.data.Dataset
+    Batches
         Of ``((waveform, length), y)``: waveform float32 (batch, longest), zeros after each clip;
         length int32 (batch,), in samples; y float32 (batch, 11).
     """
-    batches = _loaded(clips, load, batch_size, order)
-    return batches.map(lambda x, length, y: ((x, length), y)).prefetch(tf.data.AUTOTUNE)
-
-
-def _loaded(
-    clips: pd.DataFrame, load: Loader, batch_size: int, order: np.ndarray | None
-) -> tf.data.Dataset:
-    """Stream ``(x, length, y)``, a whole batch loaded at a time: x (batch, longest)."""
-    paths = clips["path"].to_numpy()
-    labels = label_matrix(clips["labels"])
-
-    def load_at(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        return _stack([load(paths[position]) for position in positions])
-
-    def fetch(positions: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        types = (tf.float32, tf.int32)
-        x, length = tf.numpy_function(load_at, [positions], types, stateful=False)
-        y = tf.gather(labels, positions)
-        return tf.ensure_shape(x, (None, None)), tf.ensure_shape(length, (None,)), y
-
-    order = np.arange(len(clips)) if order is None else order
-    positions = tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
-    return positions.map(fetch, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    return Batches(clips, load, _stack, batch_size, order)
 
 
 def _stack(vectors: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """Return the vectors as rows, zeros after each, and their lengths: (n, longest) and (n,)."""
     lengths = np.array([len(vector) for vector in vectors], np.int32)
     size = len(vectors) * int(lengths.max())
-    # TensorFlow takes over an array that starts at a multiple of 64 bytes and copies any other.
+    # TensorFlow can take over an array that starts at a multiple of 64 bytes, and no other.
     memory = np.empty(size + 16, np.float32)
     start = -memory.ctypes.data % 64 // 4
     rows = memory[start : start + size].reshape(len(vectors), -1)

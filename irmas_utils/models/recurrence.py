@@ -6,7 +6,6 @@ is one call of `models.lstm_kernel`, with the clips of a batch spread over threa
 Keras's own layer, which uses cuDNN there.
 """
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -15,14 +14,7 @@ import numpy as np
 from irmas_utils.models import lstm_kernel as kernel
 from irmas_utils.models.layers import Configured
 from irmas_utils.project.backend import keras, tf
-
-
-def threads() -> int:
-    """As many as TensorFlow was asked to use (see `backend`), else one a core."""
-    if asked := int(os.environ.get("TF_NUM_INTRAOP_THREADS") or 0):
-        return asked
-    # Not every system can tell which cores a process may use.
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+from irmas_utils.project.parallel import threads
 
 
 def _for_each(function, n_clips: int) -> None:

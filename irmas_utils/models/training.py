@@ -63,7 +63,8 @@ def fit(
     seed : int
         Of what is random inside the network, such as dropout.
     checkpoint_dir : str or Path, optional
-        Of ``checkpoint.npz``, replaced after each epoch; a run that finds one goes on from it.
+        Of ``checkpoint.npz``; a run that finds one goes on from it. It is replaced after each
+        epoch, or less often where that would take more than a tenth of the time.
     progress : bool, optional
         True draws a bar, False prints a line an epoch; None finds out if a person is watching.
 
@@ -84,13 +85,16 @@ def fit(
     path = Path(checkpoint_dir) / "checkpoint.npz" if checkpoint_dir is not None else None
     history = _resumed(path, run, trainer.variables, epochs) if path and path.exists() else []
     progress = _is_watched() if progress is None else progress
+    saved, pause = time.perf_counter(), 0.0
     for epoch in range(len(history) + 1, epochs + 1):
         started = time.perf_counter()
         row = {"epoch": epoch, **trainer.train(epoch_batches(epoch), epoch, epochs, progress)}
         row |= trainer.evaluate(validation) | {"seconds": time.perf_counter() - started}
         history.append(row)
-        if path:
+        if path and (began := time.perf_counter()) - saved >= pause:
             checkpoints.save(path, run, trainer.variables, history)
+            saved = time.perf_counter()
+            pause = 10 * (saved - began) if saved - began > 1 else 0.0
         if not progress:
             print(_line(row, epochs), flush=True)
     trainer.finish()
@@ -215,10 +219,12 @@ class Trainer:
         average = {"use_ema": True, "ema_momentum": ema} if ema else {}
         self.optimizer = FusedAdam(learning_rate, **average)
         self.optimizer.build(model.trainable_variables)
-        compiled = {"jit_compile": jit_compile, "reduce_retracing": True}
+        # No branch here hangs on a tensor, and to look for one takes longer than a short training.
+        plain = {"reduce_retracing": True, "autograph": False}
+        compiled = plain | {"jit_compile": jit_compile}
         self._step = tf.function(self._train_batch, **compiled)
         self._score = tf.function(lambda x, y: self._outcome(x, y, training=False), **compiled)
-        self._forward = tf.function(lambda x: model(x, training=False), reduce_retracing=True)
+        self._forward = tf.function(lambda x: model(x, training=False), **plain)
 
     def restart(self) -> None:
         """Forget what the optimizer has gathered; the model's weights stay as they are."""
@@ -302,7 +308,10 @@ def _check_loss(loss: float, epoch: int, batch: int) -> None:
 def _tensors(x: Any) -> Any:
     """Convert arrays, so that a compiled step does not take each for a new constant."""
     if isinstance(x, (tuple, list)):
-        return tuple(map(tf.convert_to_tensor, x))
+        return tuple(map(_tensors, x))
+    if isinstance(x, np.ndarray) and x.flags.carray and x.ctypes.data % 64 == 0 and x.size:
+        # An aligned one, as `audio.batches` gives them, is taken over and not copied.
+        return tf.experimental.dlpack.from_dlpack(x.__dlpack__())
     return tf.convert_to_tensor(x)
 
 

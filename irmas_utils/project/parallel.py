@@ -19,6 +19,11 @@ def cores() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
+def threads() -> int:
+    """As many as TensorFlow was asked to use (see `project.backend`), else one a core."""
+    return int(os.environ.get("TF_NUM_INTRAOP_THREADS") or 0) or cores()
+
+
 def run(
     function: Callable[[Item], Result], items: Iterable[Item], jobs: int, chunk: int = 8
 ) -> Iterator[Result]:

@@ -106,7 +106,8 @@ class Recognizer:
     @cached_property
     def _forward(self):
         signature = [tf.TensorSpec([None, self.window], tf.float32)]
-        return tf.function(lambda x: self.model(x, training=False), input_signature=signature)
+        forward = lambda x: self.model(x, training=False)  # noqa: E731
+        return tf.function(forward, input_signature=signature, autograph=False)
 
     def save(self, path: str | Path) -> Path:
         """Write ``<path>.keras`` and ``<path>.json``, each atomically, and return the first."""

@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from irmas_utils.models import lanes, recurrence
 from irmas_utils.models.lstm_kernel import CHUNK
 from irmas_utils.models.recurrence import LastState
-from irmas_utils.project import paths
+from irmas_utils.project import parallel, paths
 from irmas_utils.project.backend import keras, set_determinism, tf
 
 LENGTHS = np.array([2 * CHUNK + 5, CHUNK, CHUNK - 1, 1, 0], np.int32)
@@ -189,7 +189,7 @@ def test_bits_do_not_depend_on_the_number_of_threads(monkeypatch):
     outcomes = []
     for number in "1", "2", "5":
         monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", number)
-        assert recurrence.threads() == int(number)
+        assert parallel.threads() == int(number)
         outcomes.append(outcome(run, lengths, arrays))
     for values in zip(*outcomes, strict=True):
         assert_array_equal(values[1], values[0])
