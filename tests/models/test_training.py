@@ -166,6 +166,25 @@ def test_sigkilled_run_continues_to_the_same_bits(tmp_path, undisturbed):
         assert_array_equal(predict(model, validation), undisturbed[1])
 
 
+def test_a_slow_write_takes_a_tenth_of_the_time_at_most(tmp_path, monkeypatch):
+    now, kept = [0.0], []
+
+    def slow_save(path, run, variables, history):
+        now[0] += 2.0
+        kept.append(len(history))
+
+    def tick():
+        now[0] += 0.5
+        return now[0]
+
+    monkeypatch.setattr(training.checkpoints, "save", slow_save)
+    monkeypatch.setattr(training.time, "perf_counter", tick)
+    fit(build(), 25, checkpoint_dir=tmp_path)
+    assert kept[0] == 1
+    assert len(kept) == 2
+    assert 10 < kept[1] <= 25
+
+
 @pytest.mark.parametrize(
     "option",
     [
