@@ -80,6 +80,7 @@ def show_benchmarks() -> int:
     # Of scores and not of speed, so they have places of their own.
     for scores in ("networks", "ablations"):
         _fill_readme(scores, tables.pop(scores, ""))
+    tables.pop("prior_only", None)  # an outcome, which the ledger of claims tells
     measured = [f"`benchmarks/{name}.py`\n\n{table}" for name, table in tables.items()]
     _fill_readme("benchmarks", "\n".join(measured))
     return len(files)

@@ -1,45 +1,58 @@
 """Each checkable claim of the paper beside what we find.
 
-`check` goes through ``published/paper_claims.yaml``. Arithmetic claims are recomputed from
-published numbers alone, on any machine; claims about the data from the index, and claims about
-scores from our metrics, both only where the complete IRMAS set is at hand.
+`check` goes through the ledger, ``published/paper_claims.yaml``, which says for each claim what
+kind of evidence decides it and by which margin. Claims that published numbers, the literature, a
+committed benchmark or a small computation decide are judged on any machine; those about scores
+and training only with results of the complete IRMAS.
 
 Verdicts
 --------
 confirmed
-    The recomputed value rounds to the stated one, or the stated one lies in our 95 % interval.
+    The value rounds to the stated one; or our whole interval, if there is one, lies within the
+    margin that the ledger sets.
 differs within rounding
     It does not, but the rounding of the stated numbers that it comes from leaves room for it.
+compatible
+    The stated value lies in our interval, which is wider than the margin.
+inconclusive
+    Our interval lies on both sides of what the claim needs, or there is none.
 refuted
-    It does not, and there is no such room.
-not checkable on ...
-    The claim is about IRMAS, and this is another or an incomplete data set.
-not checkable
-    What it takes is not published, or has not been run.
+    None of these.
+implied
+    A number that the text fixes and does not state.
+cannot tell
+    What it takes is not published, has not been run, or is not of IRMAS; the comment says what
+    would tell.
 """
 
 import functools
+import math
 import operator
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from irmas_utils.data import integrity, published
-from irmas_utils.paper.claims import arithmetic, data
+from irmas_utils.paper.claims import arithmetic, data, proofs
 from irmas_utils.paper.claims.arithmetic import codes, label_counts
-from irmas_utils.paper.claims.finding import Finding, stated
+from irmas_utils.paper.claims.finding import Finding, from_facts, stated
 
-__all__ = ["Finding", "check", "codes", "label_counts", "stated"]
+__all__ = ["Finding", "check", "codes", "expected", "judge", "label_counts", "stated"]
 
 CONFIRMED = "confirmed"
 WITHIN_ROUNDING = "differs within rounding"
+COMPATIBLE = "compatible"
+INCONCLUSIVE = "inconclusive"
 REFUTED = "refuted"
-NOT_CHECKABLE = "not checkable"
-NOT_ON_SAMPLE = "not checkable on the sample corpus"
-NOT_ON_PART = "not checkable on a part of IRMAS"
+IMPLIED = "implied"
+CANNOT_TELL = "cannot tell"
 
+NEED_A_RUN = ("experiment", "study")
+"""Kinds that results on the complete IRMAS decide; their values have sampling error."""
+
+CHECKS = arithmetic.CHECKS | proofs.CHECKS
 Systems, Findings = Mapping[str, Mapping[str, Any]], Mapping[str, Finding]
 
 
@@ -49,81 +62,126 @@ def check(
     findings: Findings | None = None,
     *,
     is_irmas: bool = False,
+    ids: Collection[str] | None = None,
 ) -> pd.DataFrame:
-    """Recompute the paper's claims.
+    """Judge the paper's claims, or those of `ids`.
 
     Parameters
     ----------
     systems : mapping of str to dict, optional
-        `metrics.evaluate` on the test set of "lstm", "fft" and "fft-75-epochs".
+        `metrics.evaluate` on the test set of "lstm", "fft", "fft-75-epochs" and the re-runs.
     findings : mapping of str to Finding, optional
         What a notebook found about claims of the kind "study", by the claim's id.
     is_irmas : bool
-        Claims about its data or about scores are judged only then, and on the complete set.
+        Claims about scores and training are judged only then, and on the complete set.
 
     Returns
     -------
     pandas.DataFrame
-        A row a claim, all columns text: id, section, kind, quote, stated, recomputed, verdict,
-        comment.
+        A row a claim, all columns text: id, section, kind, notebook, quote, stated (or what the
+        ledger asks for), recomputed, verdict, comment.
     """
-    obstacle, rows = None if is_irmas else NOT_ON_SAMPLE, []
-    if is_irmas and index is not None and integrity.missing(index):
-        obstacle = NOT_ON_PART
+    complete = is_irmas and (index is None or not integrity.missing(index))
+    rows = []
     for claim in published.load("paper_claims")["claims"]:
-        judged = claim["kind"] == "arithmetic" or not obstacle
-        finding = _find(claim, index, systems or {}, findings or {}) if judged else None
-        rows.append(_row(claim, finding, obstacle))
+        if ids is None or claim["id"] in ids:
+            found = _find(claim, index if complete else None, systems or {}, findings or {})
+            kept = complete or claim["kind"] not in NEED_A_RUN
+            rows.append(_row(claim, found if kept else None))
     return pd.DataFrame(rows)
 
 
 def _find(
     claim: dict[str, Any], index: pd.DataFrame | None, systems: Systems, findings: Findings
 ) -> Finding | None:
-    if claim["kind"] == "arithmetic":
-        return arithmetic.CHECKS[claim["id"]]()
-    if claim["kind"] == "data" and index is not None:
-        split = claim["id"].split("-")[0]
-        return data.CHECKS[claim["id"]](index[index["split"] == split])
+    name = claim["id"]
     if claim["kind"] == "experiment":
-        return _experiment(claim["metric"], systems)
-    return findings.get(claim["id"])
+        return _experiment(claim, systems)
+    if claim["kind"] == "data" and index is not None:
+        found = data.CHECKS[name](index[index["split"] == name.split("-")[0]])
+    elif name in CHECKS:
+        found = CHECKS[name]()
+    else:
+        return from_facts(claim) if "from" in claim else findings.get(name)
+    return found if isinstance(found, Finding | None) else Finding(found)
 
 
-def _experiment(metric: str, systems: Systems) -> Finding | None:
-    system, *keys = metric.split(".")
+def _experiment(claim: dict[str, Any], systems: Systems) -> Finding | None:
+    system, *keys = claim["metric"].split(".")
     if system not in systems:
         return None
-    if keys in (["highest"], ["lowest"]):
-        per_label = systems[system]["per_label"]
-        pick = max if keys == ["highest"] else min
-        return Finding(pick(per_label, key=lambda code: per_label[code]["f1"]["value"]))
-    leaf = functools.reduce(operator.getitem, keys, systems[system])
-    if leaf["low"] is None:
-        return Finding(leaf["value"])
-    comment = f"95 % interval {leaf['low']:.3f} to {leaf['high']:.3f}."
-    return Finding(leaf["value"], leaf["low"], leaf["high"], comment=comment)
+    leaf, against = _leaf(systems, claim["metric"]), claim.get("against")
+    if against in ("highest", "lowest"):
+        of_label, code, score = keys
+        others = [v[score] for c, v in systems[system][of_label].items() if c != code]
+        pick = max if against == "highest" else min
+        other = pick(others, key=operator.itemgetter("value"))
+    elif against:
+        other = _leaf(systems, against)
+    else:
+        other = dict.fromkeys(leaf, 0.0)
+    if None in (leaf["low"], other["low"]):
+        return Finding(leaf["value"] - other["value"])
+    # Of a difference these bounds are wider than 95 % would need.
+    low, high = leaf["low"] - other["high"], leaf["high"] - other["low"]
+    comment = f"95 % interval {low:.3f} to {high:.3f}."
+    return Finding(leaf["value"] - other["value"], low, high, comment=comment)
 
 
-def _row(claim: dict[str, Any], finding: Finding | None, obstacle: str | None) -> dict[str, str]:
-    shown = ("", obstacle or NOT_CHECKABLE, f"Would need: {claim['check']}.")
+def _leaf(systems: Systems, metric: str) -> dict[str, float | None]:
+    return functools.reduce(operator.getitem, metric.split("."), systems)
+
+
+def _row(claim: dict[str, Any], finding: Finding | None) -> dict[str, str]:
+    shown = ("", CANNOT_TELL, f"Would tell: {claim['check']}.")
     if finding is not None:
-        shown = (_text(finding.value), _verdict(claim, finding), finding.comment)
-    row = {key: str(claim[key]) for key in ("id", "section", "kind", "quote")}
-    row["stated"] = _text(claim["stated"])
+        shown = (show(finding.value), judge(claim, finding), finding.comment)
+    row = {key: str(claim[key]) for key in ("id", "section", "kind", "notebook", "quote")}
+    row["stated"] = expected(claim)
     return row | dict(zip(("recomputed", "verdict", "comment"), shown, strict=True))
 
 
-def _verdict(claim: dict[str, Any], finding: Finding) -> str:
-    if finding.holds is not None:
-        return CONFIRMED if finding.holds else REFUTED
-    if _close(claim["stated"], finding.value, claim["tolerance"]):
+def expected(claim: Mapping[str, Any]) -> str:
+    """Write what the ledger asks of the value for the claim to be confirmed."""
+    if "region" in claim:
+        low, high = claim["region"]
+        if None not in (low, high):
+            return f"{show(low)} to {show(high)}"
+        return f"at least {show(low)}" if high is None else f"at most {show(high)}"
+    text = show(claim["stated"]) if "stated" in claim else "–"
+    return f"{text} ± {show(claim['margin'])}" if "margin" in claim else text
+
+
+def judge(claim: Mapping[str, Any], finding: Finding) -> str:
+    """Return the verdict on a claim of the ledger, which says by what it is decided."""
+    if claim.get("implied"):
+        return IMPLIED
+    if "region" in claim or "margin" in claim:
+        return _by_region(claim, finding)
+    if "stated" not in claim:
+        return CANNOT_TELL
+    stated, tolerance = claim["stated"], claim.get("tolerance", 0)
+    if _close(stated, finding.value, tolerance):
         return CONFIRMED
-    low, high, tolerance = finding.low, finding.high, claim["tolerance"]
-    if low is None or high is None or not low - tolerance <= claim["stated"] <= high + tolerance:
+    if finding.low is None or not finding.low - tolerance <= stated <= finding.high + tolerance:
         return REFUTED
-    # An experiment's bounds are an interval of sampling error, not of rounding.
-    return CONFIRMED if claim["kind"] == "experiment" else WITHIN_ROUNDING
+    return WITHIN_ROUNDING
+
+
+def _by_region(claim: Mapping[str, Any], finding: Finding) -> str:
+    """Judge by where the whole interval lies: an equivalence test, if the region is a margin's."""
+    if finding.low is None and claim["kind"] in NEED_A_RUN:
+        return INCONCLUSIVE
+    middle, margin = claim.get("stated"), claim.get("margin")
+    ends = (middle - margin, middle + margin) if "margin" in claim else claim["region"]
+    least = -math.inf if ends[0] is None else ends[0]
+    most = math.inf if ends[1] is None else ends[1]
+    low, high = (finding.value if end is None else end for end in (finding.low, finding.high))
+    if least <= low and high <= most:
+        return CONFIRMED
+    if high < least or most < low:
+        return REFUTED
+    return COMPATIBLE if middle is not None and low <= middle <= high else INCONCLUSIVE
 
 
 def _close(stated: Any, value: Any, tolerance: float) -> bool:
@@ -135,11 +193,10 @@ def _close(stated: Any, value: Any, tolerance: float) -> bool:
     return np.allclose(value, stated, rtol=0, atol=tolerance + 1e-9)
 
 
-def _text(value: Any) -> str:
+def show(value: Any) -> str:
+    """Write a value of a claim for a table."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
-        return ", ".join(_text(v) for v in value)
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return str(value)
+        return ", ".join(show(v) for v in value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
