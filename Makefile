@@ -9,7 +9,7 @@ VENV    := .venv
 RUN     := $(VENV)/bin/python
 READY   := $(VENV)/.ready
 
-.PHONY: setup paper notebook figure test test-all lint reference benchmarks lock lab clean
+.PHONY: setup paper notebook figure test test-all lint reference reproduce benchmarks lock lab clean
 
 setup: $(READY)
 
@@ -36,6 +36,10 @@ lint: $(READY)
 # Copy the light part of a finished sample run to results/reference/sample, which is committed.
 reference: paper
 	@$(RUN) -m tools.reference refresh
+
+# REPRODUCE.md: every claim of the paper, and the command that decides it.
+reproduce: $(READY)
+	@$(RUN) -m tools.reproduce
 
 # An hour on two idle cores, and 12 GB for the corpus of real size.
 benchmarks: $(READY)

@@ -71,6 +71,18 @@ def _predict(options: Namespace) -> int:
     return int(predict.tell(options.files, recognizer, options.json) > 0)
 
 
+@_command({
+    "claim": {"nargs": "?", "help": "its name in the ledger; without one, all are listed"},
+    "--profile": {"default": "full", "help": "what a claim that needs a run is run under"},
+})  # fmt: skip
+def _verify(options: Namespace) -> int:
+    """Run what decides one of the paper's claims, or list them with their verdicts."""
+    _settings(options)
+    from irmas_utils.paper.claims import verify
+
+    return verify.verify(options.claim, options.profile)
+
+
 @_command({"--to": {"type": Path, "help": "target folder (default: $IRMAS_DATA or data/)"}})
 def _download(options: Namespace) -> None:
     """Fetch the real IRMAS data set from Zenodo, 11 GB; what is there already is left alone."""

@@ -47,11 +47,11 @@ from irmas_utils.metrics.thresholds import (
     threshold_curve,
     trivial_predictors,
 )
-from irmas_utils.metrics.uncertainty import evaluate, mean_interval, paired_test
+from irmas_utils.metrics.uncertainty import evaluate, holm, mean_interval, paired_test
 
 __all__ = [
     "AVERAGES", "PAPER_CONSTANT", "THRESHOLD", "binarize", "choose_threshold", "clip_counts",
-    "clip_lrap", "cooccurrence", "evaluate", "f1", "from_counts", "labels_per_clip",
+    "clip_lrap", "cooccurrence", "evaluate", "f1", "from_counts", "holm", "labels_per_clip",
     "mean_interval", "paired_test", "prior_only_labels", "prior_top", "relative",
     "threshold_curve", "trivial_predictors", "validate",
 ]  # fmt: skip

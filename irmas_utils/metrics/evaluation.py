@@ -14,6 +14,9 @@ from irmas_utils.metrics.tables import scores_of
 from irmas_utils.project.settings import Settings
 from irmas_utils.project.vocabulary import INSTRUMENTS
 
+RANKED = "prior, ranked"
+"""The trivial predictor that ranks the labels by their frequency in training."""
+
 
 def score(
     clips: pd.DataFrame, scores: np.ndarray, settings: Settings, threshold: ArrayLike = 0.5
@@ -39,11 +42,21 @@ def trivial_decisions(splits: Splits) -> dict[str, np.ndarray]:
 
 
 def trivial(splits: Splits, settings: Settings) -> dict[str, dict[str, Any]]:
-    """Evaluate `trivial_decisions` on the testing set: name to evaluation."""
-    return {
-        name: score(splits.testing, decisions.astype(float), settings)
-        for name, decisions in trivial_decisions(splits).items()
+    """Evaluate `trivial_decisions` on the testing set: name to evaluation.
+
+    They name labels and rank none: their LRAP is that of ties. *Prior, ranked* names the three most
+    frequent and ranks all eleven by frequency, so its LRAP is what the frequencies alone are worth.
+    """
+    decisions = trivial_decisions(splits)
+    found = {
+        name: score(splits.testing, decided.astype(float), settings)
+        for name, decided in decisions.items()
     }
+    training = pd.concat([splits.fitting, splits.validation])
+    frequency = label_matrix(training["labels"]).sum(axis=0)
+    places = np.argsort(np.argsort(-frequency, kind="stable"))
+    ranked = np.tile(1 - places / len(places), (len(splits.testing), 1))
+    return found | {RANKED: score(splits.testing, ranked, settings, 1 - 2.5 / len(places))}
 
 
 def answers(decisions: dict[int, np.ndarray]) -> pd.DataFrame:

@@ -117,6 +117,19 @@ def paired_test(
     }
 
 
+def holm(p_values: ArrayLike) -> NDArray:
+    """Adjust the p-values of a family of tests, (n,), so that it errs as seldom as one (Holm 1979).
+
+    NaN stands for no test and stays.
+    """
+    adjusted = np.array(p_values, dtype=float)
+    tests = np.flatnonzero(~np.isnan(adjusted))
+    order = tests[np.argsort(adjusted[tests])]
+    times = np.arange(len(order), 0, -1)
+    adjusted[order] = np.minimum(np.maximum.accumulate(times * adjusted[order]), 1)
+    return adjusted
+
+
 def mean_interval(values: ArrayLike) -> dict[str, float | None]:
     """Mean of repeated runs, such as seeds, with its 95 % Student t interval; none from one run."""
     values = np.asarray(values, dtype=float)

@@ -6,7 +6,7 @@ own, so each one's scores are first shifted until its threshold is 0.5. Notebook
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +17,7 @@ from irmas_utils.audio import windows
 from irmas_utils.audio.features import label_matrix
 from irmas_utils.metrics import evaluation
 from irmas_utils.metrics.tables import KEYS, score_row
-from irmas_utils.paper import studies
+from irmas_utils.paper import hypothesis, studies
 from irmas_utils.project import paths, records
 from irmas_utils.project.errors import DataError
 from irmas_utils.project.settings import Settings
@@ -25,6 +25,10 @@ from irmas_utils.systems.networks import registry
 
 BENCHMARKS = paths.reference_dir().parent / "benchmarks"
 """Scores on folds of real training recordings; not of the testing set."""
+
+
+SMALL = 0.02
+"""A gain in LRAP that would not matter, set before any result."""
 
 
 class Idea(NamedTuple):
@@ -61,7 +65,7 @@ def outlook(settings: Settings) -> list[Idea]:
     """Return the ideas of section 7's outlook that this profile has results for."""
     learnt = [name for name, entry in registry.NETWORKS.items() if entry.learns]
     trained = ["lstm", "fft", *registry.recorded(settings, learnt)]
-    bosch, best = [f"bosch-{n}" for n in range(1, 6)], (kept(settings),)
+    bosch, best = [f"bosch-{n}" for n in range(1, 6)], (hypothesis.kept(settings),)
     # Where published weights are needed the name says so, and the reference can leave it out.
     ideas = [
         Idea("FFT of separated streams", ("fft-separated",), ("fft-base",)),
@@ -83,11 +87,6 @@ def ablation(settings: Settings) -> list[Idea]:
     found = {name: registry.variant(name) for name in settings.networks.variants}
     ideas = [Idea(f"{v.network}: {v.description}", (n,), (v.network,)) for n, v in found.items()]
     return [idea for idea in ideas if _there(settings, idea)]
-
-
-def kept(settings: Settings) -> str:
-    """Return the run of the network to judge the hypothesis by, named before any was scored."""
-    return registry.recorded(settings, ["mn04", "han"])[0]
 
 
 def _there(settings: Settings, idea: Idea) -> bool:
@@ -131,18 +130,31 @@ def combined(settings: Settings, runs: Sequence[str]) -> tuple[pd.DataFrame, np.
     return clips, windows.aggregate(np.stack(shifted))
 
 
-def compare(settings: Settings, ideas: Iterable[Idea], metric: str = "micro_f1") -> pd.DataFrame:
+def compare(
+    settings: Settings, questions: Mapping[str, tuple[Iterable[Idea], str]]
+) -> dict[str, pd.DataFrame]:
     """Put each idea's system beside the one without it, on the same clips.
+
+    `questions` is name to ideas and the metric to compare by, "micro_f1" or "lrap". All their
+    tests are one family: the adjusted p-value decides, the interval describes.
 
     Returns
     -------
-    pandas.DataFrame
+    dict of str to pandas.DataFrame
         A row an idea: idea, system, the scores of `metrics.tables.score_row` with 95 % intervals,
-        share (of the clips that get the commonest answer), against, difference in `metric`
-        ("micro_f1" or "lrap") with low, high and p_value of `metrics.paired_test`, and verdict
-        ("better", "worse" or "no clear difference": by the interval).
+        share (of the clips that get the commonest answer), against, difference in the metric with
+        low, high and p_value of `metrics.paired_test`, p_adjusted (Holm) and verdict.
     """
-    return pd.DataFrame([_row(settings, idea, metric) for idea in ideas])
+    rows = [
+        {"question": name, **_row(settings, idea, metric)}
+        for name, (ideas, metric) in questions.items()
+        for idea in ideas
+    ]
+    table = pd.DataFrame(rows)
+    table["p_adjusted"] = metrics.holm(table["p_value"])
+    table["verdict"] = [*map(hypothesis.verdict, table["difference"], table["p_adjusted"])]
+    parts = {name: table[table["question"] == name] for name in questions}
+    return {name: part.drop(columns="question") for name, part in parts.items()}
 
 
 def _row(settings: Settings, idea: Idea, metric: str) -> dict[str, Any]:
@@ -161,7 +173,6 @@ def _row(settings: Settings, idea: Idea, metric: str) -> dict[str, Any]:
         "share": evaluation.answers({0: decisions})["share"].iloc[0],
         "against": _named(idea.against),
         **{key: test[key] for key in ("difference", "low", "high", "p_value")},
-        "verdict": _verdict(test["low"], test["high"]),
     }
 
 
@@ -169,25 +180,26 @@ def _named(runs: Sequence[str]) -> str:
     return runs[0] if len(runs) == 1 else f"{len(runs)} systems"
 
 
-def _verdict(low: float | None, high: float | None) -> str:
-    if low is not None and low > 0:
-        return "better"
-    return "worse" if high is not None and high < 0 else "no clear difference"
+def supported(reasons: pd.DataFrame) -> dict[str, str]:
+    """Say which reasons the rows of `compare` support, and what difference they would have seen.
 
-
-def supported(reasons: pd.DataFrame) -> dict[str, bool]:
-    """Say which reasons the rows of `compare` support.
-
-    A change that makes the LSTM better supports the reason it stands for. Of the data it is the
-    other way round: another network that does better with no more of it speaks against them.
+    A change that makes the LSTM better supports the reason it stands for; none does if every
+    interval is below `SMALL`. Of the data it is the other way round: another network that does
+    better with no more of it speaks against them.
     """
-    helped = (reasons["verdict"] == "better").groupby(reasons["idea"].str.split(":").str[0]).any()
-    return {reason: bool(yes) != reason.startswith("3") for reason, yes in helped.items()}
+    found = {}
+    for reason, rows in reasons.groupby(reasons["idea"].str.split(":").str[0]):
+        is_better, of_data = (rows["verdict"] == "better").any(), reason.startswith("3")
+        against = is_better if of_data else (rows["high"] < SMALL).all()
+        said = "supported" if is_better and not of_data else "inconclusive"
+        seen = (rows["high"] - rows["low"]).min() / 2  # where its interval would have reached zero
+        found[reason] = f"{'not supported' if against else said}; {seen:.3f} would have been seen"
+    return found
 
 
 def summary(table: pd.DataFrame) -> dict[str, Any]:
     """Return a table of `compare` as JSON: idea to scores and difference."""
-    columns = ["micro_f1", "macro_f1", "lrap", "difference", "low", "high"]
+    columns = ["micro_f1", "macro_f1", "lrap", "difference", "low", "high", "p_adjusted"]
     rows = table.rename(columns=KEYS).set_index("idea")
     return rows[columns].astype(float).to_dict("index")
 

@@ -97,7 +97,7 @@ def made_from(job: Job, settings: Settings) -> dict[str, Any]:
     if job.notebook == registry.NOTEBOOK:
         # Once IRMAS_WEIGHTS names a folder with the weights, there is more to train.
         found["weights"] = fetch.given()
-    if job.notebook == "10_discussion":
+    if job.notebook in ("09_comparison", "10_discussion"):
         found["benchmarks"] = [files.digest(path) for path in benchmarks()]
     return json.loads(json.dumps(found))
 
@@ -116,9 +116,8 @@ def _read(job: Job, settings: Settings) -> dict[str, Any]:
 
 
 def benchmarks() -> list[Path]:
-    """Return the committed benchmarks that notebook 10 shows."""
-    folder = paths.reference_dir().parent / "benchmarks"
-    return [path for name in ("networks", "ablations") for path in folder.glob(f"{name}.json")]
+    """Return the committed benchmarks, which notebook 10 shows and the ledger of claims reads."""
+    return sorted((paths.reference_dir().parent / "benchmarks").glob("*.json"))
 
 
 def data(settings: Settings) -> dict[str, Any]:

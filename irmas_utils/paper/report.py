@@ -5,11 +5,13 @@ Notebooks: 03_lstm_model.ipynb and 04_fft_model.ipynb, and the studies that run 
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from IPython.display import Markdown, display
 from matplotlib.figure import Figure
 
 from irmas_utils import metrics, plots
+from irmas_utils.audio import windows
 from irmas_utils.data.corpus import Splits
 from irmas_utils.metrics import evaluation, tables
 from irmas_utils.models.training import Network, Trained
@@ -58,7 +60,11 @@ class Report:
             seed: evaluation.score(parts.testing, scores, record.settings)
             for seed, scores in trained.scores.items()
         }
-        self.first = next(iter(self.by_seed.values()))
+        # As every system answers: once, by the mean of its seeds' logits.
+        self.joined = next(iter(trained.scores.values()))
+        if len(trained.scores) > 1:
+            self.joined = windows.aggregate(np.stack([*trained.scores.values()]))
+        self.whole = evaluation.score(parts.testing, self.joined, record.settings)
         self.decisions = {s: metrics.binarize(scores) for s, scores in trained.scores.items()}
 
     def curves(self) -> None:
@@ -67,13 +73,14 @@ class Report:
             self.figures["training"] = plots.training_curves(self.trained.history)[0].figure
 
     def scores(self, name: str) -> None:
-        """Show the first seed's scores beside those of predictors that never listen."""
+        """Show the scores, of all seeds joined, beside those of predictors that never listen."""
         trivial = evaluation.trivial(self.parts, self.record.settings) if self.draws else {}
-        show(tables.average_table({name: self.first, **trivial}))
+        show(tables.average_table({name: self.whole, **trivial}))
 
     def answers(self) -> None:
-        """Say how many different answers the first seed gives, and the commonest."""
-        said, labels = evaluation.answers(self.decisions).iloc[0], self.first["labels_per_clip"]
+        """Say how many different answers the network gives, and the commonest."""
+        decisions = metrics.binarize(self.joined)
+        said, labels = evaluation.answers({0: decisions}).iloc[0], self.whole["labels_per_clip"]
         say(
             f"The network gives {said['answers']} different answers to "
             f"{len(self.parts.testing)} clips; the commonest, **{said['commonest']}**, to "
@@ -84,8 +91,8 @@ class Report:
     def instruments(self) -> None:
         """Draw and list precision, recall and F1 of each instrument."""
         if self.draws:
-            self.figures["per_label"] = plots.per_label_scores(self.first).figure
-            show(tables.per_label_table(self.first))
+            self.figures["per_label"] = plots.per_label_scores(self.whole).figure
+            show(tables.per_label_table(self.whole))
 
     def save(self, **facts: Any) -> None:
         """Record everything under the record's run; `facts` go into its metrics."""
@@ -93,8 +100,9 @@ class Report:
         for name, figure in self.figures.items():
             record.save_figure(figure, f"{run}_{name}")
         record.save_table(history, f"{run}_history")
-        record.save_table(tables.per_label_table(self.first), f"{run}_per_label")
-        seed, scores = next(iter(self.trained.scores.items()))
-        record.save_predictions(self.parts.testing, scores, self.decisions[seed], run)
+        record.save_table(tables.per_label_table(self.whole), f"{run}_per_label")
+        decisions = metrics.binarize(self.joined)
+        record.save_predictions(self.parts.testing, self.joined, decisions, run)
         facts |= self.trained.facts | {"settings": self.network.settings.model_dump()}
-        record.save_metrics(evaluation.summary(self.by_seed, self.decisions, history, **facts), run)
+        found = evaluation.summary(self.by_seed, self.decisions, history, **facts)
+        record.save_metrics(found | {"evaluation": self.whole}, run)

@@ -264,6 +264,13 @@ def test_prior_only_labels_of_equal_or_absent_labels():
     assert metrics.prior_only_labels([30, 0, 10]).tolist() == [True, False, True]
 
 
+def test_holm_by_hand():
+    adjusted = metrics.holm([0.01, np.nan, 0.04, 0.03, 0.005])
+    np.testing.assert_allclose(adjusted, [0.03, np.nan, 0.06, 0.06, 0.02])
+    assert metrics.holm([0.5, 0.9]).tolist() == [1, 1]
+    assert metrics.holm([0.04]).tolist() == [0.04]
+
+
 def test_mean_interval():
     leaf = metrics.mean_interval([1.0, 2.0, 3.0])
     assert leaf["value"] == 2

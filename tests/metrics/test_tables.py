@@ -10,6 +10,7 @@ from irmas_utils.data.index import load_index
 from irmas_utils.metrics import evaluation, tables
 from irmas_utils.project import settings
 from irmas_utils.project.errors import DataError
+from irmas_utils.project.vocabulary import INSTRUMENTS
 
 CFG = settings.load("smoke", evaluation={"validation_fraction": 0.5})
 
@@ -49,6 +50,22 @@ def test_scores_tables_and_summary(parts):
     assert result["answers"][1] == {"seed": 1, "answers": 1, "commonest": "gel", "share": 1.0}
     assert result["over_seeds"]["micro_f1"]["values"] == [table["micro F1"][0]] * 2
     assert result["seconds_per_epoch"] == 2.0
+
+
+def test_the_ranked_prior_names_three_and_ranks_all(parts):
+    trivial = evaluation.trivial(parts, CFG)
+    ranked, tied = trivial[evaluation.RANKED], trivial["prior top-3"]
+    assert ranked["micro"] == tied["micro"]
+    assert ranked["labels_per_clip"]["predicted"] == 3
+    # By hand: the labels of each testing clip among the places of the training frequencies.
+    training = pd.concat([parts.fitting, parts.validation])["labels"].explode().value_counts()
+    order = sorted(INSTRUMENTS, key=lambda code: -training.get(code, 0))  # stable, as IRMAS's
+    places = [
+        sorted(order.index(code) + 1 for code in labels) for labels in parts.testing["labels"]
+    ]
+    by_hand = [np.mean([(n + 1) / place for n, place in enumerate(clip)]) for clip in places]
+    assert ranked["lrap"]["value"] == pytest.approx(np.mean(by_hand))
+    assert ranked["lrap"]["value"] != tied["lrap"]["value"]
 
 
 def test_answers_count_what_differs():

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from irmas_utils import metrics
-from irmas_utils.paper import discussion, studies
+from irmas_utils.paper import discussion, hypothesis, studies
 from irmas_utils.paper.discussion import Idea
 from irmas_utils.project import records, settings
 from irmas_utils.project.errors import DataError
@@ -15,13 +15,14 @@ TRUE = RNG.random((40, 11)) < 0.2
 TRUE[:, 0] |= ~TRUE.any(axis=1)
 
 
-def write(run, scores, threshold=None, names=None):
+def write(run, scores, threshold=None, names=None, mixtures=0.5):
     record = records.Record("07_other_networks", CFG)
     names = names or [f"clip {k}" for k in range(len(scores))]
     labels = [tuple(np.array(INSTRUMENTS)[on]) for on in TRUE]
     clips = pd.DataFrame({"name": names, "recording": names, "labels": labels})
     record.save_predictions(clips, scores, metrics.binarize(scores, threshold or 0.5), run)
-    record.save_metrics({"thresholds": threshold} if threshold else {}, run)
+    found = {"on_mixtures": {"micro": {"f1": {"value": mixtures}}}}
+    record.save_metrics(found | ({"thresholds": threshold} if threshold else {}), run)
 
 
 def noisy(noise, seed):
@@ -73,8 +74,8 @@ def test_other_clips_are_an_error(runs):
 def test_a_comparison_tells_better_from_worse(runs):
     ideas = [Idea("up", ("han",), ("lstm",)), Idea("down", ("lstm",), ("han",)),
              Idea("same", ("han",), ("han",))]  # fmt: skip
-    for metric in ("micro_f1", "lrap"):
-        table = discussion.compare(CFG, ideas, metric)
+    found = discussion.compare(CFG, {m: (ideas, m) for m in ("micro_f1", "lrap")})
+    for table in found.values():
         assert table["verdict"].tolist() == ["better", "worse", "no clear difference"]
     assert table["share"].tolist()[1] == 1
     same = discussion.summary(table)["same"]
@@ -98,24 +99,42 @@ def test_ideas_follow_the_results(runs):
     names = [idea.idea for idea in discussion.outlook(CFG)]
     assert "spectrogram images" in names
     assert "larger network" not in names
-    assert discussion.kept(CFG) == "han"
+    assert hypothesis.kept(CFG) == "han"
     assert discussion.ablation(CFG) == []
     write("han-wide", noisy(0.5, 3), threshold=0.4)
-    write("mn04", noisy(0.5, 4), threshold=0.4)
+    write("mn04", noisy(0.5, 4), threshold=0.4, mixtures=0.6)
     assert [idea.systems for idea in discussion.ablation(CFG)] == [("han-wide",)]
     assert "larger network" in [idea.idea for idea in discussion.outlook(CFG)]
-    assert discussion.kept(CFG) == "mn04"
+    assert hypothesis.kept(CFG) == "mn04"
 
 
-def test_data_are_no_reason_where_another_network_does_better():
+def test_the_adjusted_p_of_the_whole_family_decides(runs, monkeypatch):
+    monkeypatch.setattr(discussion.metrics, "paired_test", lambda *_, **__: TEST)
+    idea = Idea("up", ("han",), ("lstm",))
+    alone = discussion.compare(CFG, {"a": ([idea], "lrap")})["a"]
+    assert alone["verdict"].item() == "better"
+    one, two = discussion.compare(CFG, {"a": ([idea], "lrap"), "b": ([idea], "micro_f1")}).values()
+    assert one["p_adjusted"].item() == two["p_adjusted"].item() == 0.06
+    assert one["verdict"].item() == "no clear difference"  # though its interval leaves out zero
+    assert discussion.compare(CFG, {"a": ([idea], "lrap"), "b": ([], "lrap")})["b"].empty
+
+
+TEST = {"difference": 0.1, "low": 0.01, "high": 0.2, "p_value": 0.03}
+
+
+def test_a_reason_is_supported_not_supported_or_left_open():
     table = pd.DataFrame({
-        "idea": ["1. structure: a", "1. structure: b", "2. size: c", "3. data: d"],
-        "verdict": ["worse", "better", "no clear difference", "better"],
+        "idea": ["1. structure: a", "1. structure: b", "2. size: c", "3. data: d", "4. else: e"],
+        "verdict": ["worse", "better", "no clear difference", "better", "no clear difference"],
+        "low": [-0.3, 0.1, -0.1, 0.1, -0.02], "high": [-0.1, 0.2, 0.1, 0.2, 0.01],
     })  # fmt: skip
-    expected = {"1. structure": True, "2. size": False, "3. data": False}
-    assert discussion.supported(table) == expected
+    said = discussion.supported(table)
+    assert said["1. structure"] == "supported; 0.050 would have been seen"
+    assert said["2. size"] == "inconclusive; 0.100 would have been seen"
+    assert said["3. data"].startswith("not supported;")
+    assert said["4. else"].startswith("not supported;")
     table.loc[3, "verdict"] = "no clear difference"
-    assert discussion.supported(table)["3. data"]
+    assert discussion.supported(table)["3. data"].startswith("inconclusive;")
 
 
 @pytest.mark.parametrize("profile", ["smoke", "sample", "full"])

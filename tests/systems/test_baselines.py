@@ -54,7 +54,7 @@ def trained():
         patch.setattr(listening, "_seconds_a_clip", lambda *_: 0.0)
         arrays, facts, _ = listening._listen(parts, mixed, cfg)
     heard = listening.Listened(*listening._unpacked(arrays), facts)
-    return heard, parts, mixed, cfg, baselines.run(heard, parts, mixed, cfg)
+    return heard, parts, mixed, cfg, baselines.run(heard, parts, mixed, cfg, "mean")
 
 
 def test_published_figures_come_from_the_yaml(trained):
@@ -69,7 +69,7 @@ def test_thresholds_and_streams_do_not_depend_on_the_testing_set(trained):
     heard, parts, mixed, cfg, results = trained
     silent = {k: np.zeros_like(v) for k, v in heard.testing.probabilities.items()}
     heard = heard._replace(testing=Heard(silent, heard.testing.clip))
-    for number, other in baselines.run(heard, parts, mixed, cfg).items():
+    for number, other in baselines.run(heard, parts, mixed, cfg, "mean").items():
         assert other.system == results[number].system
         assert not other.scores.any()
 

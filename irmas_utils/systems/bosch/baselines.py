@@ -31,13 +31,20 @@ class Baseline(NamedTuple):
 
 
 def run(
-    heard: Listened, parts: Splits, mixed: pd.DataFrame, settings: Settings
+    heard: Listened,
+    parts: Splits,
+    mixed: pd.DataFrame,
+    settings: Settings,
+    how: str,
 ) -> dict[int, Baseline]:
-    """Set up the five experiments on the mixtures and score the testing set: by number."""
+    """Set up the five experiments on the mixtures and score the testing set: by number.
+
+    `how` joins windows and streams, as in `experiments.aggregate`.
+    """
     labels = label_matrix(mixed["labels"])
     results = {}
     for number in EXPERIMENTS:
-        system = experiments.build(number, heard.mixtures, labels, settings.bosch.aggregation)
+        system = experiments.build(number, heard.mixtures, labels, how)
         scores = system.predict(heard.testing)
         result = evaluation.score(parts.testing, scores, settings, system.threshold)
         results[number] = Baseline(system, scores, result)
@@ -54,6 +61,8 @@ def results_table(baselines: Mapping[int, Baseline]) -> pd.DataFrame:
             "name": facts[number]["name"],
             "streams": ", ".join(system.streams),
             "published micro F1": facts[number]["micro_f1"],
+            "micro P": result["micro"]["precision"]["value"],
+            "micro R": result["micro"]["recall"]["value"],
             **tables.score_row(result, ("micro_f1", "macro_f1")),
             "threshold": system.threshold,
         }
