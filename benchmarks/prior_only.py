@@ -65,7 +65,7 @@ def row(batch: int, seeds: int) -> dict:
         "training": f"batch {batch}",
         "seeds": seeds,
         "mean logit": float(logits.mean()),
-        "the paper's five": int(exact),
+        "exact": int(exact),  # the paper's five
         "sets": ", ".join(f"{labels}: {count}" for labels, count in sets),
     }
 

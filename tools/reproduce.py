@@ -30,7 +30,7 @@ def text() -> str:
             "section": claim["section"],
             "evidence": claim["kind"],
             "notebook": claim["notebook"],
-            "command": f"`{verify.COMMAND.format(claim['id'])}`",
+            "command": f"`irmas verify {claim['id']}`",
             "minutes": str(verify.minutes(claim)),
             "expected": today.loc[claim["id"], "stated"],
             "today": today.loc[claim["id"], "verdict"],

@@ -116,9 +116,8 @@ def prior_only_labels(frequency: ArrayLike) -> NDArray:
     Softmax cross-entropy is the same for logits z and z + c, so it fixes the logits of a network
     that ignores its input only up to c: z = log frequency + c. Gradient descent leaves their
     mean where it starts, near zero; cut at sigmoid(z) = 0.5, the labels more frequent than the
-    geometric mean are predicted. Adam does so only in the limit of large batches; at the paper's
-    batch of 2 it moves the mean below zero, and which labels stay above the cut is left to chance
-    (``benchmarks/prior_only.py``).
+    geometric mean are predicted. Adam does so only with large batches: at the paper's batch of 2 it
+    moves the mean, and chance decides which stay above the cut (``benchmarks/prior_only.py``).
     """
     with np.errstate(divide="ignore"):
         logits = np.log(np.asarray(frequency, dtype=float))

@@ -264,6 +264,21 @@ def test_prior_only_labels_of_equal_or_absent_labels():
     assert metrics.prior_only_labels([30, 0, 10]).tolist() == [True, False, True]
 
 
+def test_lrap_of_a_constant_is_that_of_its_ranking():
+    y_true = np.repeat(np.eye(11, dtype=bool), TRAINING_COUNTS, axis=0)
+    best, worst = np.asarray(TRAINING_COUNTS), -np.asarray(TRAINING_COUNTS)
+    found = []
+    for ranking in (best, worst, np.zeros(11)):
+        scores = np.tile((ranking - ranking.min() + 1) / 1000, (len(y_true), 1))
+        decided = metrics.binarize(scores, 0.999)
+        assert not decided.any()  # one and the same answer
+        found.append(metrics.clip_lrap(y_true, scores).mean())
+    places = np.argsort(np.argsort(-best, kind="stable")) + 1
+    assert found[0] == pytest.approx((best / places).sum() / best.sum())
+    assert found[0] > 1.3 * found[1]
+    assert found[2] == pytest.approx(1 / 11)
+
+
 def test_holm_by_hand():
     adjusted = metrics.holm([0.01, np.nan, 0.04, 0.03, 0.005])
     np.testing.assert_allclose(adjusted, [0.03, np.nan, 0.06, 0.06, 0.02])

@@ -1,30 +1,12 @@
 """Each checkable claim of the paper beside what we find.
 
 `check` goes through the ledger, ``published/paper_claims.yaml``, which says for each claim what
-kind of evidence decides it and by which margin. Claims that published numbers, the literature, a
-committed benchmark or a small computation decide are judged on any machine; those about scores
-and training only with results of the complete IRMAS.
-
-Verdicts
---------
-confirmed
-    The value rounds to the stated one; or our whole interval, if there is one, lies within the
-    margin that the ledger sets.
-differs within rounding
-    It does not, but the rounding of the stated numbers that it comes from leaves room for it.
-compatible
-    The stated value lies in our interval, which is wider than the margin.
-inconclusive
-    Our interval lies on both sides of what the claim needs, or there is none.
-refuted
-    None of these.
-implied
-    A number that the text fixes and does not state.
-cannot tell
-    What it takes is not published, has not been run, or is not of IRMAS; the comment says what
-    would tell.
+kind of evidence decides it, by which formula or score, and by which margin. What published numbers,
+the literature, a committed benchmark or a small computation decide is judged on any machine; scores
+and training only with results of the complete IRMAS. Notebook 09 explains the verdicts.
 """
 
+import contextlib
 import functools
 import math
 import operator
@@ -35,9 +17,9 @@ import numpy as np
 import pandas as pd
 
 from irmas_utils.data import integrity, published
-from irmas_utils.paper.claims import arithmetic, data, proofs
-from irmas_utils.paper.claims.arithmetic import codes, label_counts
-from irmas_utils.paper.claims.finding import Finding, from_facts, stated
+from irmas_utils.paper.claims import data, formulas
+from irmas_utils.paper.claims.finding import Finding, NotMeasured, stated
+from irmas_utils.paper.claims.formulas import codes, label_counts
 
 __all__ = ["Finding", "check", "codes", "expected", "judge", "label_counts", "stated"]
 
@@ -52,7 +34,6 @@ CANNOT_TELL = "cannot tell"
 NEED_A_RUN = ("experiment", "study")
 """Kinds that results on the complete IRMAS decide; their values have sampling error."""
 
-CHECKS = arithmetic.CHECKS | proofs.CHECKS
 Systems, Findings = Mapping[str, Mapping[str, Any]], Mapping[str, Finding]
 
 
@@ -71,7 +52,7 @@ def check(
     systems : mapping of str to dict, optional
         `metrics.evaluate` on the test set of "lstm", "fft", "fft-75-epochs" and the re-runs.
     findings : mapping of str to Finding, optional
-        What a notebook found about claims of the kind "study", by the claim's id.
+        What a notebook found about a claim without a formula, by its id.
     is_irmas : bool
         Claims about scores and training are judged only then, and on the complete set.
 
@@ -99,11 +80,12 @@ def _find(
         return _experiment(claim, systems)
     if claim["kind"] == "data" and index is not None:
         found = data.CHECKS[name](index[index["split"] == name.split("-")[0]])
-    elif name in CHECKS:
-        found = CHECKS[name]()
-    else:
-        return from_facts(claim) if "from" in claim else findings.get(name)
-    return found if isinstance(found, Finding | None) else Finding(found)
+        return found if isinstance(found, Finding) else Finding(found)
+    if "compute" not in claim:
+        return findings.get(name)
+    with contextlib.suppress(NotMeasured):
+        return formulas.compute(claim)
+    return None
 
 
 def _experiment(claim: dict[str, Any], systems: Systems) -> Finding | None:

@@ -1,13 +1,15 @@
 """Claims about IRMAS, recounted from the index of the complete set.
 
 A check here takes the clips of the split that its claim is about. Without a complete set at hand
-the official figures decide, which the ledger names.
+the official figures decide, which the ledger's formulas read.
 """
+
+from collections.abc import Callable
 
 import pandas as pd
 
 from irmas_utils.audio import io
-from irmas_utils.paper.claims.finding import Checks, Finding, fact
+from irmas_utils.paper.claims.finding import Finding, fact
 
 BYTES_PER_SAMPLE = 2  # 16 bits
 
@@ -44,7 +46,7 @@ _BOTH = {
     "format": _format,
     "size": _size,
 }
-CHECKS: Checks = {
+CHECKS: dict[str, Callable] = {
     **{f"{split}-{what}": _BOTH[what] for split in ("training", "testing") for what in _BOTH},
     "training-recordings": _recordings,
     "training-instruments": lambda clips: clips["labels"].explode().nunique(),

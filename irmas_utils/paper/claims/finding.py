@@ -1,7 +1,6 @@
-"""What a check of a claim finds, and what the paper, and others, have stated."""
+"""What a claim's formula finds, and what the paper, and others, have stated."""
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,8 +22,8 @@ class Finding:
     comment: str = ""
 
 
-Checks = dict[str, Callable[..., Any]]
-"""Claim to what finds its value: a `Finding`, or the value alone."""
+class NotMeasured(LookupError):
+    """A benchmark has not been run."""
 
 
 def claim(claim_id: str) -> dict[str, Any]:
@@ -40,33 +39,21 @@ def stated(claim_id: str) -> Any:
 def fact(path: str) -> Any:
     """Look up a published fact, or a committed benchmark: file and keys with dots between.
 
-    Of a list a key is the place of an entry, its id, or what stands in a benchmark's first column.
-    None if the benchmark has not been run.
+    Of a list a key is an entry's id, or what stands in a benchmark's first column. Raises
+    NotMeasured if a benchmark has no such row.
     """
     name, *keys = path.split(".")
     if name == "benchmarks":
         file = paths.reference_dir().parent / name / f"{keys.pop(0)}.json"
-        found = json.loads(file.read_text("utf-8"))["rows"] if file.is_file() else None
+        found = json.loads(file.read_text("utf-8"))["rows"] if file.is_file() else []
     else:
         found = published.load(name)
     for key in keys:
-        if isinstance(found, list) and not key.isdigit():
-            found = next((e for e in found if key in (e.get("id"), next(iter(e.values())))), None)
-        elif found is not None:
+        if isinstance(found, list):
+            rows = [e for e in found if key in (e.get("id"), next(iter(e.values())))]
+            if not rows:
+                raise NotMeasured(path)
+            found = rows[0]
+        else:
             found = found[int(key) if key.isdigit() else key]
     return found
-
-
-def from_facts(claim: dict[str, Any]) -> Finding | None:
-    """Find a claim's value among the facts: ``from`` (several, perhaps), ``less`` or ``over``."""
-    paths_of = [claim["from"]] if isinstance(claim["from"], str) else claim["from"]
-    values = [fact(path) for path in paths_of]
-    value, second = values if len(values) > 1 else values[0], claim.get("less", claim.get("over"))
-    if second is None or None in values:
-        least = fact(claim["least"]) if "least" in claim else None
-        return None if None in values else Finding(value, least, least and value)
-    other = fact(second)
-    if other is None:
-        return None
-    result = value - other if "less" in claim else value / other
-    return Finding(result, comment=f"{value:.4g} against {other:.4g}.")

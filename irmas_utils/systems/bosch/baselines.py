@@ -31,15 +31,11 @@ class Baseline(NamedTuple):
 
 
 def run(
-    heard: Listened,
-    parts: Splits,
-    mixed: pd.DataFrame,
-    settings: Settings,
-    how: str,
+    heard: Listened, parts: Splits, mixed: pd.DataFrame, settings: Settings, how: str
 ) -> dict[int, Baseline]:
     """Set up the five experiments on the mixtures and score the testing set: by number.
 
-    `how` joins windows and streams, as in `experiments.aggregate`.
+    `how` is as in `experiments.aggregate`.
     """
     labels = label_matrix(mixed["labels"])
     results = {}

@@ -1,0 +1,218 @@
+"""The words that the ledger's formulas are written in: facts, the paper's numbers, small proofs.
+
+Every number is read when a formula is computed, so that changed evidence changes what it finds.
+"""
+
+import itertools
+from collections.abc import Callable, Sequence
+from functools import reduce
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit, logit, logsumexp, softmax
+from scipy.stats import binomtest, entropy, gmean
+
+from irmas_utils import metrics
+from irmas_utils.audio.features import FFT_SAMPLES, fft_magnitude, label_matrix
+from irmas_utils.audio.io import pad
+from irmas_utils.metrics import prior_only_labels
+from irmas_utils.paper.claims.finding import Finding, claim, fact, stated
+from irmas_utils.project.vocabulary import INSTRUMENTS
+
+PAPER = np.isin(INSTRUMENTS, metrics.PAPER_CONSTANT)
+RATE, LOGITS = 44_100, np.linspace(-1, 1, 11)
+flatten, identity, leaky, tanh = np.ravel, np.asarray, 0.01, np.tanh
+_OTHER_WORDS = (FFT_SAMPLES, claim, entropy, fft_magnitude, gmean, label_matrix, pad, reduce,
+                prior_only_labels, softmax)  # fmt: skip
+
+
+def compute(ledger: dict[str, Any]) -> Finding:
+    """Compute the formula of a claim of the ledger, and its note.
+
+    An array or a tuple is a value and its two bounds. The ledger is part of the package and as
+    much to be trusted as its code.
+    """
+    words = dict(globals())
+    found = eval(ledger["compute"], words)
+    note = eval(f'f"""{ledger.get("note", "")}"""', words)
+    if isinstance(found, tuple | np.ndarray) and np.ndim(found):
+        value, *bounds = (float(v) for v in found)
+        return Finding(value, min(bounds), max(bounds), note)
+    return Finding(found.item() if isinstance(found, np.generic) else found, comment=note)
+
+
+def label_counts(split: str) -> NDArray:
+    """Clips with each label in the training or testing set of IRMAS, int (11,)."""
+    return np.array([fact(f"irmas.{split}.clips")[code] for code in INSTRUMENTS])
+
+
+def codes(labels: ArrayLike) -> str:
+    """Write a label vector, bool (11,), as its codes."""
+    return " ".join(np.array(INSTRUMENTS)[np.asarray(labels, dtype=bool)])
+
+
+def constant_scores(labels: ArrayLike) -> dict[str, float]:
+    """Scores of giving every clip of the IRMAS test set the same labels, bool (11,).
+
+    Follows from the set's label counts: "precision", "recall" and "f1" (micro), and "macro_f1".
+    """
+    counts, on = label_counts("testing"), np.asarray(labels, dtype=bool)
+    tp = np.where(on, counts, 0)
+    table = np.stack([tp, np.where(on, fact("irmas.testing.n_clips") - counts, 0), counts - tp])
+    micro = {k: float(v) for k, v in metrics.from_counts(table, "micro").items()}
+    return micro | {"macro_f1": float(metrics.from_counts(table, "macro")["f1"])}
+
+
+def top(split: str, k: int) -> NDArray:
+    """The k most frequent labels of a set, bool (11,)."""
+    return metrics.prior_top(label_counts(split), k)
+
+
+def best_constant() -> NDArray:
+    """Labels of the constant answer of highest micro F1 on the test set, bool (11,)."""
+    # For a given number of labels the most frequent ones are best, so k = 1 to 11 are enough.
+    tops = [top("testing", k) for k in range(1, 12)]
+    return max(tops, key=lambda labels: constant_scores(labels)["f1"])
+
+
+def bosch() -> list[float]:
+    """Micro F1 of the five experiments of Bosch et al."""
+    return [e["micro_f1"] for e in fact("bosch2012.experiments").values()]
+
+
+def near(value: float) -> NDArray:
+    """A value that is stated with two decimals, and the bounds of its rounding, (3,)."""
+    return value + np.array([0, -0.005, 0.005])
+
+
+def f1(what: str) -> NDArray:
+    """F1 from the stated precision and recall, and what their rounding leaves open, (3,)."""
+    p, r = (near(stated(f"{what}-{ratio}")) for ratio in ("precision", "recall"))
+    return 2 * p * r / (p + r)
+
+
+def room(value: float, ends: Sequence[float]) -> Any:
+    """A value with its bounds if it lies between them, else alone."""
+    return (value, *ends) if min(ends) <= value <= max(ends) else value
+
+
+def share(hits: int, n: int, less: float = 0.0) -> tuple[float, ...]:
+    """A share less a number, with its exact 95 % interval (Clopper and Pearson 1934)."""
+    interval = binomtest(hits, n).proportion_ci()
+    return hits / n - less, interval.low - less, interval.high - less
+
+
+def labels_a_clip(network: str) -> float:
+    """Labels that a network names a clip, from the stated precision and recall."""
+    true = fact("irmas.testing.n_labels") / fact("irmas.testing.n_clips")
+    return true * stated(f"{network}-recall") / stated(f"{network}-precision")
+
+
+def parameters(sizes: list[int], lstm: bool = False) -> int:
+    """Weights and biases of layers from the first size to the last, the first one's an LSTM's."""
+    dense = sum(a * b + b for a, b in itertools.pairwise(sizes))
+    return dense + lstm * 4 * sizes[0] * (1 + sizes[0] + 1)
+
+
+def products(layers: list[int], part: float = 1.0) -> tuple[float, float]:
+    """Multiplications for a training clip, with a part of the units: of the LSTM, of the rest."""
+    units, steps = layers[0] * part, round(fact("irmas.training.duration") * RATE)
+    dense = sum(a * b for a, b in itertools.pairwise([units, *layers[1:]]))
+    return steps * 4 * units * (units + 1), dense
+
+
+def noise(n_samples: int) -> NDArray:
+    """Always the same noise, (n_samples,)."""
+    return np.random.default_rng(0).standard_normal(n_samples)
+
+
+def magnitudes(samples: NDArray) -> NDArray:
+    """Magnitudes of a signal's spectrum, (n_samples // 2 + 1,)."""
+    return np.abs(np.fft.rfft(samples))
+
+
+def change(values: NDArray, other: NDArray) -> float:
+    """Largest relative difference."""
+    return float(np.abs(other / values - 1).max())
+
+
+def redrawn(n_samples: int, length: int) -> float:
+    """Relative distance of the spectrum of padded noise to the unpadded one drawn on its bins."""
+    before, after = magnitudes(noise(n_samples)), magnitudes(pad(noise(n_samples), length))
+    drawn = np.interp(np.linspace(0, 1, len(after)), np.linspace(0, 1, len(before)), before)
+    return float(np.sqrt(((after - drawn) ** 2).mean() / (after**2).mean()))
+
+
+def radix_2(x: NDArray) -> tuple[NDArray, int]:
+    """Fourier transform of 2**k samples by halves, and how many multiplications it took."""
+    if len(x) == 1:
+        return x.astype(complex), 0
+    (even, first), (odd, second) = radix_2(x[::2]), radix_2(x[1::2])
+    turned = np.exp(-2j * np.pi * np.arange(len(odd)) / len(x)) * odd
+    return np.concatenate([even + turned, even - turned]), first + second + len(odd)
+
+
+def cell(state: NDArray, x: float) -> NDArray:
+    """One step of an LSTM of one unit whose weights are all 1: (h, c) to (h, c)."""
+    gate = expit(x + state[0])
+    c = gate * (state[1] + np.tanh(x + state[0]))
+    return np.array([gate * np.tanh(c), c])
+
+
+def departure(activation: Callable[[NDArray], NDArray]) -> float:
+    """How far two stacked dense layers are from one affine map."""
+    first, second, (a, b, *_) = np.random.default_rng(0).standard_normal((3, 5, 5))
+    at = [second @ activation(first @ x + 1) + 1 for x in (a, b, a + b, 0 * a)]
+    return float(np.abs(at[0] + at[1] - at[2] - at[3]).max())
+
+
+def paper_loss(label: float, others: float) -> float:
+    """Softmax cross-entropy of a clip with one label, from eleven outputs after the sigmoid."""
+    logits = logit(np.array([label] + [others] * 10))
+    return float(logsumexp(logits) - logits[0])
+
+
+def adam(gradient: float, steps: int, corrects: bool, inside: bool) -> float:
+    """Length of Adam's last step, in learning rates, at a constant gradient."""
+    m = v = step = 0.0
+    for t in range(1, steps + 1):
+        m, v = 0.9 * m + 0.1 * gradient, 0.999 * v + 0.001 * gradient**2
+        m_t, v_t = (m / (1 - 0.9**t), v / (1 - 0.999**t)) if corrects else (m, v)
+        step = m_t / (v_t + 1e-8) ** 0.5 if inside else m_t / (v_t**0.5 + 1e-8)
+    return step
+
+
+def relu(x: NDArray, mu: float = 0.0) -> NDArray:
+    """Rectified linear unit, with a slope of `mu` below zero."""
+    return np.maximum(mu * x, x)
+
+
+def slope(function: Callable[[NDArray], NDArray], x: float) -> float:
+    """How much a function rises from x to x + 1."""
+    return float(function(np.array(x + 1.0)) - function(np.array(x)))
+
+
+def dead(slope: float) -> float:
+    """Largest output of a neuron with zero weights, after gradient descent towards an output of 1.
+
+    Its activation has the `slope` at and below zero.
+    """
+    x, w = np.abs(noise(20).reshape(5, 4)), np.zeros(4)
+    for _ in range(50):
+        z = x @ w
+        w -= 0.1 * x.T @ ((np.where(z > 0, z, slope * z) - 1) * np.where(z > 0, 1, slope)) / len(x)
+    return float((x @ w).max())
+
+
+def reach(units: int = 22, forget_bias: float = 1.0) -> float:
+    """Seconds over which the gradient of the untrained LSTM falls below the smallest float32.
+
+    Around silence, where all gates but the forget gate's are half open, a step multiplies the
+    cell's gradient by ``f + i o U``; its spectral radius says how fast it vanishes. The recurrent
+    weights, U of the cell among them, begin as orthogonal rows.
+    """
+    rows = np.linalg.qr(np.random.default_rng(0).standard_normal((4 * units, units)))[0].T
+    step = expit(forget_bias) * np.eye(units) + expit(0) ** 2 * rows[:, 2 * units : 3 * units]
+    radius = min(np.abs(np.linalg.eigvals(step)).max(), 1 - 1e-9)  # above, it never vanishes
+    return float(np.log(np.finfo(np.float32).tiny) / np.log(radius) / RATE)
