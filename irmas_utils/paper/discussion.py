@@ -27,8 +27,7 @@ BENCHMARKS = paths.reference_dir().parent / "benchmarks"
 """Scores on folds of real training recordings; not of the testing set."""
 
 
-SMALL = 0.02
-"""A gain in LRAP that would not matter, set before any result."""
+SMALL = 0.02  # a gain in LRAP that would not matter, set before any result
 
 
 class Idea(NamedTuple):

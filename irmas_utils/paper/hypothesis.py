@@ -17,15 +17,11 @@ from irmas_utils.project.settings import Settings
 from irmas_utils.systems.networks import registry
 
 RERUN, PUBLISHED = "Bosch et al. 5, re-run", "Bosch et al. 2012, published"
-LEVEL = 0.05
-"""Greatest adjusted p-value of a difference that counts."""
+LEVEL = 0.05  # greatest adjusted p-value of a difference that counts
 
 
 def kept(settings: Settings) -> str:
-    """Return the run of the network to judge by: the best on mixtures; the testing set is unasked.
-
-    Of the networks that learn from our training set and are one network, as notebook 07 picks it.
-    """
+    """Return the run of the network to judge by: the one that notebook 07 picks on mixtures."""
 
     def on_mixtures(run: str) -> float:
         return records.load_metrics(settings.profile, run)["on_mixtures"]["micro"]["f1"]["value"]

@@ -13,7 +13,6 @@ class Finding:
     """The recomputed side of a claim: number, numbers or words, and what a reader should know.
 
     `low` and `high` bound what the rounding of stated inputs leaves open, or our 95 % interval.
-    What it means for the claim, the ledger says.
     """
 
     value: Any
