@@ -29,10 +29,11 @@ LIGHT = ("figures/*.png", "figures/*.pdf", "metrics/*.json", "tables/*", "notebo
 # Times and memory differ from run to run, intervals say nothing that their scores do not, and what
 # counts single clips, or lies between the scores of two, jumps where another processor rounds
 # another way. A weak network's F1 is flat along the threshold, so the best one may jump from end to
-# end: precision, recall and the number of labels follow it all the way, F1 a little.
+# end: precision, recall and the number of labels follow it all the way, F1 a little. Which network
+# is kept, and how many tests a family has, depends on whether published weights are there.
 NOT_COMPARED = ("seconds", "memory", "low", "high", "p_value", "per_label", "answers",
                 "threshold", "precision", "recall", "labels_per_clip", "labels a clip",
-                "values")  # fmt: skip
+                "values", "p_adjusted", "verdict", "kept", "hypothesis")  # fmt: skip
 FOLLOWS_THRESHOLD = re.compile(r"^comparison\.|f1|difference", re.IGNORECASE)
 
 
