@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from irmas_utils.project import files
+from irmas_utils.project import files, paths
 from irmas_utils.project.errors import AudioError, IrmasError, ModelError, NotebookError
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def _figure(options: Namespace) -> int:
 })  # fmt: skip
 def _predict(options: Namespace) -> int:
     """Name the instruments in audio files, with the best model at hand or the one named."""
-    if not any(path.exists() for path in options.files):  # of several, those at hand are read
+    if not (options.json or any(map(os.path.lexists, options.files))):  # those at hand are read
         _require(options.files[0], AudioError, "an audio file")
     if options.model:
         _require(options.model.with_suffix(".keras"), ModelError, "a .keras file")
@@ -113,8 +113,11 @@ def _execute(options: Namespace) -> None:
 def _corpus(options: Namespace) -> None:
     """Make sure that a profile's data set is there, and write what it is to a JSON file."""
     settings = _settings(options)
-    from irmas_utils.data import corpus
+    from irmas_utils.data import corpus, fetch, index
 
+    named = settings.corpus.source != "irmas" or os.environ.get("IRMAS_DATA")
+    if not (named or index.folders(paths.data_root())):
+        fetch.irmas()
     description = corpus.describe(settings)
     files.write_json(options.output, description)
     clips = ", ".join(f"{count} {split}" for split, count in description["clips"].items())
@@ -138,7 +141,7 @@ def _settings(options: Namespace) -> "Settings":
 
 
 def _require(path: Path, kind: type[IrmasError], expected: str) -> None:
-    if not path.exists():
+    if not os.path.exists(path):  # unlike `path.exists`, it raises nothing
         raise kind(path, found="no such file", expected=expected, remedy="Check the path.")
 
 
@@ -156,6 +159,8 @@ def _parser() -> ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run from the command line; returns the exit status."""
+    for stream in (sys.stdout, sys.stderr):  # a name in a file system may be no text at all
+        stream.reconfigure(errors="backslashreplace")
     parser = _parser()
     options, options.others = parser.parse_known_args(arguments)
     if options.others and options.command != "paper":

@@ -3,8 +3,11 @@
 Paper section 3.2.1. Notebook: 02_data_preparation.ipynb.
 """
 
+import collections
+import mmap
 import os
-import struct
+import re
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -21,12 +24,79 @@ if TYPE_CHECKING:
     import IPython.display
 
 PLAYED_RATE = 22_050
-_BLOCK_SECONDS = 10
+_RATES = range(1_000, 1_000_001)  # [Hz]
+_PEAK = 16.0  # 24 dB above full scale: no decoder goes there
+_BLOCK = 2**19  # values that are read at a time
+
+# What libsndfile notes if there are fewer bytes than a header tells of, how many that is where a
+# pipe has left it open, and what another recording in the same file begins with.
+_MISFIT = re.compile(r"(?:data|SSND|BODY|Data Size|riff|Riff size) *: (\d+) \(should be (\d+)\)")
+_OPEN = range(0x7FFF0000, 0x80001000), range(0xFFFF0000, 2**32)
+_TOLD = re.compile(rb"(?:Xing|Info)\0\0\0[\x01-\x0f]|VBRI\0\x01")  # else MP3's length is guessed
+_STARTS = {"FLAC": b"fLaC\0\0\0\x22", "OGG": b"OggS\0\2"}
+_NEXT = (b"RIFF", b"RF64", b"FORM", b".snd", b"caff", b"ID3", b"\xff")
+
+
+class AudioFile(soundfile.SoundFile):
+    """A file that is read onwards from its beginning, since its header need not be true."""
+
+    path: str | Path
+    n_read = 0  # frames
+
+    def seekable(self) -> bool:
+        """Return False: soundfile seeks after each read if it may, and that damages MP3."""
+        return False
+
+    def rest(
+        self, n_frames: int = 0, dtype: str = "float32", partly: bool = False
+    ) -> Iterator[np.ndarray]:
+        """Yield what is left in pieces of `n_frames`, or of bounded size; raises as `read`.
+
+        With `partly`, a file of which only the beginning can be read is no error.
+        """
+        n_frames = n_frames or _BLOCK // self.channels
+        while len(block := self.read(min(n_frames, self.frames - self.n_read), dtype, True)):
+            self.n_read += len(block)
+            peak = max(block.max(), -block.min()) if dtype == "float32" else 0
+            if not np.isfinite(peak):  # what is NaN anywhere is NaN here
+                raise _unusable(self.path, "samples that are NaN or infinite")
+            if peak > _PEAK:
+                raise _unusable(self.path, f"samples of up to {peak:.5g} times full scale")
+            yield block
+        if not self.n_read:
+            size = os.fstat(self.name).st_size
+            raise _unusable(self.path, f"no samples: a size of 0 in the header, and {size} bytes")
+        if not partly and (shortfall := self.shortfall()):
+            raise _unusable(self.path, shortfall)
+
+    def shortfall(self) -> str:
+        """Say what a file that was read to its end did not give, or ``""``."""
+        log, end = self.extra_info, os.lseek(self.name, 0, os.SEEK_CUR)
+        with mmap.mmap(self.name, 0, access=mmap.ACCESS_READ) as content:
+            lost = (self._told(content) - self.n_read) / self.samplerate
+            if start := _STARTS.get(self.format):
+                goes_on = content.rfind(start) > content.find(start)
+            else:
+                unknown = "Unknown chunk marker" in log and end < 0.99 * len(content)
+                goes_on = unknown or content[end : end + 4].startswith(_NEXT)
+        only = f"only the first {self.n_read / self.samplerate:.1f} s can be read: the file "
+        if 0.01 < lost < 1e6 or "lacks an end-of-stream" in log:
+            return only + "ends early"
+        return only + "goes on after them" if goes_on else ""
+
+    def _told(self, content: mmap.mmap) -> float:
+        """Return how many frames there are by the header."""
+        if misfit := _MISFIT.search(self.extra_info):
+            told, found = map(int, misfit.groups())
+            is_open = any(told in sizes for sizes in _OPEN)
+            return 0 if is_open else self.n_read * told / max(found, 1)
+        is_guess = self.format == "MP3" and not _TOLD.search(content, 0, 2**23)
+        return 0 if is_guess else self.frames
 
 
 @contextmanager
-def opened(path: str | Path) -> Iterator[soundfile.SoundFile]:
-    """Open an audio file of any format that libsndfile reads.
+def opened(path: str | Path) -> Iterator[AudioFile]:
+    """Open an audio file of any format that libsndfile reads, whatever its name.
 
     Raises
     ------
@@ -34,28 +104,35 @@ def opened(path: str | Path) -> Iterator[soundfile.SoundFile]:
         If the file is missing or cannot be read, also where that shows only later in the block.
     """
     try:
-        with soundfile.SoundFile(os.fsencode(path)) as file:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe would be waited for
+            raise _unusable(path, "a folder, pipe or device, not a file")
+        descriptor = os.open(path, os.O_RDONLY)
+    except (OSError, ValueError) as error:
+        raise _unusable(path, f"no readable file ({error})") from error
+    try:
+        with AudioFile(descriptor, closefd=False) as file:
+            file.path = path
+            if file.samplerate not in _RATES:
+                raise _unusable(path, f"a sample rate of {file.samplerate} Hz")
             yield file
-    except (soundfile.LibsndfileError, OSError) as error:
-        found = f"unreadable audio ({error})" if Path(path).exists() else "no such file"
-        raise _unusable(path, found) from error
+    except soundfile.LibsndfileError as error:
+        raise _unusable(path, f"unreadable audio ({error.error_string})") from error
+    finally:
+        os.close(descriptor)
 
 
 def _unusable(path: str | Path, found: str) -> AudioError:
     return AudioError(
         path,
         found=found,
-        expected="an audio file that libsndfile reads, with at least one sample",
-        remedy="Restore the file from its archive, convert it to WAV or FLAC, or leave it out.",
+        expected="a whole file that libsndfile reads, with at least one sample, all in [-1, 1]",
+        remedy="Restore the file from where it came, or leave it out.",
     )
 
 
-def _checked(samples: np.ndarray, path: str | Path) -> np.ndarray:
-    if not len(samples):
-        raise _unusable(path, "no samples")
-    if not np.isfinite(samples).all():
-        raise _unusable(path, "samples that are NaN or infinite")
-    return samples
+def _whole(file: AudioFile, dtype: str = "float32") -> np.ndarray:
+    blocks = list(file.rest(dtype=dtype))
+    return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
 
 
 def read(path: str | Path) -> tuple[np.ndarray, int]:
@@ -69,56 +146,42 @@ def read(path: str | Path) -> tuple[np.ndarray, int]:
     Raises
     ------
     AudioError
-        If the file is missing, unreadable or empty, or holds NaN or infinity.
+        If the file is missing, unreadable, empty or cut short, if another follows in it, or if it
+        holds NaN, infinity or samples far beyond full scale.
     """
     with opened(path) as file:
-        return _checked(file.read(dtype="float32", always_2d=True), path), file.samplerate
+        return _whole(file), file.samplerate
 
 
 def header(path: str | Path) -> dict[str, float | int]:
-    """Read ``duration`` [s], ``sample_rate`` [Hz] and ``channels`` from an audio file's header.
+    """Give ``duration`` [s], ``sample_rate`` [Hz] and ``channels`` of a file; raises as `read`.
 
-    Raises an `AudioError` also if the file is empty or shorter than its header says.
+    What is not compressed is not decoded: of its samples nothing is known but their number.
     """
     with opened(path) as file:
-        if truncated := _truncation(Path(path)):
-            raise _unusable(path, truncated)
-        if not file.frames:
-            raise _unusable(path, "no samples")
-        duration = file.frames / file.samplerate
+        if file.format != "FLAC" and file.subtype.startswith(("PCM", "FLOAT", "DOUBLE")):
+            file.n_read = file.seek(0, soundfile.SEEK_END)
+        collections.deque(file.rest(), maxlen=0)
+        duration = file.n_read / file.samplerate
         return {"duration": duration, "sample_rate": file.samplerate, "channels": file.channels}
-
-
-def _truncation(path: Path) -> str:
-    with path.open("rb") as file:
-        kind, declared = struct.unpack("<4sI", file.read(8))
-    size = path.stat().st_size
-    # Programs that write to a pipe leave the size at its greatest value.
-    short = kind == b"RIFF" and size < declared + 8 < 2**32 - 8
-    return f"truncated audio, {size} of {declared + 8} bytes" if short else ""
 
 
 def beginning(path: str | Path, seconds: float) -> tuple[np.ndarray, int]:
     """Read the first `seconds` of a file in mono: float32, (n_samples,), and its rate in hertz."""
     with opened(path) as file:
-        n_samples = round(seconds * file.samplerate)
-        return mono(file.read(n_samples, dtype="float32", always_2d=True)), file.samplerate
+        return mono(next(file.rest(round(seconds * file.samplerate)))), file.samplerate
 
 
-def stream(file: soundfile.SoundFile, rate: int) -> Iterator[np.ndarray]:
-    """Yield what `opened` gave in mono at `rate` hertz, piece by piece; raises as `read`."""
-    path = os.fsdecode(file.name)
+def stream(file: AudioFile, rate: int) -> Iterator[np.ndarray]:
+    """Yield what `opened` gave in mono at `rate` hertz, in pieces; raises as `AudioFile.rest`."""
     resampler = soxr.ResampleStream(file.samplerate, rate, 1, dtype="float32")
-    n_samples = _BLOCK_SECONDS * file.samplerate
-    while len(block := file.read(n_samples, dtype="float32", always_2d=True)):
-        yield resampler.resample_chunk(mono(_checked(block, path)))
-    if not file.tell():
-        raise _unusable(path, "no samples")
+    for block in file.rest(partly=True):
+        yield resampler.resample_chunk(mono(block))
     yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
 
 
 def outline(path: str | Path, points_a_second: int = 100) -> tuple[np.ndarray, float]:
-    """Reduce a file of any length to what its waveform looks like; raises as `read`.
+    """Reduce a file of any length to what its waveform looks like; raises as `stream`.
 
     Returns
     -------
@@ -130,10 +193,9 @@ def outline(path: str | Path, points_a_second: int = 100) -> tuple[np.ndarray, f
     extremes = []
     with opened(path) as file:
         length = 2 * file.samplerate // points_a_second
-        for block in file.blocks(blocksize=length, dtype="float32", always_2d=True):
-            samples = mono(block)
+        for samples in map(mono, file.rest(length, partly=True)):
             extremes += [samples.min(), samples.max()]
-        return _checked(np.array(extremes, np.float32), path), 2 * file.samplerate / length
+        return np.array(extremes, np.float32), 2 * file.samplerate / length
 
 
 def mono(samples: np.ndarray) -> np.ndarray:
@@ -195,7 +257,9 @@ def player(samples: np.ndarray, rate: int) -> "IPython.display.Audio":
     from IPython.display import Audio
 
     file = BytesIO()
-    soundfile.write(file, resample(samples, rate, PLAYED_RATE), PLAYED_RATE, format="MP3")
+    # The encoder ends the process at what is not finite, or is far outside.
+    played = np.clip(np.nan_to_num(resample(samples, rate, PLAYED_RATE)), -1, 1)
+    soundfile.write(file, played, PLAYED_RATE, format="MP3")
     shown = Audio(file.getvalue())
     shown.mimetype = "audio/mpeg"
     return shown
@@ -207,15 +271,17 @@ def load_mono(path: str | Path, sample_rate: int | None = None) -> np.ndarray:
     Raises as `read`.
     """
     samples, rate = _read_mono(path)
-    return resample(samples, rate, sample_rate or rate)
+    resampled = resample(samples, rate, sample_rate or rate)
+    if not len(resampled):
+        raise _unusable(path, f"too few samples ({len(samples)})")
+    return resampled
 
 
 def _read_mono(path: str | Path) -> tuple[np.ndarray, int]:
     """Do what ``mono(read(path))`` does, to the bit, in half the time for 16-bit files."""
     with opened(path) as file:
-        if file.subtype == "PCM_16" and file.frames:
-            samples = _channel_sum_16_bit(file.read(dtype="int16", always_2d=True))
-            samples *= np.float32(1 / (32768 * file.channels))
-            return samples, file.samplerate
-    samples, rate = read(path)
-    return mono(samples), rate
+        if file.subtype != "PCM_16":
+            return mono(_whole(file)), file.samplerate
+        samples = _channel_sum_16_bit(_whole(file, "int16"))
+        samples *= np.float32(1 / (32768 * file.channels))
+        return samples, file.samplerate

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from irmas_utils.data import integrity, sample
-from irmas_utils.data.index import fingerprint, load_index, split_validation
+from irmas_utils.data.index import fingerprint, folders, load_index, split_validation
 from irmas_utils.project import paths
 from irmas_utils.project.errors import DataError
 from irmas_utils.project.settings import Settings
@@ -112,5 +112,7 @@ def version(settings: Settings) -> list[str]:
     """Return something that changes when clips are added to or removed from the real data."""
     if settings.corpus.source != "irmas":
         return []
-    folders = [paths.data_root(), *sorted(paths.data_root().glob("IRMAS-*/*/"))]
-    return [f"{path} {path.stat().st_mtime_ns}" for path in folders if path.is_dir()]
+    root = paths.data_root()
+    parts = [folder for found in folders(root).values() for folder in found]
+    looked_at = [root, *parts, *(inner for folder in parts for inner in sorted(folder.glob("*/")))]
+    return [f"{path} {path.stat().st_mtime_ns}" for path in looked_at if path.is_dir()]

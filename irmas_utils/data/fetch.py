@@ -5,21 +5,29 @@ redistribution. Of pre-trained weights the project holds the address and the has
 a notebook that can do without them asks `available`; what cannot calls `weights`.
 """
 
+import os
 import shutil
 import sys
+import time
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import pooch
 import requests
+from tqdm import tqdm
 
-from irmas_utils.data import published
+from irmas_utils.data import index, integrity, published
 from irmas_utils.project import files, paths
-from irmas_utils.project.errors import DownloadError
+from irmas_utils.project.errors import DataError, DownloadError
 
 ADDRESS = published.load("irmas")["address"]
-AGAIN = "Run the command again; what was fetched whole is kept."
+AGAIN = "Run the command again: it goes on where it stopped."
+TIMEOUT = 60  # s without an answer
+PAUSES = (1, 2, 4, 8, 16, 32, 60)  # s, before IRMAS is asked for again
+_PASSING = {None, 408, 429, 500, 502, 503, 504}  # HTTP states that may be over soon
+_LARGEST = 2**34  # bytes that an archive may unpack to; the whole set has 1.2e10
 
 
 @dataclass(frozen=True)
@@ -42,10 +50,13 @@ MN04 = Weights(
 )
 
 
-def file(url: str, hashed: str, folder: Path, name: str, remedy: str = AGAIN) -> Path:
+def file(
+    url: str, hashed: str, folder: Path, name: str, remedy: str = AGAIN, pauses: tuple = ()
+) -> Path:
     """Return the path of a published file, fetched into `folder` unless it is there.
 
-    One that has another hash than `hashed`, such as ``"md5:…"``, is fetched again.
+    One that has another hash than `hashed`, such as ``"md5:…"``, is fetched again. If the
+    connection fails, it is tried again after each of `pauses` [s]; what has come is kept.
 
     Raises
     ------
@@ -53,14 +64,44 @@ def file(url: str, hashed: str, folder: Path, name: str, remedy: str = AGAIN) ->
         If it cannot be fetched whole, or has another hash; `remedy` is what a person can do.
     """
     pooch.get_logger().setLevel("WARNING")
-    downloader = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=60)
+    partial = folder / f".{name}-{hashed[-8:]}.part"
+
+    def download(url: str, target: str, _: None) -> None:
+        for pause in [*pauses, None]:
+            try:
+                _go_on(url, partial)
+                return os.replace(partial, target)
+            except requests.RequestException as error:
+                if pause is None or getattr(error.response, "status_code", None) not in _PASSING:
+                    raise
+            time.sleep(pause)
+
     try:
-        return Path(pooch.retrieve(url, hashed, name, folder, None, downloader))
+        return Path(pooch.retrieve(url, hashed, name, folder, None, download))
     except (requests.RequestException, OSError) as error:
         found = f"no connection or no such file ({_reason(error)})"
         raise _failed(url, found, hashed, remedy) from error
     except ValueError as error:
         raise _failed(url, "a file with another checksum", hashed, remedy) from error
+
+
+def _go_on(url: str, partial: Path) -> None:
+    """Fetch what `partial` lacks, or all of it where the server gives no ranges."""
+    start = partial.stat().st_size if partial.exists() else 0
+    headers = {"Range": f"bytes={start}-", "Accept-Encoding": "identity"}
+    with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as answer:
+        if answer.status_code == 416:  # nothing follows: the hash says whether that is right
+            return
+        answer.raise_for_status()
+        start *= answer.headers.get("Content-Range", "").startswith(f"bytes {start}-")
+        size = int(answer.headers.get("Content-Length", 0))
+        bar = {"total": start + size, "initial": start, "unit": "B", "unit_scale": True}
+        with (
+            partial.open("ab" if start else "wb") as file,
+            tqdm(**bar, disable=not sys.stderr.isatty()) as progress,
+        ):
+            for block in answer.iter_content(2**16):
+                progress.update(file.write(block))
 
 
 def _reason(error: Exception) -> str:
@@ -78,20 +119,53 @@ def _failed(where: str | Path, found: str, hashed: str, remedy: str = AGAIN) -> 
 
 
 def irmas(root: Path | None = None, address: str = ADDRESS) -> Path:
-    """Fetch and unpack what is missing of IRMAS.
+    """Fetch and unpack what is missing of IRMAS, and check that all is there.
 
-    Parts that are there already are left alone, so an interrupted download is taken up again.
-    `address` is the archives', with ``{name}`` for the file name.
+    Whole parts that are there already are left alone; an incomplete one is set aside under
+    another name. `address` is the archives', with ``{name}`` for the file name.
 
-    Returns where it is: `root`, by default `paths.data_root`. DownloadError if an archive cannot
-    be fetched, has the wrong checksum or is no ZIP file.
+    Returns where it is: `root`, by default `paths.data_root`.
+
+    Raises
+    ------
+    DownloadError
+        If an archive cannot be fetched or unpacked, or there is no room for it.
+    DataError
+        If what has been unpacked is not the published set.
     """
-    root = Path(root or paths.data_root())
+    root, facts = Path(root or paths.data_root()), published.load("irmas")
     root.mkdir(parents=True, exist_ok=True)
-    for name, md5 in published.load("irmas")["archives"].items():
-        if not (root / Path(name).stem).is_dir():
-            _unpack(file(address.format(name=name), f"md5:{md5}", root, name), root)
+    try:
+        gaps = integrity.missing(index.scan(root)[0])
+    except DataError:  # nothing is there
+        gaps = ["training", "testing label"]
+    wanted = {name: md5 for name, md5 in facts["archives"].items() if _lacks(gaps, name)}
+    if wanted:
+        print(*(facts[key] for key in ("name", "source", "licence", "licence_note")), sep="\n")
+        whole = (facts["training"]["size_gib"] + facts["testing"]["size_gib"]) * 2**30
+        _require_room(root, whole * len(wanted) / len(facts["archives"]))
+    for name, md5 in wanted.items():
+        print(f"Fetching {name}", flush=True)
+        archive = file(address.format(name=name), f"md5:{md5}", root, name, pauses=PAUSES)
+        _unpack(archive, root)
+    integrity.require_complete(root, index.load_index(root))
     return root
+
+
+def _lacks(gaps: list[str], archive: str) -> bool:
+    part = index.part_of(Path(archive).stem)
+    starts = "training" if part == index.PARTS[0] else (f"testing {part}:", "testing label")
+    return any(gap.startswith(starts) for gap in gaps)
+
+
+def _require_room(folder: Path, size: float) -> None:
+    if size > (free := shutil.disk_usage(folder).free):
+        raise DownloadError(
+            folder,
+            found=f"{free / 1e9:.1f} GB of free space",
+            expected=f"{size / 1e9:.1f} GB",
+            remedy="Make room, or name a folder on another disk with IRMAS_DATA.",
+        )
 
 
 def _unpack(archive: Path, root: Path) -> None:
@@ -99,14 +173,28 @@ def _unpack(archive: Path, root: Path) -> None:
     aside = root / f".unpacking-{archive.stem}"
     shutil.rmtree(aside, ignore_errors=True)
     try:
-        with zipfile.ZipFile(archive) as contents:
+        with _opened(archive) as contents:
+            size = sum(member.file_size for member in contents.infolist())
+            if size > _LARGEST:
+                raise zipfile.BadZipFile(f"{size} bytes when unpacked")
+            _require_room(root, size)
             contents.extractall(aside)
-    except zipfile.BadZipFile as error:
-        raise _failed(archive, f"no ZIP archive ({error})", "a ZIP archive") from error
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, OSError) as error:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise _failed(archive, f"what does not unpack ({error})", "a ZIP archive") from error
+    for half in index.folders(root).get(index.part_of(archive.stem), []):
+        half.rename(half.with_name(f"_{half.name}-incomplete-{time.time_ns()}"))
     inner = aside / archive.stem
     (inner if inner.is_dir() else aside).rename(root / archive.stem)
     shutil.rmtree(aside, ignore_errors=True)
     archive.unlink()
+
+
+def _opened(archive: Path) -> zipfile.ZipFile:
+    try:  # more archives have names in UTF-8 than say so
+        return zipfile.ZipFile(archive, metadata_encoding="utf-8")
+    except UnicodeDecodeError:
+        return zipfile.ZipFile(archive)
 
 
 def weights(wanted: Weights = MN04) -> Path:

@@ -10,6 +10,7 @@ Only file headers are read. Notebook: 01_data_analysis.ipynb.
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,8 +23,9 @@ from irmas_utils.data import names
 from irmas_utils.project.errors import AudioError, DataError
 from irmas_utils.project.vocabulary import IRMAS
 
-TRAINING_FOLDER = "IRMAS-TrainingData"
-TESTING_FOLDERS = {f"Part{n}": f"IRMAS-TestingData-Part{n}" for n in (1, 2, 3)}
+PARTS = ("training", "Part1", "Part2", "Part3")
+_FOLDER = re.compile(r"IRMAS-TrainingData|(?:IR(?:MAS-)?TestingData-)?(Part[123])")
+_LISTED = 20  # bad clips, in an error
 COLUMNS = ("split", "path", "name", "recording", "labels", "genre", "drums", "duration",
            "sample_rate", "channels", "part")  # fmt: skip
 
@@ -52,32 +54,61 @@ def load_index(root: str | Path, *, skip_bad_clips: bool = False) -> pd.DataFram
     """
     index, problems = scan(root)
     if problems and not skip_bad_clips:
-        lines = "".join(f"\n  {p.path}: {p.found}; expected {p.expected}" for p in problems)
+        lines = [f"\n  {p.path}: {p.found}; expected {p.expected}" for p in problems]
+        more = f"\n  and {len(lines) - _LISTED} more" if len(lines) > _LISTED else ""
         raise DataError(
             root,
-            found=f"{len(problems)} bad clip{'s' if len(problems) > 1 else ''}:{lines}\n",
+            found=f"{len(problems)} bad clip{'s' if len(problems) > 1 else ''}:"
+            f"{''.join(lines[:_LISTED])}{more}\n",
             expected="clips that can all be read",
-            remedy="Restore these files, or set corpus.skip_bad_clips to true to go on without "
-            "them.",
+            remedy="Restore these files or remove them, or set corpus.skip_bad_clips to true to "
+            "go on without them; `python -m irmas_utils download` restores what is missing.",
         )
     return index
+
+
+def folders(root: str | Path) -> dict[str, list[Path]]:
+    """Find the folders of each of `PARTS` by name, up to three folders deep.
+
+    So the archives may be unpacked side by side, or in a folder more. Two of one part are copies.
+    """
+    found: dict[str, list[Path]] = {}
+    level = [Path(root)]
+    for _ in range(3):
+        # Names that start with a dot or an underscore are left by archives and the system.
+        inner = sorted(p for top in level for p in top.glob("[!._]*/"))
+        level = [folder for folder in inner if part_of(folder.name) is None]
+        for folder in inner:
+            if part := part_of(folder.name):
+                found.setdefault(part, []).append(folder)
+    return found
+
+
+def part_of(name: str) -> str | None:
+    """Return which of `PARTS` is in a folder of this name."""
+    match = _FOLDER.fullmatch(name)
+    return match and (match[1] or PARTS[0])
 
 
 def scan(root: str | Path) -> tuple[pd.DataFrame, list[Problem]]:
     """Read a folder as `load_index` does: the good clips, and what is wrong with the others."""
     root = Path(root)
-    folders = [TRAINING_FOLDER, *TESTING_FOLDERS.values()]
-    if not any((root / folder).is_dir() for folder in folders):
+    if not (found := folders(root)):
         raise DataError(
             root,
             found="no folder of the IRMAS data set" if root.is_dir() else "no such folder",
-            expected=" or ".join(folders),
+            expected="IRMAS-TrainingData, IRMAS-TestingData-Part1 and so on",
             remedy="Set IRMAS_DATA to the folder that holds them, fetch the data with "
             "`python -m irmas_utils download`, or use the sample profile, which needs no data.",
         )
-    rows, problems = [], []
-    for row in [*_training_rows(root), *_testing_rows(root)]:
-        (problems if isinstance(row, Problem) else rows).append(row)
+    rows, problems, seen = [], [], {}
+    for row in (row for part in found for row in _rows(part, found[part])):
+        if isinstance(row, Problem):
+            problems.append(row)
+        elif (first := seen.setdefault((row["part"], row["name"]), row["path"])) != row["path"]:
+            problems.append(Problem(Path(row["path"]), f"a clip that is also {first}", "one copy"))
+        else:
+            rows.append(row)
     index = pd.DataFrame(rows, columns=list(COLUMNS))
     order = index.assign(part=index["part"].fillna("")).sort_values(["split", "part", "name"])
     # Training comes first everywhere, as it does in the paper.
@@ -85,46 +116,70 @@ def scan(root: str | Path) -> tuple[pd.DataFrame, list[Problem]]:
     return index.loc[order.index].reset_index(drop=True), problems
 
 
-def _training_rows(root: Path) -> Iterator[dict[str, Any] | Problem]:
-    folder = root / TRAINING_FOLDER
-    for path in _files(folder, ".wav"):
+def _rows(part: str, places: list[Path]) -> Iterator[dict[str, Any] | Problem]:
+    paths, problems = _files(places)
+    yield from problems
+    clips = [path for path in paths if path.suffix.lower() == ".wav"]
+    if part == PARTS[0]:
+        yield from map(_training_row, clips)
+        return
+    texts = [path for path in paths if path.suffix.lower() == ".txt"]
+    # A label file lies beside its clip and has its name, if need be in other Unicode.
+    beside = {(path.parent, names.readable(path.stem)): path for path in texts}
+    beside |= {(path.parent, path.stem): path for path in texts}
+    for path in clips:
         name = names.readable(path.stem)
-        try:
-            parsed = names.parse_training_name(name)
-            if path.parent.name != parsed.instrument:
-                raise ValueError(f"instrument {parsed.instrument} in folder {path.parent.name}")
-        except ValueError as error:
-            yield Problem(path, str(error), "NNN__[instrument][drums][genre]NNNN__N.wav by class")
-            continue
-        about = {"recording": parsed.recording, "genre": parsed.genre, "drums": parsed.drums}
-        yield _row(path, split="training", name=name, labels=(parsed.instrument,), **about)
+        labels = beside.get((path.parent, path.stem)) or beside.get((path.parent, name))
+        yield _testing_row(path, name, labels, part)
+    known = {names.readable(path.stem) for path in clips}
+    for path in texts:
+        if (name := names.readable(path.stem)) not in known and name.lower() != "readme":
+            yield Problem(path, "no audio file beside it", f"{name}.wav")
 
 
-def _testing_rows(root: Path) -> Iterator[dict[str, Any] | Problem]:
-    for part, folder in TESTING_FOLDERS.items():
-        label_files = {names.readable(p.stem): p for p in _files(root / folder, ".txt")}
-        for path in _files(root / folder, ".wav"):
-            name = names.readable(path.stem)
-            label_file = label_files.pop(name, None)
-            if label_file is None:
-                yield Problem(path, "no label file beside it", f"{name}.txt")
-                continue
-            try:
-                labels = names.parse_labels(label_file.read_bytes())
-            except (ValueError, OSError) as error:
-                yield Problem(label_file, str(error), f"one of {' '.join(IRMAS.codes)} a line")
-                continue
-            song = names.song_of(name)
-            yield _row(path, split="testing", name=name, recording=song, labels=labels, part=part)
-        for name, label_file in label_files.items():
-            if name.lower() != "readme":
-                yield Problem(label_file, "no audio file beside it", f"{name}.wav")
+def _training_row(path: Path) -> dict[str, Any] | Problem:
+    name = names.readable(path.stem)
+    try:
+        parsed = names.parse_training_name(name)
+        if path.parent.name != parsed.instrument:
+            raise ValueError(f"instrument {parsed.instrument} in folder {path.parent.name}")
+    except ValueError as error:
+        return Problem(path, str(error), "NNN__[instrument][drums][genre]NNNN__N.wav by class")
+    about = {"recording": parsed.recording, "genre": parsed.genre, "drums": parsed.drums}
+    return _row(path, split="training", name=name, labels=(parsed.instrument,), **about)
 
 
-def _files(folder: Path, suffix: str) -> list[Path]:
-    found = (Path(base) / name for base, _, files in os.walk(folder) for name in files)
-    # Names that start with a dot are left by macOS archives and are no clips.
-    return sorted(p for p in found if p.suffix.lower() == suffix and not p.name.startswith("."))
+def _testing_row(path: Path, name: str, text: Path | None, part: str) -> dict[str, Any] | Problem:
+    if text is None:
+        return Problem(path, "no label file beside it", f"{name}.txt")
+    try:
+        with text.open("rb") as file:
+            labels = names.parse_labels(file.read(2**12))
+    except (ValueError, OSError) as error:
+        return Problem(text, str(error)[:200], f"one of {' '.join(IRMAS.codes)} a line")
+    song = names.song_of(name)
+    return _row(path, split="testing", name=name, recording=song, labels=labels, part=part)
+
+
+def _files(places: list[Path]) -> tuple[list[Path], list[Problem]]:
+    """Find the files below some folders, links followed, and what cannot be looked into."""
+    found, problems = [], []
+
+    def failed(error: OSError) -> None:
+        problems.append(Problem(Path(error.filename), str(error.strerror), "a readable folder"))
+
+    for base, inner, files in (step for top in places for step in os.walk(top, True, failed, True)):
+        for name in [*inner]:
+            if Path(os.path.realpath(base)).is_relative_to(os.path.realpath(Path(base, name))):
+                inner.remove(name)
+                problems.append(Problem(Path(base, name), "a loop of links", "a folder"))
+        # Names that start with a dot are left by macOS archives and are no clips.
+        for path in (Path(base, name) for name in files if not name.startswith(".")):
+            if os.path.isfile(path):
+                found.append(path)
+            else:
+                problems.append(Problem(path, "a pipe or device, or a link to nothing", "a file"))
+    return sorted(found), problems
 
 
 def _row(path: Path, **fields: Any) -> dict[str, Any] | Problem:

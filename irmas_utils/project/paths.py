@@ -15,8 +15,14 @@ def _from_environment(variable: str, default: Path) -> Path:
 
 
 def data_root() -> Path:
-    """Folder of ``IRMAS-TrainingData`` and so on (`IRMAS_DATA`, else ``data/`` in the project)."""
-    return _from_environment("IRMAS_DATA", ROOT / "data")
+    """Folder of ``IRMAS-TrainingData`` and so on.
+
+    `IRMAS_DATA`, else ``data/`` in the project, or if there is none where mirdata puts the set.
+    """
+    of_mirdata = Path(os.path.expanduser("~/mir_datasets/irmas"))
+    default = ROOT / "data"
+    is_there = of_mirdata.is_dir() and not default.is_dir()
+    return _from_environment("IRMAS_DATA", of_mirdata if is_there else default)
 
 
 def cache_root() -> Path:

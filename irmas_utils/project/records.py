@@ -142,7 +142,9 @@ def load_predictions(profile: str, name: str) -> tuple[pd.DataFrame, np.ndarray,
         Columns name, recording and labels (tuple of codes).
     scores, decisions : numpy.ndarray, float32 and bool, (n_clips, 11)
     """
-    table = pd.read_csv(_existing(profile, f"predictions/{name}.csv"), keep_default_na=False)
+    texts = dict.fromkeys(("name", "recording", "labels"), str)  # also where they are all digits
+    file = _existing(profile, f"predictions/{name}.csv")
+    table = pd.read_csv(file, keep_default_na=False, dtype=texts)
     clips = table[["name", "recording"]].assign(labels=table["labels"].str.split().map(tuple))
     scores = table[_columns("score")].to_numpy(np.float32)
     return clips, scores, table[_columns("decision")].to_numpy(bool)

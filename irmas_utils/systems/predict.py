@@ -40,6 +40,7 @@ class Prediction:
     duration: float  # [s]
     starts: np.ndarray  # [s], (n_windows,)
     window_scores: np.ndarray  # (n_windows, n_labels)
+    shortfall: str = ""  # what could not be read, if something could not
 
     @cached_property
     def scores(self) -> np.ndarray:
@@ -63,12 +64,20 @@ class Prediction:
 
 
 def predict(path: str | Path, recognizer: Recognizer) -> Prediction:
-    """Score a file, as a whole and over time, in constant memory. Raises as `audio.io.read`."""
+    """Score a file, as a whole and over time, in constant memory. Raises as `audio.io.stream`."""
     with io.opened(path) as file:
         blocks = io.stream(file, recognizer.sample_rate)
         starts, window_scores = recognizer.score_windows(blocks)
-        about = file.samplerate, file.channels, file.tell() / file.samplerate
-    return Prediction(Path(path), recognizer, *about, starts, window_scores)
+        about = file.samplerate, file.channels, file.n_read / file.samplerate
+        shortfall = file.shortfall()
+    if not (len(starts) and np.isfinite(window_scores).all()):
+        raise AudioError(
+            path,
+            found="audio that the model gives no score",
+            expected="one for each instrument",
+            remedy="Leave the file out, or use another model.",
+        )
+    return Prediction(Path(path), recognizer, *about, starts, window_scores, shortfall)
 
 
 def default_recognizer() -> Recognizer:
@@ -138,6 +147,7 @@ def as_dict(prediction: Prediction) -> dict[str, Any]:
         "duration": prediction.duration,
         "sample_rate": prediction.sample_rate,
         "channels": prediction.channels,
+        **({"warning": prediction.shortfall} if prediction.shortfall else {}),
         "instruments": np.array(labels)[prediction.named].tolist(),
         "scores": by_label(prediction.scores),
         "windows": [
@@ -182,9 +192,11 @@ def tell(files: Iterable[Path], recognizer: Recognizer, as_json: bool = False) -
             entries.append(as_dict(prediction) | {"model": name})
             if not as_json:
                 print(as_table(prediction) + "\n", flush=True)
+            if prediction.shortfall:
+                print(f"warning: {path}: {prediction.shortfall}", file=sys.stderr, flush=True)
         except AudioError as error:
             entries.append({"file": str(path), "error": str(error), "model": name})
             print(f"error: {error}", file=sys.stderr, flush=True)
     if as_json:
-        print(json.dumps(entries, indent=2, ensure_ascii=False))
+        print(json.dumps(entries, indent=2))
     return sum("error" in entry for entry in entries)

@@ -1,106 +1,319 @@
+import errno
 import hashlib
 import http.server
 import io
+import os
+import shutil
 import threading
 import zipfile
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
-from irmas_utils.data import fetch
+from irmas_utils.data import fetch, index
 from irmas_utils.project import paths
-from irmas_utils.project.errors import DownloadError
+from irmas_utils.project.errors import DataError, DownloadError
 
-ARCHIVE = "IRMAS-TrainingData.zip"
 CONTENT = b"not really weights" * 1000
 
 
-def zipped(clip):
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr(clip, b"sound")
-    return buffer.getvalue()
+def number(headers):
+    """Return the first byte that a request asks for."""
+    return int(headers.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")[0])
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Answers as `server.faults` says, request by request, and soundly when none is left."""
+
+    def do_GET(self):
+        server, name = self.server, self.path.strip("/").split("?")[0]
+        start, fault = number(self.headers), server.faults.pop(0) if server.faults else None
+        server.asked.append((name, start))
+        body = server.files.get(name)
+        if body is None or isinstance(fault, int):
+            return self.answer(fault or 404, b"no")
+        if fault == "redirect":
+            return self.answer(302, b"", Location=f"/{name}")
+        if start >= len(body) and start:
+            return self.answer(416, b"", **{"Content-Range": f"bytes */{len(body)}"})
+        if fault == "no ranges" or not start:
+            return self.answer(200, body, fault)
+        about = {"Content-Range": f"bytes {start}-{len(body) - 1}/{len(body)}"}
+        return self.answer(206, body[start:], fault, **about)
+
+    def answer(self, status, body, fault=None, **headers):
+        self.send_response(status)
+        for key, value in ({"Content-Length": len(body)} | headers).items():
+            self.send_header(key, str(value))
+        self.end_headers()
+        if fault == "corrupt":
+            body = b"#" + body[1:]
+        if fault in ("cut", "stall"):
+            body = body[: len(body) // 2]
+        self.wfile.write(body)
+        self.wfile.flush()
+        if fault == "stall":
+            self.server.over.wait(5)
+        self.close_connection = True
+
+    def log_message(self, *args):
+        pass
 
 
 @pytest.fixture
 def server(monkeypatch):
-    """A local server: `server.files` maps names to bodies, `server.asked` lists the requests."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
-            name = self.path.strip("/").split("?")[0]
-            server.asked.append(name)
-            body = server.files.get(name)
-            self.send_response(404 if body is None else 200)
-            self.send_header("Content-Length", str(len(body or b"") + server.missing_bytes))
-            self.end_headers()
-            self.wfile.write(body or b"")
-
-        def log_message(self, *args):
-            pass
-
+    """A local server: `files` maps names to bodies, `asked` lists the requests."""
     monkeypatch.delenv("IRMAS_WEIGHTS", raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(fetch, "PAUSES", (0, 0, 0))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.files, server.asked, server.missing_bytes = {"good": CONTENT}, [], 0
+    server.files, server.asked, server.faults = {"good": CONTENT}, [], []
+    server.over = threading.Event()
     server.address = f"http://127.0.0.1:{server.server_port}/"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield server
+    server.over.set()
     server.shutdown()
     server.server_close()
 
 
 # The data set
 
+TRAINING, PART = "IRMAS-TrainingData", "IRMAS-TestingData-Part1"
+FACTS = {
+    "name": "a small IRMAS", "source": "here", "licence": "CC BY-NC-SA 3.0", "licence_note": "No.",
+    "training": {"clips": {"cel": 2, "voi": 1}, "size_gib": 1e-5},
+    "testing": {"parts": {"Part1": 2}, "clips": {"gel": 1, "voi": 2}, "size_gib": 1e-5},
+}  # fmt: skip
+
+
+def clip(seed):
+    """A WAV of noise, which does not compress: 0.9 s, 80 kB."""
+    buffer = io.BytesIO()
+    noise = np.random.default_rng(seed).uniform(-0.5, 0.5, 40_000)
+    soundfile.write(buffer, noise, 44100, format="WAV", subtype="PCM_16")
+    return buffer.getvalue()
+
+
+CLIPS = {
+    TRAINING: {f"{code}/[{code}][cla]000{n}__1.wav": clip(n)
+               for n, code in enumerate(["cel", "cel", "voi"])},
+    PART: {"Part1/a-1.wav": clip(3), "Part1/a-1.txt": b"gel\t\nvoi\t\n",
+           "Part1/Sólo-1.wav": clip(4), "Part1/Sólo-1.txt": b"voi\t\n"},
+}  # fmt: skip
+
+
+def zipped(files, top=""):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(top + name, content)
+    return buffer.getvalue()
+
+
+def write(folder, files):
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+
 
 @pytest.fixture
 def irmas(server, tmp_path, monkeypatch):
-    def run(md5=None):
-        md5 = md5 or hashlib.md5(server.files.get(ARCHIVE, b"")).hexdigest()
-        monkeypatch.setattr(fetch.published, "load", lambda name: {"archives": {ARCHIVE: md5}})
-        return fetch.irmas(tmp_path / "data", server.address + "{name}?download=1")
+    server.files |= {f"{name}.zip": zipped(files, f"{name}/") for name, files in CLIPS.items()}
+
+    def run(root=tmp_path / "data", **md5):
+        sums = {f"{name}.zip": hashlib.md5(server.files[f"{name}.zip"]).hexdigest()
+                for name in (TRAINING, PART)}  # fmt: skip
+        facts = FACTS | {"archives": sums | md5}
+        monkeypatch.setattr(fetch.published, "load", lambda name: facts)
+        return fetch.irmas(root, server.address + "{name}?download=1")
 
     return run
 
 
-def test_an_archive_is_fetched_unpacked_and_removed(server, irmas):
-    server.files[ARCHIVE] = zipped("IRMAS-TrainingData/cel/clip.wav")
+def whole(root):
+    return len(index.load_index(root)) == 5
+
+
+def asked(server, name=f"{TRAINING}.zip"):
+    return [start for file, start in server.asked if file == name]
+
+
+def test_the_set_is_fetched_unpacked_and_checked_and_its_licence_shown(server, irmas, capsys):
     root = irmas()
-    assert (root / "IRMAS-TrainingData/cel/clip.wav").read_bytes() == b"sound"
-    assert [path.name for path in root.iterdir()] == ["IRMAS-TrainingData"]
+    assert "CC BY-NC-SA 3.0" in capsys.readouterr().out
+    assert sorted(path.name for path in root.iterdir()) == [PART, TRAINING]
+    assert whole(root)
     irmas()
-    assert server.asked == [ARCHIVE]
+    assert [name for name, _ in server.asked] == [f"{TRAINING}.zip", f"{PART}.zip"]
+    assert capsys.readouterr().out == ""
 
 
-def test_an_archive_without_a_top_folder_gets_one(server, irmas):
-    server.files[ARCHIVE] = zipped("Part1/clip.wav")
-    assert (irmas() / "IRMAS-TrainingData/Part1/clip.wav").is_file()
+@pytest.mark.parametrize("top", ["", "IRMAS-TrainingData/", "other/"])
+def test_archives_with_and_without_a_folder(server, irmas, top):
+    server.files[f"{TRAINING}.zip"] = zipped(CLIPS[TRAINING], top)
+    assert whole(irmas())
 
 
-def test_another_checksum_is_an_error_and_nothing_is_unpacked(server, irmas, tmp_path):
-    server.files[ARCHIVE] = zipped("clip.wav")
+FAULTS = ["cut", "stall", "no ranges", "redirect", 429, 503, 500, 408]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=str)
+def test_what_passes_is_waited_for(server, irmas, monkeypatch, fault):
+    monkeypatch.setattr(fetch, "TIMEOUT", 0.1)
+    server.faults = [fault]
+    assert whole(irmas())
+
+
+def test_a_cut_or_stalled_archive_is_gone_on_with(server, irmas, monkeypatch):
+    monkeypatch.setattr(fetch, "TIMEOUT", 0.1)
+    server.faults = ["cut", "stall", "no ranges", "cut"]
+    assert whole(irmas())
+    first, second, third, *_ = asked(server)
+    assert 0 == first < second < third
+
+
+def test_a_stopped_command_is_gone_on_with(server, irmas):
+    server.faults = ["cut", "cut", 403]
+    with pytest.raises(DownloadError, match=r"403.*goes on where it stopped"):
+        irmas()
+    assert whole(irmas())
+    assert asked(server)[-1] == asked(server)[-2] > 0
+
+
+def test_what_was_fetched_whole_before_is_not_asked_for_twice(server, irmas, tmp_path):
+    content = server.files[f"{TRAINING}.zip"]
+    md5 = hashlib.md5(content).hexdigest()
+    write(tmp_path / "data", {f".{TRAINING}.zip-{md5[-8:]}.part": content})
+    assert whole(irmas())
+    assert asked(server) == [len(content)]
+
+
+def test_corrupt_bytes_are_told_of_and_fetched_anew(server, irmas):
+    server.faults = ["corrupt"]
     with pytest.raises(DownloadError, match="another checksum"):
-        irmas(md5="0" * 32)
-    assert not (tmp_path / "data" / "IRMAS-TrainingData").exists()
-
-
-def test_a_missing_archive_is_an_error(irmas):
-    with pytest.raises(DownloadError, match="404"):
         irmas()
+    assert whole(irmas())
+    assert asked(server) == [0, 0]
 
 
-def test_an_archive_cut_short_is_an_error_and_the_next_try_succeeds(server, irmas):
-    server.files[ARCHIVE] = zipped("clip.wav")
-    server.missing_bytes = 10
-    with pytest.raises(DownloadError):
+@pytest.mark.parametrize("status", [403, 404])
+def test_what_does_not_pass_is_an_error_at_once(server, irmas, status):
+    server.faults = [status]
+    with pytest.raises(DownloadError, match=f"HTTP status {status}"):
         irmas()
-    server.missing_bytes = 0
-    assert (irmas() / "IRMAS-TrainingData").is_dir()
+    assert len(server.asked) == 1
+
+
+def test_pauses_end(server, irmas):
+    server.faults = [503] * 9
+    with pytest.raises(DownloadError, match="HTTP status 503"):
+        irmas()
+    assert len(server.asked) == 4
 
 
 def test_no_zip_is_an_error(server, irmas):
-    server.files[ARCHIVE] = b"a page"
-    with pytest.raises(DownloadError, match="no ZIP archive"):
+    server.files[f"{TRAINING}.zip"] = b"a page"
+    with pytest.raises(DownloadError, match="does not unpack"):
+        irmas()
+
+
+def test_nothing_lands_outside_the_folder(server, irmas, tmp_path):
+    hostile = {"../../up.wav": b"1", "/tmp/irmas-absolute.wav": b"2"}
+    server.files[f"{TRAINING}.zip"] = zipped(hostile)
+    with pytest.raises(DataError):
+        irmas()
+    outside = [path for path in tmp_path.rglob("*.wav") if "data" not in path.parts]
+    assert outside == []
+    assert not Path("/tmp/irmas-absolute.wav").exists()
+
+
+def test_a_bomb_is_not_unpacked(irmas, monkeypatch, tmp_path):
+    monkeypatch.setattr(fetch, "_LARGEST", 100_000)
+    with pytest.raises(DownloadError, match="bytes when unpacked"):
+        irmas()
+    assert not (tmp_path / "data" / TRAINING).exists()
+
+
+@pytest.mark.parametrize("free", [0, 30_000])
+def test_too_little_room_is_told_before_it_is_used(server, irmas, monkeypatch, free):
+    monkeypatch.setattr(fetch.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(0, 0, free))
+    with pytest.raises(DownloadError, match=r"free space.*Make room"):
+        irmas()
+    assert len(server.asked) == (free > 0)
+
+
+def test_a_disk_that_fills_while_unpacking_leaves_no_half(irmas, monkeypatch, tmp_path):
+    def fill(archive, folder):
+        (folder / "half").mkdir(parents=True)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(zipfile.ZipFile, "extractall", fill)
+        with pytest.raises(DownloadError, match="No space left"):
+            irmas()
+    assert [path.name for path in (tmp_path / "data").iterdir()] == [f"{TRAINING}.zip"]
+    assert whole(irmas())
+
+
+@pytest.mark.parametrize("says", [True, False])
+def test_names_in_archives_are_read_right(server, irmas, says):
+    content = zipped(CLIPS[PART], f"{PART}/")
+    if not says:  # what other programs write: UTF-8, but without the flag for it
+        content = content.replace(b"PK\3\4\x14\0\0\x08", b"PK\3\4\x14\0\0\0")
+        content = content.replace(b"PK\1\2\x14\3\x14\0\0\x08", b"PK\1\2\x14\3\x14\0\0\0")
+    server.files[f"{PART}.zip"] = content
+    assert zipfile.ZipFile(io.BytesIO(content)).infolist()[2].flag_bits == 0x800 * says
+    assert "Sólo-1" in set(index.load_index(irmas())["name"])
+
+
+def test_a_name_that_is_not_utf8_keeps_its_clip(server, irmas):
+    content = zipped({name.replace("ó", "?"): x for name, x in CLIPS[PART].items()})
+    server.files[f"{PART}.zip"] = content.replace(b"S?lo", b"S\xa2lo")
+    assert "Sólo-1" in set(index.load_index(irmas())["name"])
+
+
+# What is there already
+
+
+@pytest.mark.parametrize("layout", ["{}", "unzipped/{}", "{0}/{0}", "a/b/{}", "Part"])
+def test_a_copy_is_found_in_the_usual_layouts(server, irmas, tmp_path, layout):
+    root = tmp_path / "data"
+    for name, files in CLIPS.items():
+        write(root if layout == "Part" and name == PART else root / layout.format(name), files)
+    if layout == "Part":
+        (root / "Part").rename(root / TRAINING)
+    irmas()
+    assert server.asked == []
+
+
+def test_a_half_copy_is_completed_and_kept_aside(server, irmas, tmp_path):
+    root = tmp_path / "data"
+    write(root / PART, CLIPS[PART])
+    write(root / TRAINING, dict([*CLIPS[TRAINING].items()][:1]) | {"mine.txt": b"notes"})
+    irmas()
+    assert whole(root)
+    assert [name for name, _ in server.asked] == [f"{TRAINING}.zip"]
+    assert [path.read_bytes() for path in root.glob("_*-incomplete-*/mine.txt")] == [b"notes"]
+
+
+@pytest.mark.parametrize("damaged", ["Part1/a-1.wav", "Part1/a-1.txt"])
+def test_a_clip_or_label_file_that_is_cut_is_restored(irmas, tmp_path, damaged):
+    root = tmp_path / "data"
+    for name, files in CLIPS.items():
+        write(root / name, files)
+    write(root / PART, {damaged: CLIPS[PART][damaged][:4]})
+    irmas()
+    assert whole(root)
+
+
+def test_a_set_with_other_counts_is_told_of(server, irmas):
+    del server.files[f"{PART}.zip"]
+    server.files[f"{PART}.zip"] = zipped(CLIPS[PART] | {"Part1/a-1.txt": b"voi\t\n"}, f"{PART}/")
+    with pytest.raises(DataError, match="testing label gel: 0 of 1"):
         irmas()
 
 
@@ -114,7 +327,7 @@ def wanted(server):
 
 
 def kept():
-    return list((paths.cache_root() / "weights").glob("*"))
+    return list((paths.cache_root() / "weights").glob("[!.]*"))
 
 
 def test_weights_are_fetched_once(server, wanted):
@@ -122,7 +335,7 @@ def test_weights_are_fetched_once(server, wanted):
     assert path.read_bytes() == CONTENT
     assert kept() == [path]
     assert fetch.available(wanted) == (path, "")
-    assert server.asked == ["good"]
+    assert server.asked == [("good", 0)]
 
 
 def test_a_damaged_copy_is_fetched_again(server, wanted):
@@ -145,10 +358,12 @@ def test_failures_are_told_in_one_line(wanted, name, found):
 
 
 def test_truncated_weights_are_no_file(server, wanted):
-    server.missing_bytes = 10
+    server.faults = ["cut"]
     with pytest.raises(DownloadError):
         fetch.weights(wanted)
     assert not kept()
+    assert fetch.weights(wanted).read_bytes() == CONTENT
+    assert len(server.asked) == 2
 
 
 def test_no_server(server, wanted):

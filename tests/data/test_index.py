@@ -1,14 +1,16 @@
 import os
 import shutil
+import unicodedata
 
 import numpy as np
 import pytest
+import soundfile
 from conftest import write_clip
 
 from irmas_utils.audio.io import load_mono
 from irmas_utils.data import integrity
 from irmas_utils.data.index import COLUMNS, fingerprint, load_index, scan, split_validation
-from irmas_utils.project import files
+from irmas_utils.project import files, paths
 from irmas_utils.project.errors import DataError
 from irmas_utils.project.vocabulary import INSTRUMENTS
 
@@ -51,7 +53,14 @@ def test_missing_folder_is_one_clear_error(tmp_path):
 def break_truncated(root):
     clip = a_training_clip(root)
     clip.write_bytes(clip.read_bytes()[:1000])
-    return clip, "truncated audio, 1000 of"
+    return clip, "only the first 0.0 s can be read: the file ends early"
+
+
+def break_mp3(root):
+    clip = a_training_clip(root)
+    soundfile.write(clip, np.zeros((44100, 2)), 44100, format="MP3")
+    clip.write_bytes(clip.read_bytes()[:-1000])
+    return clip, "s can be read: the file ends early"
 
 
 def break_header(root):
@@ -92,8 +101,37 @@ def break_no_audio(root):
     return clip.with_suffix(".txt"), "no audio file"
 
 
-FAULTS = [break_truncated, break_header, break_empty, break_name, break_folder, break_label,
-          break_no_label_file, break_no_audio]  # fmt: skip
+def break_pipe(root):
+    clip = a_training_clip(root)
+    clip.unlink()
+    os.mkfifo(clip)
+    return clip, "a pipe or device"
+
+
+def break_label_pipe(root):
+    label_file = next(root.rglob("*-1.txt"))
+    label_file.with_suffix(".wav").unlink()
+    label_file.unlink()
+    os.mkfifo(label_file)
+    return label_file, "a pipe or device"
+
+
+def break_link(root):
+    clip = a_training_clip(root)
+    clip.unlink()
+    clip.symlink_to("nothing")
+    return clip, "a link to nothing"
+
+
+def break_git_lfs(root):
+    clip = a_training_clip(root)
+    clip.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    return clip, "unreadable audio"
+
+
+FAULTS = [break_truncated, break_mp3, break_header, break_empty, break_name, break_folder,
+          break_label, break_no_label_file, break_no_audio, break_pipe, break_label_pipe,
+          break_link, break_git_lfs]  # fmt: skip
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -117,6 +155,14 @@ def test_all_bad_clips_are_listed_at_once(tiny_irmas):
         load_index(tiny_irmas)
 
 
+def test_of_very_many_bad_clips_some_are_listed(tiny_irmas):
+    for clip in tiny_irmas.rglob("*.wav"):
+        clip.write_bytes(b"")
+    with pytest.raises(DataError, match=r"69 bad clips(?s:.*)and 49 more") as caught:
+        load_index(tiny_irmas)
+    assert str(caught.value).count("unreadable") == 20
+
+
 def test_names_in_latin1_on_disk(tiny_irmas):
     folder = tiny_irmas / "IRMAS-TestingData-Part2" / "IRTestingData-Part2"
     clip = write_clip(folder / "plain-1.wav")
@@ -127,6 +173,112 @@ def test_names_in_latin1_on_disk(tiny_irmas):
     assert (row["name"], row["recording"], row["labels"]) == ("Canción-1", "Canción", ("voi",))
     assert files.digest(row["path"])
     assert load_mono(row["path"]).shape == (4410,)
+
+
+def test_a_size_that_is_wrong_around_whole_audio_is_no_fault(tiny_irmas):
+    for clip in tiny_irmas.rglob("*__1.wav"):
+        content = bytearray(clip.read_bytes())
+        content[4:8] = len(content).to_bytes(4, "little")  # eight too many
+        clip.write_bytes(content)
+    assert len(load_index(tiny_irmas)) == 69
+
+
+def test_linked_class_folders_parts_and_clips_are_found(tiny_irmas, tmp_path):
+    training = tiny_irmas / "IRMAS-TrainingData"
+    for folder in (training / "cel", tiny_irmas / "IRMAS-TestingData-Part1" / "Part1"):
+        shutil.move(folder, tmp_path / folder.name)
+        folder.symlink_to(tmp_path / folder.name)
+    for clip in (training / "voi").iterdir():
+        clip.rename(tmp_path / clip.name)
+        clip.symlink_to(tmp_path / clip.name)
+    assert len(load_index(tiny_irmas)) == 69
+
+
+@pytest.mark.parametrize("target", [".", "..", "../..", "loop"])
+def test_a_loop_of_links_is_named(tiny_irmas, target):
+    loop = tiny_irmas / "IRMAS-TrainingData" / "cel" / "loop"
+    loop.symlink_to(target)
+    index, problems = scan(tiny_irmas)
+    assert len(index) == 69
+    assert [problem.path for problem in problems] == [loop]
+
+
+def test_a_folder_that_may_not_be_read_is_named(tiny_irmas, monkeypatch):
+    scandir = os.scandir
+
+    def refuse(path):
+        if str(path).endswith("cel"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(DataError, match="cel: Permission denied"):
+        load_index(tiny_irmas)
+
+
+def test_the_label_file_beside_a_clip_is_its_own(tiny_irmas):
+    part = tiny_irmas / "IRMAS-TestingData-Part1" / "Part1"
+    for name in ("labels_before_correction", "zz"):
+        (part / name).mkdir()
+        for label_file in part.glob("*.txt"):
+            (part / name / label_file.name).write_text("tru")
+    labels = load_index(tiny_irmas).query("split == 'testing'")["labels"].tolist()
+    assert labels == [("gel",), ("gac", "voi"), ("pia",)]
+
+
+def test_names_that_differ_in_unicode_form_alone_keep_their_labels(tiny_irmas):
+    part = tiny_irmas / "IRMAS-TestingData-Part1" / "Part1"
+    for number, form in enumerate(("NFC", "NFD")):
+        name = unicodedata.normalize(form, "01 - Sólo piano-1")
+        write_clip(part / f"{name}.wav")
+        (part / f"{name}.txt").write_text(("sax", "flu")[number])
+    index, problems = scan(tiny_irmas)
+    row = index[index["name"] == "01 - Sólo piano-1"].iloc[0]
+    is_composed = unicodedata.is_normalized("NFC", row["path"])
+    assert row["labels"] == (("sax",) if is_composed else ("flu",))
+    assert "a clip that is also" in problems[0].found
+    assert row["path"] in problems[0].found
+
+
+def test_a_label_file_in_another_unicode_form_is_found(tiny_irmas):
+    for label_file in (tiny_irmas / "IRMAS-TestingData-Part1").rglob("*.txt"):
+        label_file.rename(unicodedata.normalize("NFD", str(label_file)))
+    assert len(load_index(tiny_irmas)) == 69
+
+
+def test_a_set_that_was_unpacked_twice_is_one_set_or_an_error(tiny_irmas):
+    part, training = tiny_irmas / "IRMAS-TestingData-Part1", tiny_irmas / "IRMAS-TrainingData"
+    shutil.copytree(part / "Part1", part / "IRMAS-TestingData-Part1" / "Part1")
+    shutil.copytree(training, tiny_irmas / "unzipped" / training.name)
+    with pytest.raises(DataError, match="69 bad clips.*") as caught:
+        load_index(tiny_irmas)
+    assert f"{training}/cel" in str(caught.value)
+    assert f"{tiny_irmas}/unzipped/{training.name}/cel" in str(caught.value)
+    assert len(load_index(tiny_irmas, skip_bad_clips=True)) == 69
+
+
+def test_what_systems_leave_behind_is_no_clip(tiny_irmas):
+    for path in [*tiny_irmas.rglob("*.wav"), *tiny_irmas.rglob("*.txt")]:
+        beside = [
+            path.with_name(name) for name in (f"{path.name}:Zone.Identifier", f"._{path.name}")
+        ]
+        for left in (*beside, tiny_irmas / "__MACOSX" / path.relative_to(tiny_irmas)):
+            left.parent.mkdir(parents=True, exist_ok=True)
+            left.write_bytes(b"\0\5\x16\7")
+        (path.parent / "desktop.ini").write_text("x")
+        (path.parent / "Thumbs.db").write_text("x")
+    assert len(load_index(tiny_irmas)) == 69
+
+
+def test_the_folder_of_mirdata_is_the_default(tmp_path, monkeypatch):
+    monkeypatch.delenv("IRMAS_DATA", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(paths, "ROOT", tmp_path / "project")
+    assert paths.data_root() == tmp_path / "project" / "data"
+    (tmp_path / "mir_datasets" / "irmas").mkdir(parents=True)
+    assert paths.data_root() == tmp_path / "mir_datasets" / "irmas"
+    (tmp_path / "project" / "data").mkdir(parents=True)
+    assert paths.data_root() == tmp_path / "project" / "data"
 
 
 def test_duplicates_and_conflicting_labels(tiny_irmas):

@@ -57,6 +57,16 @@ def test_predictions_come_back_exactly(record):
     assert np.array_equal(read_decisions, scores > 0.5)
 
 
+def test_songs_called_1_and_01_stay_two(record):
+    names = ["1-1", "01-1", "1e3-1"]
+    clips = pd.DataFrame({"name": names, "recording": ["1", "01", "1e3"], "labels": [("cel",)] * 3})
+    record.save_predictions(clips, np.zeros((3, 11)), np.zeros((3, 11), bool), "fft")
+    read, _, _ = records.load_predictions("smoke", "fft")
+    assert read["recording"].tolist() == ["1", "01", "1e3"]
+    record.save_predictions(clips.assign(name=["1", "01", "2"]), *np.zeros((2, 3, 11)), "fft")
+    assert records.load_predictions("smoke", "fft")[0]["name"].tolist() == ["1", "01", "2"]
+
+
 def test_nan_metrics_are_refused_and_the_old_file_stays(record):
     record.save_metrics({"f1": 0.5}, "fft")
     with pytest.raises(ValueError, match="Out of range"):

@@ -1,3 +1,4 @@
+import io
 import json
 import os
 import subprocess
@@ -148,6 +149,75 @@ def test_command_prints_json(recognizer, tmp_path, capsys):
     assert entries[0]["instruments"] == named
     assert "gone.wav" in entries[1]["error"]
     assert main(["predict", good, "--model", str(model)]) == 0
+
+
+@pytest.fixture(scope="module")
+def saved(recognizer, tmp_path_factory):
+    return str(recognizer.save(tmp_path_factory.mktemp("model") / "small"))
+
+
+def _bad_files(folder):
+    (folder / "folder.wav").mkdir()
+    os.mkfifo(folder / "pipe.wav")
+    (folder / "loop.wav").symlink_to("loop.wav")
+    (folder / "text.wav").write_text("no audio")
+    (folder / "take.raw").write_bytes(bytes(1000))
+    soundfile.write(folder / "one_sample.wav", [0.5], 192000)
+    soundfile.write(folder / "nan.wav", np.full(1000, np.nan), 44100, subtype="FLOAT")
+    swapped = np.linspace(-0.5, 0.5, 9999, dtype=">f4").view("<f4")
+    soundfile.write(folder / "swapped.wav", np.nan_to_num(swapped), 44100, subtype="FLOAT")
+    return sorted(folder.iterdir())
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_one_bad_file_never_ends_the_others(saved, tmp_path, capsys, options):
+    bad = [str(path) for path in _bad_files(tmp_path)]
+    good = [str(_write(tmp_path / "a.wav")), str(tmp_path / "b.raw")]
+    _write(tmp_path / "b.wav").rename(good[1])
+    assert main(["predict", good[0], *bad, good[1], "--model", saved, *options]) == 1
+    out, err = capsys.readouterr()
+    assert [line.split(": ")[1] for line in err.splitlines()] == bad
+    if options:
+        entries = json.loads(out, parse_constant=pytest.fail)
+        assert [entry["file"] for entry in entries] == [good[0], *bad, good[1]]
+        assert ["error" in entry for entry in entries] == [False, *[True] * len(bad), False]
+    else:
+        assert [line.split("  ")[0] for line in out.splitlines() if "Hz" in line] == good
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_what_could_not_be_read_of_a_file_is_said(saved, tmp_path, capsys, options):
+    path = _write(tmp_path / "cut.wav", 4)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert main(["predict", str(path), "--model", saved, *options]) == 0
+    out, err = capsys.readouterr()
+    word = "only the first 2.0 s can be read: the file ends early"
+    assert err == f"warning: {path}: {word}\n"
+    assert "(0:02" in out or json.loads(out)[0]["warning"] == word
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+@pytest.mark.parametrize("name", [b"S\xf3lo.wav", "Sólo ♫ 🎵.wav".encode()])
+def test_names_that_the_terminal_cannot_show(saved, tmp_path, monkeypatch, options, name):
+    _write(tmp_path / "a.wav")
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/" + name)
+    (tmp_path / "a.wav").rename(path)
+    out = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(out, encoding="ascii"))
+    assert main(["predict", path, "--model", saved, *options]) == 0
+    text = out.getvalue().decode("ascii")
+    assert json.loads(text)[0]["file"] == path if options else "lo" in text
+
+
+def test_a_missing_file_alone_is_json_too(saved, tmp_path, capsys):
+    assert main(["predict", str(tmp_path / "gone.wav"), "--model", saved, "--json"]) == 1
+    assert "No such file" in json.loads(capsys.readouterr().out)[0]["error"]
+
+
+@pytest.mark.parametrize("path", ["a/" * 3000, "x" * 300])
+def test_names_that_no_file_can_have_are_one_line(path, capsys):
+    assert main(["predict", path]) == 1
+    assert capsys.readouterr().err.startswith("error: ")
 
 
 def test_a_missing_model_is_one_line(tmp_path, capsys):
