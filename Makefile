@@ -9,9 +9,13 @@ VENV    := .venv
 RUN     := $(VENV)/bin/python
 READY   := $(VENV)/.ready
 
-.PHONY: setup paper notebook figure test test-all lint reference reproduce benchmarks lock lab clean
+.PHONY: setup data paper notebook figure test test-all lint reference reproduce benchmarks lock lab clean
 
 setup: $(READY)
+
+# The real IRMAS, 11 GB, to IRMAS_DATA or data/; a second time it fetches what is missing.
+data: $(READY)
+	@$(RUN) -m irmas_utils download
 
 paper: $(READY)
 	@$(RUN) -m irmas_utils paper --profile $(PROFILE) --cores $(CORES) $(OPTIONS)

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from irmas_utils import __main__ as cli
+from irmas_utils.project import paths
 
 HEAVY = ("tensorflow", "pandas", "numpy", "papermill", "matplotlib", "requests")
 
@@ -63,3 +64,21 @@ def test_other_options_of_the_paper_go_to_snakemake(monkeypatch):
     options = ["--profile", "smoke", "--executor", "slurm", "--notebook", "a", "--jobs", "20", "-n"]
     assert cli.main(["paper", *options, "--cores", "2"]) == 3
     assert calls == [("smoke", ["a"], 2, ["--executor", "slurm", "--jobs", "20", "-n"])]
+
+
+@pytest.mark.parametrize("variable", [None, "nowhere"])
+def test_the_full_paper_fetches_the_set_unless_a_folder_is_named(
+    tmp_path, monkeypatch, capsys, variable
+):
+    from irmas_utils.data import fetch
+
+    fetched = []
+    monkeypatch.setattr(fetch, "irmas", lambda: fetched.append(1))
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("IRMAS_DATA", raising=False)
+    if variable:
+        monkeypatch.setenv("IRMAS_DATA", str(tmp_path / variable))
+    assert cli.main(["corpus", "full", str(tmp_path / "out.json")]) == 1
+    assert "make data" in capsys.readouterr().err
+    assert fetched == [1] * (variable is None)

@@ -48,50 +48,44 @@ class AudioFile(soundfile.SoundFile):
         return False
 
     def rest(
-        self, n_frames: int = 0, dtype: str = "float32", partly: bool = False
+        self, n: int = 0, dtype: str = "float32", partly: bool = False
     ) -> Iterator[np.ndarray]:
-        """Yield what is left in pieces of `n_frames`, or of bounded size; raises as `read`.
+        """Yield what is left in pieces of `n` frames, or of bounded size; raises as `read`.
 
         With `partly`, a file of which only the beginning can be read is no error.
         """
-        n_frames = n_frames or _BLOCK // self.channels
-        while len(block := self.read(min(n_frames, self.frames - self.n_read), dtype, True)):
+        n = n or _BLOCK // self.channels
+        while len(block := self.read(min(n, self.frames - self.n_read), dtype, True)):
             self.n_read += len(block)
             peak = max(block.max(), -block.min()) if dtype == "float32" else 0
             if not np.isfinite(peak):  # what is NaN anywhere is NaN here
-                raise _unusable(self.path, "samples that are NaN or infinite")
+                raise unusable(self.path, "samples that are NaN or infinite")
             if peak > _PEAK:
-                raise _unusable(self.path, f"samples of up to {peak:.5g} times full scale")
+                raise unusable(self.path, f"samples of up to {peak:.5g} times full scale")
             yield block
         if not self.n_read:
             size = os.fstat(self.name).st_size
-            raise _unusable(self.path, f"no samples: a size of 0 in the header, and {size} bytes")
+            raise unusable(self.path, f"no samples: a size of 0 in the header, and {size} bytes")
         if not partly and (shortfall := self.shortfall()):
-            raise _unusable(self.path, shortfall)
+            raise unusable(self.path, shortfall)
 
     def shortfall(self) -> str:
         """Say what a file that was read to its end did not give, or ``""``."""
-        log, end = self.extra_info, os.lseek(self.name, 0, os.SEEK_CUR)
+        log, told, end = self.extra_info, float(self.frames), os.lseek(self.name, 0, os.SEEK_CUR)
+        if misfit := _MISFIT.search(log):
+            size, found = map(int, misfit.groups())
+            told *= 1 if any(size in sizes for sizes in _OPEN) else size / max(found, 1)
         with mmap.mmap(self.name, 0, access=mmap.ACCESS_READ) as content:
-            lost = (self._told(content) - self.n_read) / self.samplerate
+            if self.format == "MP3" and not _TOLD.search(content, 0, 2**23):
+                told = 0
             if start := _STARTS.get(self.format):
                 goes_on = content.rfind(start) > content.find(start)
             else:
                 unknown = "Unknown chunk marker" in log and end < 0.99 * len(content)
                 goes_on = unknown or content[end : end + 4].startswith(_NEXT)
+        ends = 0.01 < (told - self.n_read) / self.samplerate < 1e6 or "lacks an end-of" in log
         only = f"only the first {self.n_read / self.samplerate:.1f} s can be read: the file "
-        if 0.01 < lost < 1e6 or "lacks an end-of-stream" in log:
-            return only + "ends early"
-        return only + "goes on after them" if goes_on else ""
-
-    def _told(self, content: mmap.mmap) -> float:
-        """Return how many frames there are by the header."""
-        if misfit := _MISFIT.search(self.extra_info):
-            told, found = map(int, misfit.groups())
-            is_open = any(told in sizes for sizes in _OPEN)
-            return 0 if is_open else self.n_read * told / max(found, 1)
-        is_guess = self.format == "MP3" and not _TOLD.search(content, 0, 2**23)
-        return 0 if is_guess else self.frames
+        return only + ("ends early" if ends else "goes on after them") if ends or goes_on else ""
 
 
 @contextmanager
@@ -105,23 +99,24 @@ def opened(path: str | Path) -> Iterator[AudioFile]:
     """
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe would be waited for
-            raise _unusable(path, "a folder, pipe or device, not a file")
+            raise unusable(path, "a folder, pipe or device, not a file")
         descriptor = os.open(path, os.O_RDONLY)
     except (OSError, ValueError) as error:
-        raise _unusable(path, f"no readable file ({error})") from error
+        raise unusable(path, f"no readable file ({error})") from error
     try:
         with AudioFile(descriptor, closefd=False) as file:
             file.path = path
             if file.samplerate not in _RATES:
-                raise _unusable(path, f"a sample rate of {file.samplerate} Hz")
+                raise unusable(path, f"a sample rate of {file.samplerate} Hz")
             yield file
     except soundfile.LibsndfileError as error:
-        raise _unusable(path, f"unreadable audio ({error.error_string})") from error
+        raise unusable(path, f"unreadable audio ({error.error_string})") from error
     finally:
         os.close(descriptor)
 
 
-def _unusable(path: str | Path, found: str) -> AudioError:
+def unusable(path: str | Path, found: str) -> AudioError:
+    """Return the error of an audio file in which `found` was found."""
     return AudioError(
         path,
         found=found,
@@ -273,7 +268,7 @@ def load_mono(path: str | Path, sample_rate: int | None = None) -> np.ndarray:
     samples, rate = _read_mono(path)
     resampled = resample(samples, rate, sample_rate or rate)
     if not len(resampled):
-        raise _unusable(path, f"too few samples ({len(samples)})")
+        raise unusable(path, f"too few samples ({len(samples)})")
     return resampled
 
 

@@ -62,7 +62,7 @@ def split(index: pd.DataFrame, settings: Settings) -> Splits:
             "data set",
             found=f"no {' and no '.join(empty)} clips",
             expected="both sets: models are fitted on one and scored on the other",
-            remedy="Fetch the missing archives with `python -m irmas_utils download`.",
+            remedy="Fetch the missing archives with `make data`.",
         )
     fitting, validation = split_validation(
         parts["training"], settings.evaluation.validation_fraction, settings.seed
@@ -114,5 +114,5 @@ def version(settings: Settings) -> list[str]:
         return []
     root = paths.data_root()
     parts = [folder for found in folders(root).values() for folder in found]
-    looked_at = [root, *parts, *(inner for folder in parts for inner in sorted(folder.glob("*/")))]
-    return [f"{path} {path.stat().st_mtime_ns}" for path in looked_at if path.is_dir()]
+    inner = [path for folder in parts for path in sorted(folder.glob("*/"))]
+    return [f"{path} {path.stat().st_mtime_ns}" for path in [*parts, *inner]]

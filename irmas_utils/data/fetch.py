@@ -13,14 +13,14 @@ import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pooch
 import requests
-from tqdm import tqdm
 
 from irmas_utils.data import index, integrity, published
 from irmas_utils.project import files, paths
-from irmas_utils.project.errors import DataError, DownloadError
+from irmas_utils.project.errors import DownloadError
 
 ADDRESS = published.load("irmas")["address"]
 AGAIN = "Run the command again: it goes on where it stopped."
@@ -70,11 +70,15 @@ def file(
         for pause in [*pauses, None]:
             try:
                 _go_on(url, partial)
-                return os.replace(partial, target)
+                break
             except requests.RequestException as error:
-                if pause is None or getattr(error.response, "status_code", None) not in _PASSING:
+                status = getattr(error.response, "status_code", None)
+                if status == 416:  # nothing follows: the hash says whether that is right
+                    break
+                if pause is None or status not in _PASSING:
                     raise
             time.sleep(pause)
+        os.replace(partial, target)
 
     try:
         return Path(pooch.retrieve(url, hashed, name, folder, None, download))
@@ -87,21 +91,15 @@ def file(
 
 def _go_on(url: str, partial: Path) -> None:
     """Fetch what `partial` lacks, or all of it where the server gives no ranges."""
-    start = partial.stat().st_size if partial.exists() else 0
-    headers = {"Range": f"bytes={start}-", "Accept-Encoding": "identity"}
-    with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as answer:
-        if answer.status_code == 416:  # nothing follows: the hash says whether that is right
-            return
-        answer.raise_for_status()
-        start *= answer.headers.get("Content-Range", "").startswith(f"bytes {start}-")
-        size = int(answer.headers.get("Content-Length", 0))
-        bar = {"total": start + size, "initial": start, "unit": "B", "unit_scale": True}
-        with (
-            partial.open("ab" if start else "wb") as file,
-            tqdm(**bar, disable=not sys.stderr.isatty()) as progress,
-        ):
-            for block in answer.iter_content(2**16):
-                progress.update(file.write(block))
+    with partial.open("ab") as file:
+
+        def begin(answer: requests.Response, **_: Any) -> None:
+            if answer.status_code == 200:
+                file.truncate(0)
+
+        headers = {"Range": f"bytes={file.tell()}-", "Accept-Encoding": "identity"}
+        options = {"chunk_size": 2**16, "timeout": TIMEOUT, "hooks": {"response": begin}}
+        pooch.HTTPDownloader(sys.stderr.isatty(), headers=headers, **options)(url, file, None)
 
 
 def _reason(error: Exception) -> str:
@@ -121,41 +119,28 @@ def _failed(where: str | Path, found: str, hashed: str, remedy: str = AGAIN) -> 
 def irmas(root: Path | None = None, address: str = ADDRESS) -> Path:
     """Fetch and unpack what is missing of IRMAS, and check that all is there.
 
-    Whole parts that are there already are left alone; an incomplete one is set aside under
-    another name. `address` is the archives', with ``{name}`` for the file name.
+    Whole parts that are there are left alone; an incomplete one is set aside under another name.
+    `address` is the archives', with ``{name}`` for the file name.
 
-    Returns where it is: `root`, by default `paths.data_root`.
-
-    Raises
-    ------
-    DownloadError
-        If an archive cannot be fetched or unpacked, or there is no room for it.
-    DataError
-        If what has been unpacked is not the published set.
+    Returns where it is: `root`, by default `paths.data_root`. DownloadError if an archive cannot
+    be fetched or unpacked, DataError if it does not hold the published set.
     """
     root, facts = Path(root or paths.data_root()), published.load("irmas")
     root.mkdir(parents=True, exist_ok=True)
-    try:
-        gaps = integrity.missing(index.scan(root)[0])
-    except DataError:  # nothing is there
-        gaps = ["training", "testing label"]
-    wanted = {name: md5 for name, md5 in facts["archives"].items() if _lacks(gaps, name)}
+    gaps = integrity.missing(index.scan(root)[0]) if index.folders(root) else ["training label"]
+    words = {word for gap in gaps for word in gap.replace(":", "").split()}
+    parts = words | {*index.PARTS[1:]} if "label" in words else words
+    archives = facts["archives"].items()
+    wanted = {name: md5 for name, md5 in archives if index.part_of(Path(name).stem) in parts}
     if wanted:
         print(*(facts[key] for key in ("name", "source", "licence", "licence_note")), sep="\n")
         whole = (facts["training"]["size_gib"] + facts["testing"]["size_gib"]) * 2**30
-        _require_room(root, whole * len(wanted) / len(facts["archives"]))
+        _require_room(root, whole * len(wanted) / len(archives))
     for name, md5 in wanted.items():
         print(f"Fetching {name}", flush=True)
-        archive = file(address.format(name=name), f"md5:{md5}", root, name, pauses=PAUSES)
-        _unpack(archive, root)
+        _unpack(file(address.format(name=name), f"md5:{md5}", root, name, pauses=PAUSES), root)
     integrity.require_complete(root, index.load_index(root))
     return root
-
-
-def _lacks(gaps: list[str], archive: str) -> bool:
-    part = index.part_of(Path(archive).stem)
-    starts = "training" if part == index.PARTS[0] else (f"testing {part}:", "testing label")
-    return any(gap.startswith(starts) for gap in gaps)
 
 
 def _require_room(folder: Path, size: float) -> None:

@@ -25,7 +25,6 @@ from irmas_utils.project.vocabulary import IRMAS
 
 PARTS = ("training", "Part1", "Part2", "Part3")
 _FOLDER = re.compile(r"IRMAS-TrainingData|(?:IR(?:MAS-)?TestingData-)?(Part[123])")
-_LISTED = 20  # bad clips, in an error
 COLUMNS = ("split", "path", "name", "recording", "labels", "genre", "drums", "duration",
            "sample_rate", "channels", "part")  # fmt: skip
 
@@ -50,19 +49,17 @@ def load_index(root: str | Path, *, skip_bad_clips: bool = False) -> pd.DataFram
     ------
     DataError
         If there is nothing in the IRMAS layout, or if a clip's file, name or labels are bad and
-        it may not be skipped: all are listed at once.
+        it may not be skipped: up to twenty are listed at once.
     """
     index, problems = scan(root)
     if problems and not skip_bad_clips:
-        lines = [f"\n  {p.path}: {p.found}; expected {p.expected}" for p in problems]
-        more = f"\n  and {len(lines) - _LISTED} more" if len(lines) > _LISTED else ""
+        lines = "".join(f"\n  {p.path}: {p.found}; expected {p.expected}" for p in problems[:20])
         raise DataError(
             root,
-            found=f"{len(problems)} bad clip{'s' if len(problems) > 1 else ''}:"
-            f"{''.join(lines[:_LISTED])}{more}\n",
+            found=f"{len(problems)} bad clip{'s' if len(problems) > 1 else ''}:{lines}\n",
             expected="clips that can all be read",
             remedy="Restore these files or remove them, or set corpus.skip_bad_clips to true to "
-            "go on without them; `python -m irmas_utils download` restores what is missing.",
+            "go on without them; `make data` restores what is missing.",
         )
     return index
 
@@ -99,7 +96,7 @@ def scan(root: str | Path) -> tuple[pd.DataFrame, list[Problem]]:
             found="no folder of the IRMAS data set" if root.is_dir() else "no such folder",
             expected="IRMAS-TrainingData, IRMAS-TestingData-Part1 and so on",
             remedy="Set IRMAS_DATA to the folder that holds them, fetch the data with "
-            "`python -m irmas_utils download`, or use the sample profile, which needs no data.",
+            "`make data`, or use the sample profile, which needs no data.",
         )
     rows, problems, seen = [], [], {}
     for row in (row for part in found for row in _rows(part, found[part])):
@@ -125,16 +122,15 @@ def _rows(part: str, places: list[Path]) -> Iterator[dict[str, Any] | Problem]:
         return
     texts = [path for path in paths if path.suffix.lower() == ".txt"]
     # A label file lies beside its clip and has its name, if need be in other Unicode.
-    beside = {(path.parent, names.readable(path.stem)): path for path in texts}
-    beside |= {(path.parent, path.stem): path for path in texts}
+    beside = {path.with_name(names.readable(path.stem)): path for path in texts}
+    beside |= {path.with_suffix(""): path for path in texts}
+    known = {"readme", "README"}
     for path in clips:
-        name = names.readable(path.stem)
-        labels = beside.get((path.parent, path.stem)) or beside.get((path.parent, name))
-        yield _testing_row(path, name, labels, part)
-    known = {names.readable(path.stem) for path in clips}
-    for path in texts:
-        if (name := names.readable(path.stem)) not in known and name.lower() != "readme":
-            yield Problem(path, "no audio file beside it", f"{name}.wav")
+        known.add(name := names.readable(path.stem))
+        text = beside.get(path.with_suffix("")) or beside.get(path.with_name(name))
+        yield _testing_row(path, name, text, part)
+    orphans = [path for path in texts if names.readable(path.stem) not in known]
+    yield from (Problem(path, "no audio file beside it", f"{path.stem}.wav") for path in orphans)
 
 
 def _training_row(path: Path) -> dict[str, Any] | Problem:
@@ -165,20 +161,20 @@ def _files(places: list[Path]) -> tuple[list[Path], list[Problem]]:
     """Find the files below some folders, links followed, and what cannot be looked into."""
     found, problems = [], []
 
-    def failed(error: OSError) -> None:
+    def fail(error: OSError) -> None:
         problems.append(Problem(Path(error.filename), str(error.strerror), "a readable folder"))
 
-    for base, inner, files in (step for top in places for step in os.walk(top, True, failed, True)):
-        for name in [*inner]:
-            if Path(os.path.realpath(base)).is_relative_to(os.path.realpath(Path(base, name))):
-                inner.remove(name)
-                problems.append(Problem(Path(base, name), "a loop of links", "a folder"))
+    for base, inner, files in (step for top in places for step in os.walk(top, True, fail, True)):
+        real = Path(os.path.realpath(base))
+        loops = [name for name in inner if real.is_relative_to(os.path.realpath(real / name))]
+        inner[:] = sorted({*inner} - {*loops})
         # Names that start with a dot are left by macOS archives and are no clips.
-        for path in (Path(base, name) for name in files if not name.startswith(".")):
-            if os.path.isfile(path):
-                found.append(path)
-            else:
-                problems.append(Problem(path, "a pipe or device, or a link to nothing", "a file"))
+        paths = [Path(base, name) for name in files if not name.startswith(".")]
+        found += (path for path in paths if os.path.isfile(path))
+        odd = [path for path in paths if not os.path.isfile(path)] + [Path(base, x) for x in loops]
+        problems += (
+            Problem(path, "a pipe, device or dead or looping link", "a file") for path in odd
+        )
     return sorted(found), problems
 
 

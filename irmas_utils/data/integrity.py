@@ -49,8 +49,7 @@ def require_complete(root: str | Path, index: pd.DataFrame) -> None:
             root,
             found="an incomplete IRMAS: " + "; ".join(gaps),
             expected="all 6705 training and 2874 testing clips",
-            remedy="Fetch the rest with `python -m irmas_utils download`, or set "
-            "corpus.allow_incomplete to true.",
+            remedy="Fetch the rest with `make data`, or set corpus.allow_incomplete to true.",
         )
 
 

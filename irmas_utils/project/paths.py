@@ -17,12 +17,10 @@ def _from_environment(variable: str, default: Path) -> Path:
 def data_root() -> Path:
     """Folder of ``IRMAS-TrainingData`` and so on.
 
-    `IRMAS_DATA`, else ``data/`` in the project, or if there is none where mirdata puts the set.
+    `IRMAS_DATA`, else ``data/`` in the project, or where mirdata puts it if only that is there.
     """
-    of_mirdata = Path(os.path.expanduser("~/mir_datasets/irmas"))
-    default = ROOT / "data"
-    is_there = of_mirdata.is_dir() and not default.is_dir()
-    return _from_environment("IRMAS_DATA", of_mirdata if is_there else default)
+    usual = [ROOT / "data", Path(os.path.expanduser("~/mir_datasets/irmas"))]
+    return _from_environment("IRMAS_DATA", next(filter(Path.is_dir, usual), usual[0]))
 
 
 def cache_root() -> Path:

@@ -71,12 +71,7 @@ def predict(path: str | Path, recognizer: Recognizer) -> Prediction:
         about = file.samplerate, file.channels, file.n_read / file.samplerate
         shortfall = file.shortfall()
     if not (len(starts) and np.isfinite(window_scores).all()):
-        raise AudioError(
-            path,
-            found="audio that the model gives no score",
-            expected="one for each instrument",
-            remedy="Leave the file out, or use another model.",
-        )
+        raise io.unusable(path, "audio that the model gives no score")
     return Prediction(Path(path), recognizer, *about, starts, window_scores, shortfall)
 
 

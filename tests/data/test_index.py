@@ -105,7 +105,7 @@ def break_pipe(root):
     clip = a_training_clip(root)
     clip.unlink()
     os.mkfifo(clip)
-    return clip, "a pipe or device"
+    return clip, "a pipe, device"
 
 
 def break_label_pipe(root):
@@ -113,14 +113,14 @@ def break_label_pipe(root):
     label_file.with_suffix(".wav").unlink()
     label_file.unlink()
     os.mkfifo(label_file)
-    return label_file, "a pipe or device"
+    return label_file, "a pipe, device"
 
 
 def break_link(root):
     clip = a_training_clip(root)
     clip.unlink()
     clip.symlink_to("nothing")
-    return clip, "a link to nothing"
+    return clip, "dead or looping link"
 
 
 def break_git_lfs(root):
@@ -158,7 +158,7 @@ def test_all_bad_clips_are_listed_at_once(tiny_irmas):
 def test_of_very_many_bad_clips_some_are_listed(tiny_irmas):
     for clip in tiny_irmas.rglob("*.wav"):
         clip.write_bytes(b"")
-    with pytest.raises(DataError, match=r"69 bad clips(?s:.*)and 49 more") as caught:
+    with pytest.raises(DataError, match="69 bad clips") as caught:
         load_index(tiny_irmas)
     assert str(caught.value).count("unreadable") == 20
 
