@@ -36,9 +36,13 @@ def _command(arguments: dict[str, dict[str, Any]]) -> Callable:
 })  # fmt: skip
 def _paper(options: Namespace) -> int:
     """Run the paper, or some notebooks of it; options that are not below go to Snakemake."""
-    _settings(options)
+    settings = _settings(options)
+    from irmas_utils.data import fetch, index
     from irmas_utils.paper import workflow
 
+    needs_none = settings.corpus.source != "irmas" or {"-n", "--dry-run"} & {*options.others}
+    if not (needs_none or os.environ.get("IRMAS_DATA") or index.folders(paths.data_root())):
+        fetch.irmas()
     return workflow.run(options.profile, options.notebook, options.cores, options.others)
 
 
@@ -113,11 +117,8 @@ def _execute(options: Namespace) -> None:
 def _corpus(options: Namespace) -> None:
     """Make sure that a profile's data set is there, and write what it is to a JSON file."""
     settings = _settings(options)
-    from irmas_utils.data import corpus, fetch, index
+    from irmas_utils.data import corpus
 
-    named = settings.corpus.source != "irmas" or os.environ.get("IRMAS_DATA")
-    if not (named or index.folders(paths.data_root())):
-        fetch.irmas()
     description = corpus.describe(settings)
     files.write_json(options.output, description)
     clips = ", ".join(f"{count} {split}" for split, count in description["clips"].items())

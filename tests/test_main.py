@@ -66,19 +66,34 @@ def test_other_options_of_the_paper_go_to_snakemake(monkeypatch):
     assert calls == [("smoke", ["a"], 2, ["--executor", "slurm", "--jobs", "20", "-n"])]
 
 
-@pytest.mark.parametrize("variable", [None, "nowhere"])
-def test_the_full_paper_fetches_the_set_unless_a_folder_is_named(
-    tmp_path, monkeypatch, capsys, variable
+@pytest.mark.parametrize(
+    ("named", "options", "fetches"),
+    [
+        (None, ["--profile", "full"], 1),
+        (None, ["--profile", "full", "--dry-run"], 0),
+        (None, ["--profile", "smoke"], 0),
+        ("nowhere", ["--profile", "full"], 0),
+    ],
+)
+def test_the_full_paper_fetches_the_set_if_no_folder_is_named(
+    tmp_path, monkeypatch, named, options, fetches
 ):
     from irmas_utils.data import fetch
+    from irmas_utils.paper import workflow
 
     fetched = []
     monkeypatch.setattr(fetch, "irmas", lambda: fetched.append(1))
+    monkeypatch.setattr(workflow, "run", lambda *arguments: 0)
     monkeypatch.setattr(paths, "ROOT", tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("IRMAS_DATA", raising=False)
-    if variable:
-        monkeypatch.setenv("IRMAS_DATA", str(tmp_path / variable))
+    if named:
+        monkeypatch.setenv("IRMAS_DATA", str(tmp_path / named))
+    assert cli.main(["paper", *options]) == 0
+    assert len(fetched) == fetches
+
+
+def test_without_the_set_the_remedy_is_named(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("IRMAS_DATA", str(tmp_path / "nowhere"))
     assert cli.main(["corpus", "full", str(tmp_path / "out.json")]) == 1
     assert "make data" in capsys.readouterr().err
-    assert fetched == [1] * (variable is None)

@@ -112,7 +112,6 @@ def version(settings: Settings) -> list[str]:
     """Return something that changes when clips are added to or removed from the real data."""
     if settings.corpus.source != "irmas":
         return []
-    root = paths.data_root()
-    parts = [folder for found in folders(root).values() for folder in found]
+    parts = folders(paths.data_root())
     inner = [path for folder in parts for path in sorted(folder.glob("*/"))]
     return [f"{path} {path.stat().st_mtime_ns}" for path in [*parts, *inner]]

@@ -67,18 +67,19 @@ def file(
     partial = folder / f".{name}-{hashed[-8:]}.part"
 
     def download(url: str, target: str, _: None) -> None:
-        for pause in [*pauses, None]:
-            try:
-                _go_on(url, partial)
-                break
-            except requests.RequestException as error:
-                status = getattr(error.response, "status_code", None)
-                if status == 416:  # nothing follows: the hash says whether that is right
+        with files.locked(paths.cache_root() / f"{partial.name}.lock"):  # notebooks run at a time
+            for pause in [*pauses, None]:
+                try:
+                    _go_on(url, partial)
                     break
-                if pause is None or status not in _PASSING:
-                    raise
-            time.sleep(pause)
-        os.replace(partial, target)
+                except requests.RequestException as error:
+                    status = getattr(error.response, "status_code", None)
+                    if status == 416:  # nothing follows: the hash says whether that is right
+                        break
+                    if pause is None or status not in _PASSING:
+                        raise
+                time.sleep(pause)
+            os.replace(partial, target)
 
     try:
         return Path(pooch.retrieve(url, hashed, name, folder, None, download))
@@ -126,12 +127,11 @@ def irmas(root: Path | None = None, address: str = ADDRESS) -> Path:
     be fetched or unpacked, DataError if it does not hold the published set.
     """
     root, facts = Path(root or paths.data_root()), published.load("irmas")
-    root.mkdir(parents=True, exist_ok=True)
     gaps = integrity.missing(index.scan(root)[0]) if index.folders(root) else ["training label"]
     words = {word for gap in gaps for word in gap.replace(":", "").split()}
-    parts = words | {*index.PARTS[1:]} if "label" in words else words
+    parts = words | ({"Part1", "Part2", "Part3"} if "label" in words else set())
     archives = facts["archives"].items()
-    wanted = {name: md5 for name, md5 in archives if index.part_of(Path(name).stem) in parts}
+    wanted = {name: md5 for name, md5 in archives if index.PARTS[Path(name).stem] in parts}
     if wanted:
         print(*(facts[key] for key in ("name", "source", "licence", "licence_note")), sep="\n")
         whole = (facts["training"]["size_gib"] + facts["testing"]["size_gib"]) * 2**30
@@ -144,7 +144,8 @@ def irmas(root: Path | None = None, address: str = ADDRESS) -> Path:
 
 
 def _require_room(folder: Path, size: float) -> None:
-    if size > (free := shutil.disk_usage(folder).free):
+    there = next(filter(Path.exists, [folder, *folder.parents]))
+    if size > (free := shutil.disk_usage(there).free):
         raise DownloadError(
             folder,
             found=f"{free / 1e9:.1f} GB of free space",
@@ -167,8 +168,9 @@ def _unpack(archive: Path, root: Path) -> None:
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, OSError) as error:
         shutil.rmtree(aside, ignore_errors=True)
         raise _failed(archive, f"what does not unpack ({error})", "a ZIP archive") from error
-    for half in index.folders(root).get(index.part_of(archive.stem), []):
-        half.rename(half.with_name(f"_{half.name}-incomplete-{time.time_ns()}"))
+    for half in index.folders(root):
+        if index.PARTS[half.name] == index.PARTS[archive.stem]:
+            half.rename(half.with_name(f"_{half.name}-incomplete-{time.time_ns()}"))
     inner = aside / archive.stem
     (inner if inner.is_dir() else aside).rename(root / archive.stem)
     shutil.rmtree(aside, ignore_errors=True)

@@ -10,7 +10,6 @@ Only file headers are read. Notebook: 01_data_analysis.ipynb.
 
 import hashlib
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,8 +22,12 @@ from irmas_utils.data import names
 from irmas_utils.project.errors import AudioError, DataError
 from irmas_utils.project.vocabulary import IRMAS
 
-PARTS = ("training", "Part1", "Part2", "Part3")
-_FOLDER = re.compile(r"IRMAS-TrainingData|(?:IR(?:MAS-)?TestingData-)?(Part[123])")
+PARTS = {"IRMAS-TrainingData": "training"} | {
+    f"{start}Part{n}": f"Part{n}"
+    for start in ("IRMAS-TestingData-", "IRTestingData-", "")
+    for n in (1, 2, 3)
+}
+"""What is in a folder of a name that archives, or folders in them, have."""
 COLUMNS = ("split", "path", "name", "recording", "labels", "genre", "drums", "duration",
            "sample_rate", "channels", "part")  # fmt: skip
 
@@ -64,27 +67,15 @@ def load_index(root: str | Path, *, skip_bad_clips: bool = False) -> pd.DataFram
     return index
 
 
-def folders(root: str | Path) -> dict[str, list[Path]]:
-    """Find the folders of each of `PARTS` by name, up to three folders deep.
-
-    So the archives may be unpacked side by side, or in a folder more. Two of one part are copies.
-    """
-    found: dict[str, list[Path]] = {}
-    level = [Path(root)]
+def folders(root: str | Path) -> list[Path]:
+    """Find the folders of `PARTS`, up to three folders deep; two of one part are copies."""
+    found, level = [], [Path(root)]
     for _ in range(3):
         # Names that start with a dot or an underscore are left by archives and the system.
-        inner = sorted(p for top in level for p in top.glob("[!._]*/"))
-        level = [folder for folder in inner if part_of(folder.name) is None]
-        for folder in inner:
-            if part := part_of(folder.name):
-                found.setdefault(part, []).append(folder)
+        inner = sorted(path for folder in level for path in folder.glob("[!._]*/"))
+        found += [folder for folder in inner if folder.name in PARTS]
+        level = [folder for folder in inner if folder.name not in PARTS]
     return found
-
-
-def part_of(name: str) -> str | None:
-    """Return which of `PARTS` is in a folder of this name."""
-    match = _FOLDER.fullmatch(name)
-    return match and (match[1] or PARTS[0])
 
 
 def scan(root: str | Path) -> tuple[pd.DataFrame, list[Problem]]:
@@ -99,7 +90,7 @@ def scan(root: str | Path) -> tuple[pd.DataFrame, list[Problem]]:
             "`make data`, or use the sample profile, which needs no data.",
         )
     rows, problems, seen = [], [], {}
-    for row in (row for part in found for row in _rows(part, found[part])):
+    for row in (row for folder in found for row in _rows(folder)):
         if isinstance(row, Problem):
             problems.append(row)
         elif (first := seen.setdefault((row["part"], row["name"]), row["path"])) != row["path"]:
@@ -113,22 +104,22 @@ def scan(root: str | Path) -> tuple[pd.DataFrame, list[Problem]]:
     return index.loc[order.index].reset_index(drop=True), problems
 
 
-def _rows(part: str, places: list[Path]) -> Iterator[dict[str, Any] | Problem]:
-    paths, problems = _files(places)
+def _rows(folder: Path) -> Iterator[dict[str, Any] | Problem]:
+    paths, problems = _files(folder)
     yield from problems
     clips = [path for path in paths if path.suffix.lower() == ".wav"]
-    if part == PARTS[0]:
+    if PARTS[folder.name] == "training":
         yield from map(_training_row, clips)
         return
     texts = [path for path in paths if path.suffix.lower() == ".txt"]
     # A label file lies beside its clip and has its name, if need be in other Unicode.
     beside = {path.with_name(names.readable(path.stem)): path for path in texts}
     beside |= {path.with_suffix(""): path for path in texts}
-    known = {"readme", "README"}
+    known = {"readme", "Readme", "README"}
     for path in clips:
         known.add(name := names.readable(path.stem))
         text = beside.get(path.with_suffix("")) or beside.get(path.with_name(name))
-        yield _testing_row(path, name, text, part)
+        yield _testing_row(path, name, text, PARTS[folder.name])
     orphans = [path for path in texts if names.readable(path.stem) not in known]
     yield from (Problem(path, "no audio file beside it", f"{path.stem}.wav") for path in orphans)
 
@@ -157,14 +148,14 @@ def _testing_row(path: Path, name: str, text: Path | None, part: str) -> dict[st
     return _row(path, split="testing", name=name, recording=song, labels=labels, part=part)
 
 
-def _files(places: list[Path]) -> tuple[list[Path], list[Problem]]:
-    """Find the files below some folders, links followed, and what cannot be looked into."""
+def _files(folder: Path) -> tuple[list[Path], list[Problem]]:
+    """Find the files below a folder, links followed, and what cannot be looked into."""
     found, problems = [], []
 
     def fail(error: OSError) -> None:
         problems.append(Problem(Path(error.filename), str(error.strerror), "a readable folder"))
 
-    for base, inner, files in (step for top in places for step in os.walk(top, True, fail, True)):
+    for base, inner, files in os.walk(folder, onerror=fail, followlinks=True):
         real = Path(os.path.realpath(base))
         loops = [name for name in inner if real.is_relative_to(os.path.realpath(real / name))]
         inner[:] = sorted({*inner} - {*loops})

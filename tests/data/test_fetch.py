@@ -6,6 +6,7 @@ import os
 import shutil
 import threading
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -215,6 +216,12 @@ def test_pauses_end(server, irmas):
     assert len(server.asked) == 4
 
 
+def test_a_folder_that_cannot_be_made_is_an_error(irmas, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DownloadError, match="Not a directory"):
+        irmas(tmp_path / "file" / "data")
+
+
 def test_no_zip_is_an_error(server, irmas):
     server.files[f"{TRAINING}.zip"] = b"a page"
     with pytest.raises(DownloadError, match="does not unpack"):
@@ -336,6 +343,14 @@ def test_weights_are_fetched_once(server, wanted):
     assert kept() == [path]
     assert fetch.available(wanted) == (path, "")
     assert server.asked == [("good", 0)]
+
+
+def test_two_who_fetch_at_a_time_get_a_whole_file(server, wanted):
+    server.files["good"] = CONTENT * 100
+    wanted = replace(wanted, sha256=hashlib.sha256(CONTENT * 100).hexdigest())
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(fetch.weights, [wanted] * 4))
+    assert {path.read_bytes() for path in found} == {CONTENT * 100}
 
 
 def test_a_damaged_copy_is_fetched_again(server, wanted):
