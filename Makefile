@@ -9,7 +9,7 @@ VENV    := .venv
 RUN     := $(VENV)/bin/python
 READY   := $(VENV)/.ready
 
-.PHONY: setup data paper notebook figure test test-all lint reference reproduce benchmarks lock lab clean
+.PHONY: setup data paper notebook figure test test-all lint reference reproduce benchmarks torture lock lab clean
 
 setup: $(READY)
 
@@ -53,6 +53,10 @@ benchmarks: $(READY)
 
 lab: $(READY)
 	@$(VENV)/bin/jupyter lab notebooks
+
+# Feed every surface mutated input, by hand: `make torture OPTIONS="--scale 10 --only weights"`.
+torture: $(READY)
+	@$(RUN) -m tools.torture $(OPTIONS)
 
 # Resolve every dependency anew, for all systems and Pythons that TensorFlow has wheels for.
 lock: $(READY)

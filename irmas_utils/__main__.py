@@ -67,7 +67,7 @@ def _predict(options: Namespace) -> int:
     if not (options.json or any(map(os.path.lexists, options.files))):  # those at hand are read
         _require(options.files[0], AudioError, "an audio file")
     if options.model:
-        _require(options.model.with_suffix(".keras"), ModelError, "a .keras file")
+        _require(files.suffixed(options.model, ".keras"), ModelError, "a .keras file")
     from irmas_utils.systems import predict
     from irmas_utils.systems.recognizer import Recognizer
 

@@ -105,6 +105,11 @@ def test_notebooks_that_only_read_do_not_load_tensorflow():
     assert done.stdout.strip() == "False"
 
 
+def test_predictions_are_matched_to_the_clips_that_they_are_compared_on(cells):
+    for call in re.findall(r"load_predictions\([^)]*\)", "\n".join(c.source for c in cells)):
+        assert call.endswith("parts.testing)")
+
+
 def test_what_it_takes_of_the_package_is_there(path, cells):
     tree = ast.parse("\n".join(c.source for c in cells if c.cell_type == "code"))
     taken = {}

@@ -5,7 +5,6 @@ zip's own checksums tell a damaged file.
 """
 
 import json
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,9 @@ import numpy as np
 
 from irmas_utils.project import files
 from irmas_utils.project.backend import keras
-from irmas_utils.project.errors import TrainingError
+from irmas_utils.project.errors import CheckpointError, DiskError, TrainingError
 
-_DAMAGE = (zipfile.BadZipFile, OSError, EOFError, ValueError, KeyError, TypeError,
-           MemoryError, RecursionError, NotImplementedError)  # fmt: skip
+_ROOM = 2**24  # for the history and the headers of the arrays [bytes]
 
 
 def save(
@@ -46,11 +44,11 @@ def save(
     try:
         with files.replacing(path) as temporary:
             np.savez(temporary, meta=json.dumps({"run": run, "history": history}), **arrays)
-    except OSError as error:
+    except DiskError as error:
         size = sum(array.nbytes for array in arrays.values()) / 2**20
         raise TrainingError(
             path,
-            found=f"a failed write ({error.strerror or error}) after epoch {len(history)}",
+            found=f"{error.found} after epoch {len(history)}",
             expected=f"room for {size:.0f} MiB beside the checkpoint there is",
             remedy=f"Make room and run again: it goes on after epoch {len(history) - 1}.",
         ) from error
@@ -62,20 +60,27 @@ def load(
     """Read a checkpoint into `variables` and return its history; parameters as for `save`.
 
     If the file is damaged or of a run with other settings or another model, it raises a
-    `TrainingError` and assigns nothing.
+    `CheckpointError` and assigns nothing.
     """
     try:
         with np.load(path, allow_pickle=False) as archive:
+            unpacked = sum(member.file_size for member in archive.zip.infolist())
+            values = (variable.value for variable in variables)
+            if unpacked > sum(v.dtype.size * v.shape.num_elements() for v in values) + _ROOM:
+                raise ValueError(f"{unpacked} bytes, more than its variables take")
             meta = json.loads(str(archive["meta"]))
             _check_run(path, meta["run"], run)
             values = [archive[str(number)] for number in range(len(variables))]
             history = list(meta["history"])
-    except _DAMAGE as error:
+    except CheckpointError:
+        raise
+    except Exception as error:  # a damaged file can fail in any way at all
         expected = "a file that training has written whole"
         raise _unfit(path, f"a damaged checkpoint ({error})", expected) from error
     for variable, value in zip(variables, values, strict=True):
-        if value.shape != (shape := tuple(variable.shape)):
-            raise _unfit(path, f"{variable.path} of shape {value.shape}", f"shape {shape}")
+        if value.shape != (shape := tuple(variable.shape)) or value.dtype.kind not in "fiu":
+            found = f"{variable.path} of shape {value.shape} and type {value.dtype}"
+            raise _unfit(path, found, f"numbers of shape {shape}")
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
     return history
@@ -91,6 +96,6 @@ def _check_run(path: str | Path, found: dict[str, Any], expected: dict[str, Any]
         raise _unfit(path, f"a checkpoint of {values[0]}", values[1])
 
 
-def _unfit(path: str | Path, found: str, expected: str) -> TrainingError:
+def _unfit(path: str | Path, found: str, expected: str) -> CheckpointError:
     remedy = "Delete the file to start afresh."
-    return TrainingError(path, found=found, expected=expected, remedy=remedy)
+    return CheckpointError(path, found=found, expected=expected, remedy=remedy)

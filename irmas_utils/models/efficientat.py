@@ -122,8 +122,8 @@ def pretrained(path: str | Path, n_labels: int = N_AUDIOSET, **options) -> keras
     ModelError
         If the file is damaged or holds another network.
     """
-    model = mn04(n_labels, **options)
     tensors = torch_weights.read(path)
+    model = mn04(n_labels, **options)
     used = {name for layer in model.layers for name in _load(path, layer, tensors, n_labels)}
     spare = sorted(n for n in tensors.keys() - used if not n.endswith("num_batches_tracked"))
     if spare:
@@ -188,12 +188,16 @@ def _load(path, layer: keras.layers.Layer, tensors, n_labels: int) -> list[str]:
     names = [f"{name}.{part}" for part in parts[: len(layer.weights)]]
     if missing := [n for n in names if n not in tensors]:
         raise _other_network(path, f"no parameter {missing[0]}")
-    values = [_transposed(tensors[n], layer) for n in names]
-    if name == "classifier.5" and n_labels == len(INSTRUMENTS):
-        values = [value[..., list(AUDIOSET_INDEX.values())] for value in values]
-    for n, value, weight in zip(names, values, layer.weights, strict=True):
-        if value.shape != tuple(weight.shape):
-            raise _other_network(path, f"{n} of shape {value.shape}, not {tuple(weight.shape)}")
+    kept = AUDIOSET_INDEX.values() if name == "classifier.5" and n_labels != N_AUDIOSET else ()
+    values = []
+    for n, weight in zip(names, layer.weights, strict=True):
+        try:
+            value = _transposed(tensors[n], layer)
+            values.append(value[..., list(kept)] if kept else value)
+        except (ValueError, IndexError):
+            raise _other_network(path, f"{n} of shape {tensors[n].shape}") from None
+        if values[-1].shape != tuple(weight.shape) or not np.isfinite(values[-1]).all():
+            raise _other_network(path, f"{n} of shape {value.shape}, or numbers that are none")
     layer.set_weights(values)
     return names
 

@@ -2,8 +2,9 @@
 
 A ``.pt`` file is an uncompressed zip: ``<name>/data.pkl`` is a pickle of a dict from parameter
 names to tensors, and ``<name>/data/<key>`` are the raw numbers that the tensors point into. A
-pickle is a program, so the unpickler here refuses every name but three kinds: the ordered dict,
-the function that rebuilds a tensor (replaced by `_rebuild`) and the storage types.
+pickle is a program, so the unpickler here knows the few instructions that PyTorch uses, and of
+names three kinds: the ordered dict, the function that rebuilds a tensor (replaced by `_rebuild`)
+and the storage types. No more is read or copied than twice what the file holds.
 
 References
 ----------
@@ -12,11 +13,12 @@ References
 
 import io
 import math
+import os
 import pickle
+import pickletools
 import zipfile
-from collections import OrderedDict
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 
@@ -29,6 +31,12 @@ _DTYPES = {
     "LongStorage": "<i8",
     "IntStorage": "<i4",
 }
+_INSTRUCTIONS = """
+    PROTO FRAME STOP MARK REDUCE BUILD GLOBAL STACK_GLOBAL BINPERSID SETITEM SETITEMS
+    EMPTY_DICT EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 BINUNICODE SHORT_BINUNICODE BININT BININT1
+    BININT2 LONG1 NEWFALSE NEWTRUE NONE BINPUT LONG_BINPUT MEMOIZE BINGET LONG_BINGET
+"""
+_PICKLE_BYTES = 2**18  # seven times what a network of 300 tensors takes
 
 
 def read(path: str | Path) -> dict[str, np.ndarray]:
@@ -40,6 +48,8 @@ def read(path: str | Path) -> dict[str, np.ndarray]:
         If the file is missing, damaged, in another format than PyTorch's zip (1.6 and later) or
         big-endian, or if its pickle asks for anything but tensors, which is never executed.
     """
+    if not os.path.isfile(path):
+        _refuse(path, "no such file")
     try:
         with zipfile.ZipFile(path) as archive:
             return _read_archive(archive)
@@ -57,16 +67,23 @@ def _read_archive(archive: zipfile.ZipFile) -> dict[str, np.ndarray]:
         _refuse("", f"{len(pickles)} files named data.pkl in the archive")
     prefix = pickles[0].removesuffix("data.pkl")
     order = f"{prefix}byteorder"
-    if order in archive.namelist() and archive.read(order) != b"little":
+    if order in archive.namelist() and _stored(archive, order, 6) != b"little":
         _refuse("", "big-endian numbers")
-    content = io.BytesIO(archive.read(pickles[0]))
+    content = _stored(archive, pickles[0], _PICKLE_BYTES)
     tensors = _TensorUnpickler(content, archive, prefix).load()
     if not isinstance(tensors, dict) or not tensors:
         _refuse("", f"a pickled {type(tensors).__name__} instead of a dict of tensors")
     for name, value in tensors.items():
-        if not isinstance(name, str) or not isinstance(value, np.ndarray):
+        if not isinstance(value, np.ndarray):
             _refuse("", f"an entry {name!r} of type {type(value).__name__}")
-    return dict(tensors)
+    return tensors
+
+
+def _stored(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
+    member = archive.getinfo(name)
+    if member.compress_type != zipfile.ZIP_STORED or member.file_size > limit:
+        _refuse("", f"{name} compressed, which PyTorch does not do, or over {limit} bytes")
+    return archive.read(member)
 
 
 class _TensorUnpickler(pickle._Unpickler):
@@ -75,16 +92,17 @@ class _TensorUnpickler(pickle._Unpickler):
     Built on Python's own implementation: the C one allocates as much memory as a memo index says.
     """
 
-    def __init__(self, file: io.BytesIO, archive: zipfile.ZipFile, prefix: str) -> None:
-        super().__init__(file)
+    def __init__(self, content: bytes, archive: zipfile.ZipFile, prefix: str) -> None:
+        super().__init__(io.BytesIO(content))
         self._archive, self._prefix = archive, prefix
+        self._left = 2 * os.fstat(archive.fp.fileno()).st_size
 
     def find_class(self, module: str, name: str) -> Any:
         """Resolve the few names of the format; the real modules are never imported."""
         if (module, name) == ("collections", "OrderedDict"):
-            return OrderedDict
+            return lambda: {}
         if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
-            return _rebuild
+            return self._tensor
         if module == "torch" and name in _DTYPES:
             return name
         _refuse("", f"a pickle that asks for {module}.{name}")
@@ -92,13 +110,51 @@ class _TensorUnpickler(pickle._Unpickler):
     def persistent_load(self, pid: tuple[str, str, str, str, int]) -> np.ndarray:
         """Return the numbers that ``('storage', type, key, device, length)`` stands for."""
         _, storage_type, key, _, length = pid
-        member = self._archive.getinfo(f"{self._prefix}data/{key}")
-        if member.compress_type != zipfile.ZIP_STORED:
-            _refuse("", "compressed numbers, which PyTorch does not write")
-        values = np.frombuffer(self._archive.read(member), _DTYPES[storage_type])
+        _require_texts([storage_type, key])
+        content = _stored(self._archive, f"{self._prefix}data/{key}", self._left)
+        values = np.frombuffer(content, _DTYPES[storage_type])
         if len(values) != length:
-            _refuse("", f"a storage {key} of {len(values)} numbers instead of {length}")
+            _refuse("", f"a storage {key} of {len(values)} numbers")
+        return self._counted(values)
+
+    def _tensor(self, storage: np.ndarray, *how: Any) -> np.ndarray:
+        return self._counted(_rebuild(storage, *how))
+
+    def _counted(self, values: np.ndarray) -> np.ndarray:
+        self._left -= values.nbytes
+        if self._left < 0:
+            _refuse("", "tensors that share their numbers many times")
         return values
+
+    def load_setitems(self) -> None:
+        """Enter all keys and values above the mark."""
+        items = self.pop_mark()
+        _require_texts(items[::2])
+        self.stack[-1].update(zip(items[::2], items[1::2], strict=True))
+
+    def load_setitem(self) -> None:
+        """Enter the value on top of the stack under the key below it."""
+        self.metastack.append(self.stack[:-2])
+        self.stack = self.stack[-2:]
+        self.load_setitems()
+
+    def load_build(self) -> None:
+        """Drop what a dict has besides its entries."""
+        self.stack.pop()
+
+    dispatch: ClassVar = {
+        code: load
+        for code, load in pickle._Unpickler.dispatch.items()
+        if pickletools.code2op[chr(code)].name in _INSTRUCTIONS.split()
+    }
+    dispatch[pickle.SETITEM[0]], dispatch[pickle.SETITEMS[0]] = load_setitem, load_setitems
+    dispatch[pickle.BUILD[0]] = load_build
+
+
+def _require_texts(names: list[Any]) -> None:
+    # Tuples in tuples take for ever to hash, or the stack of the process.
+    if not all(isinstance(name, str) for name in names):
+        _refuse("", "a name that is no text")
 
 
 def _rebuild(storage: np.ndarray, offset: int, shape: tuple, strides: tuple, *_: Any) -> np.ndarray:
@@ -114,7 +170,7 @@ def _rebuild(storage: np.ndarray, offset: int, shape: tuple, strides: tuple, *_:
 def _refuse(path: str | Path, found: str) -> NoReturn:
     raise ModelError(
         path,
-        found=found,
+        found=found[:300],
         expected="a dict of tensors in PyTorch's zip format",
         remedy="Fetch the file again from where it was published.",
     ) from None

@@ -19,7 +19,6 @@ from irmas_utils.metrics import evaluation
 from irmas_utils.metrics.tables import KEYS, score_row
 from irmas_utils.paper import hypothesis, studies
 from irmas_utils.project import paths, records
-from irmas_utils.project.errors import DataError
 from irmas_utils.project.settings import Settings
 from irmas_utils.systems.networks import registry
 
@@ -94,8 +93,12 @@ def _there(settings: Settings, idea: Idea) -> bool:
     return all(records.exists(settings.profile, run) for run in optional)
 
 
-def combined(settings: Settings, runs: Sequence[str]) -> tuple[pd.DataFrame, np.ndarray]:
-    """Combine what runs said of the testing clips: the mean on the logistic scale.
+def combined(
+    settings: Settings, runs: Sequence[str], clips: pd.DataFrame | None = None
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Combine what runs said of the testing clips, in the order of `clips` if given.
+
+    It is the mean on the logistic scale.
 
     Each system counts the same and keeps the threshold that it came with, so that nothing is
     chosen on the clips that are scored. A label is predicted where the result is above 0.5.
@@ -111,17 +114,9 @@ def combined(settings: Settings, runs: Sequence[str]) -> tuple[pd.DataFrame, np.
     DataError
         If a run has not been executed, or two runs were on different clips.
     """
-    shifted, clips = [], None
+    shifted = []
     for run in runs:
-        own_clips, scores, _ = records.load_predictions(settings.profile, run)
-        if clips is not None and list(own_clips["name"]) != list(clips["name"]):
-            raise DataError(
-                f"predictions/{run}.csv",
-                found="other clips than those of the other systems",
-                expected=f"the clips of predictions/{runs[0]}.csv",
-                remedy=f"Run `make paper PROFILE={settings.profile}`.",
-            )
-        clips = own_clips
+        clips, scores, _ = records.load_predictions(settings.profile, run, clips)
         recorded = records.load_metrics(settings.profile, run)
         # Without any that was recorded, it is the paper's.
         threshold = recorded.get("thresholds", recorded.get("threshold", metrics.THRESHOLD))
@@ -158,7 +153,7 @@ def compare(
 
 def _row(settings: Settings, idea: Idea, metric: str) -> dict[str, Any]:
     clips, scores = combined(settings, idea.systems)
-    _, without = combined(settings, idea.against)
+    _, without = combined(settings, idea.against, clips)
     decisions, pair = metrics.binarize(scores), (scores, without)
     if metric != "lrap":
         pair = decisions, metrics.binarize(without)

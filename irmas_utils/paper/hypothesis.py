@@ -51,7 +51,7 @@ def judge(settings: Settings) -> pd.DataFrame:
     """
     run, rows = kept(settings), []
     clips, _, ours = records.load_predictions(settings.profile, run)
-    theirs = records.load_predictions(settings.profile, "bosch-5")[2]
+    theirs = records.load_predictions(settings.profile, "bosch-5", clips)[2]
     labels, songs = label_matrix(clips["labels"]), list(clips["recording"])
     evaluation = records.load_metrics(settings.profile, run)["evaluation"]
     for score in ("micro_f1", "macro_f1"):

@@ -5,7 +5,6 @@ a result that it reads has changed, and not otherwise. Code is compared by what 
 (`project.sources`), not by the times of files.
 """
 
-import contextlib
 import json
 import shlex
 from collections.abc import Mapping
@@ -134,16 +133,3 @@ def options(job: Job) -> str:
     """Write a job's run and parameters as options of ``irmas execute``, quoted for a shell."""
     given = ({"run": job.run} if job.run else {}) | dict(job.parameters)
     return shlex.join(word for key, v in given.items() for word in ("-p", key, json.dumps(v)))
-
-
-def outputs(folder: Path) -> dict[str, tuple[str, str | None, str]]:
-    """Return every recorded file of a profile's results: its notebook, its run, its digest.
-
-    What a manifest that cannot be read has listed is missing.
-    """
-    found = {}
-    for part in sorted((folder / "manifests").glob("*.json")):
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
-            for file, entry in json.loads(part.read_text(encoding="utf-8")).items():
-                found[file] = (entry["notebook"], entry["run"], entry["digest"])
-    return found

@@ -6,6 +6,8 @@ one more execution. The variants of notebook 07's networks are executed likewise
 Notebooks: 05_lstm_hyperparameters.ipynb and 06_fft_hyperparameters.ipynb.
 """
 
+import hashlib
+import re
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -61,6 +63,8 @@ def run_name(settings: Settings, network: str, parameter: str, value: Any) -> st
     if value == settings.with_base(network)[parameter]:
         return f"{network}-base"
     text = "x".join(map(str, value)) if isinstance(value, list) else str(value)
+    if len(text) > 30 or not re.fullmatch(r"[\w.+-]+", text):
+        text = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
     return f"{network}-{parameter}-{text}"
 
 

@@ -97,7 +97,7 @@ def redraw(profile: str, figure: str) -> int:
     folder = records.results_dir(settings.load(profile).profile)
     drawn = {
         Path(file).stem: notebook
-        for file, (notebook, run, _) in jobs.outputs(folder).items()
+        for file, (notebook, run, _) in records.outputs(folder).items()
         if file.startswith("figures/") and run in (None, "lstm", "fft")
     }
     if figure not in drawn:
@@ -179,7 +179,7 @@ class _State:
 
     def forget_altered(self) -> list[str]:
         """Name the results that are not what was made, and remove what would hide that."""
-        made_by = jobs.outputs(self.folder)
+        made_by = records.outputs(self.folder)
         altered = [name for name, kept in self.files.items() if self._differs(name, kept, made_by)]
         for name in altered:
             print(f"{name} is not what was made; it is made again.")

@@ -36,6 +36,10 @@ class AudioError(IrmasError):
     """An audio file cannot be read, or holds something that cannot be used."""
 
 
+class DiskError(IrmasError, OSError):
+    """A file cannot be written: its folder is another's or read-only, or the disk is full."""
+
+
 class DownloadError(IrmasError):
     """A file could not be fetched, or is not the file that was asked for."""
 
@@ -46,6 +50,10 @@ class NotebookError(IrmasError):
 
 class TrainingError(IrmasError):
     """A training run cannot go on, for example because its loss is not a number."""
+
+
+class CheckpointError(TrainingError):
+    """What an unfinished training has left is damaged, or of another one."""
 
 
 class ModelError(IrmasError):

@@ -4,49 +4,59 @@ import fcntl
 import hashlib
 import json
 import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from irmas_utils.project.errors import DiskError
+
 
 @contextmanager
-def replacing(target: str | Path) -> Iterator[Path]:
+def replacing(target: str | Path, sync: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside `target` that takes its place if the block succeeds.
 
-    The bytes reach the disk before the rename, so a reader sees the old file or the whole new
-    one, also after a power cut. When the block raises, the temporary file is removed and
-    `target` is left as it was.
+    The bytes reach the disk before the rename, unless `sync` is False, so a reader sees the old
+    file or the whole new one, also after a power cut. When the block raises, `target` is left as
+    it was; what a killed process has left is removed by the next write in its folder.
 
-    Parameters
-    ----------
-    target : str or Path
-        The file to write; its folder is made when missing. The temporary name keeps the suffix.
-
-    Yields
-    ------
-    Path
-        Where to write. The file exists already and is empty.
-
-    Raises
-    ------
-    OSError
-        If the folder cannot be written or the disk is full.
+    The temporary file exists already, is empty and has the target's suffix. Raises DiskError,
+    which is an OSError, if the folder cannot be made or written or the disk is full.
     """
     target = Path(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".tmp-", suffix=target.suffix)
-    os.close(handle)
-    temporary = Path(name)
+    with _writing(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        for left in target.parent.glob(".tmp-*"):
+            with suppress(OSError), left.open() as file:  # unless its writer holds it
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                left.unlink()
+        temporary = target.with_name(f".tmp-{secrets.token_hex(6)}{target.suffix}")
+        with temporary.open("x") as file:  # others may read it, if the umask lets them
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                temporary.touch()  # in case somebody removed it before it was locked
+                yield temporary
+                if sync:
+                    _sync(temporary)
+                temporary.replace(target)
+                if sync:
+                    _sync(target.parent)
+            finally:
+                temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _writing(target: Path) -> Iterator[None]:
     try:
-        yield temporary
-        _sync(temporary)
-        temporary.chmod(0o644)
-        temporary.replace(target)
-        _sync(target.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        if isinstance(error, DiskError):
+            raise
+        found = f"a failed write ({error.strerror or error})"
+        remedy = "Make room, or name another folder with IRMAS_CACHE or IRMAS_RESULTS."
+        expected = "a folder of yours with room"
+        raise DiskError(target, found=found, expected=expected, remedy=remedy) from error
 
 
 def _sync(path: Path) -> None:
@@ -68,6 +78,12 @@ def write_json(target: str | Path, value: Any) -> None:
     write_text(target, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def suffixed(path: str | Path, suffix: str) -> Path:
+    """Return a path with a suffix at its end: dots before it are part of the name."""
+    path = Path(path)
+    return path if path.suffix == suffix else path.with_name(path.name + suffix)
+
+
 def sha256(path: str | Path) -> str:
     """Return the SHA-256 of a file's content, in hexadecimal digits."""
     with Path(path).open("rb") as file:
@@ -80,6 +96,22 @@ def digest(path: str | Path) -> str:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
+def kept(path: Path, make: Callable[[Path], Any]) -> Path:
+    """Return `path` if it is whole; else let ``make(path)`` write it, and keep its digest.
+
+    A file whose content is not what was written is made again, which is said.
+    """
+    seal = path.with_name(f"{path.name}.digest")
+    with suppress(OSError):
+        if seal.read_bytes() == digest(path).encode():
+            return path
+        print(f"{path} is made again: it is not what was written.")
+    with replacing(path, sync=False) as temporary, replacing(seal, sync=False) as sealed:
+        make(temporary)
+        sealed.write_text(digest(temporary))
+    return path
+
+
 @contextmanager
 def locked(path: str | Path, waiting: str = "") -> Iterator[None]:
     """Hold the lock file `path`; print `waiting` while another process holds it.
@@ -88,8 +120,11 @@ def locked(path: str | Path, waiting: str = "") -> Iterator[None]:
     process is killed; the system frees it then, so a lock is never left behind.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
+    with _writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # Read only: of a cache that is shared the lock may be another user's.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CREAT, 0o666)
+    with open(descriptor) as file:
         os.set_inheritable(file.fileno(), True)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -5,10 +5,13 @@ parameters, data fingerprint, package versions, source hash, seed and time. Note
 side, so each writes a manifest of its own; `merge_manifests` joins them when all are done.
 """
 
+import contextlib
 import functools
 import hashlib
 import importlib.metadata
 import json
+import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from irmas_utils.project import files, paths
-from irmas_utils.project.errors import DataError
+from irmas_utils.project.errors import DataError, SettingsError
 from irmas_utils.project.settings import Settings
 from irmas_utils.project.vocabulary import INSTRUMENTS
 
@@ -41,6 +44,12 @@ class Record:
     run: str | None = None
     data: str | None = None
     entries: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Raise SettingsError if a run's name cannot be a file's."""
+        if self.run is not None and not re.fullmatch(r"\w[\w.+-]{,60}", self.run):
+            found, expected = repr(self.run)[:200], "letters, digits, and . + - within"
+            raise SettingsError("run", found=found, expected=expected, remedy="Rename it.")
 
     @property
     def folder(self) -> Path:
@@ -124,17 +133,22 @@ def discard(profile: str, name: str) -> None:
 
 
 def load_metrics(profile: str, name: str) -> dict[str, Any]:
-    """Read metrics of an earlier notebook; DataError says what makes them, if they are missing."""
-    return json.loads(_existing(profile, f"metrics/{name}.json").read_text(encoding="utf-8"))
+    """Read metrics of an earlier notebook; DataError if they are missing or not as recorded."""
+    return _read(profile, f"metrics/{name}.json", lambda path: json.loads(path.read_bytes()))
 
 
 def load_table(profile: str, name: str) -> pd.DataFrame:
     """Read a table of an earlier notebook; as `load_metrics`."""
-    return pd.read_csv(_existing(profile, f"tables/{name}.csv"))
+    return _read(profile, f"tables/{name}.csv", pd.read_csv)
 
 
-def load_predictions(profile: str, name: str) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+def load_predictions(
+    profile: str, name: str, clips: pd.DataFrame | None = None
+) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
     """Read what `Record.save_predictions` wrote; as `load_metrics`.
+
+    Its rows are brought into the order of `clips`, if given: of the same names, recordings and
+    labels, else a DataError is raised.
 
     Returns
     -------
@@ -142,24 +156,65 @@ def load_predictions(profile: str, name: str) -> tuple[pd.DataFrame, np.ndarray,
         Columns name, recording and labels (tuple of codes).
     scores, decisions : numpy.ndarray, float32 and bool, (n_clips, 11)
     """
-    texts = dict.fromkeys(("name", "recording", "labels"), str)  # also where they are all digits
-    file = _existing(profile, f"predictions/{name}.csv")
-    table = pd.read_csv(file, keep_default_na=False, dtype=texts)
+    file = f"predictions/{name}.csv"
+    found, scores, decisions = _read(profile, file, _predictions)
+    if clips is None:
+        return found, scores, decisions
+    rows = dict(zip(_keys(found), range(len(found)), strict=True))
+    order = [rows.pop(key, None) for key in _keys(clips)]
+    if rows or None in order:
+        raise _unfit(profile, file, "other clips than those of the other systems")
+    return found.loc[order].reset_index(drop=True), scores[order], decisions[order]
+
+
+def _predictions(file: Path) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+    text = dict.fromkeys(["name", "recording", "labels"], str)  # also where they look like numbers
+    table = pd.read_csv(file, dtype=text, keep_default_na=False, lineterminator="\n")
     clips = table[["name", "recording"]].assign(labels=table["labels"].str.split().map(tuple))
     scores = table[_columns("score")].to_numpy(np.float32)
     return clips, scores, table[_columns("decision")].to_numpy(bool)
 
 
-def _existing(profile: str, file: str) -> Path:
-    path = results_dir(profile) / file
-    if not path.is_file():
-        raise DataError(
-            path,
-            found="no such result",
-            expected="a file that an earlier notebook writes",
-            remedy=f"Run `make paper PROFILE={profile}`, or the notebook that writes it.",
-        )
-    return path
+def _keys(clips: pd.DataFrame) -> list[tuple[Any, ...]]:
+    """Return what tells the clips apart; of those that are alike, each has a number."""
+    told = clips[["name", "recording", "labels"]]
+    return list(zip(*told.to_numpy().T, told.groupby(list(told)).cumcount(), strict=True))
+
+
+def _read(profile: str, file: str, parse: Callable[[Path], Any]) -> Any:
+    folder = results_dir(profile)
+    entry = outputs(folder).get(file)
+    if not (folder / file).is_file():
+        raise _unfit(profile, file, "no such result")
+    if entry and entry[2] != files.digest(folder / file):
+        # Without the executed notebook, `make paper` makes its results again.
+        study = folder / "notebooks" / "studies" / f"{entry[1]}.ipynb"
+        whole = folder / "notebooks" / f"{entry[0]}.ipynb"
+        (study if study.is_file() else whole).unlink(missing_ok=True)
+        raise _unfit(profile, file, "something else than what was recorded")
+    try:
+        return parse(folder / file)
+    except (OSError, ValueError, KeyError, RecursionError) as error:
+        raise _unfit(profile, file, f"a damaged file ({error})") from error
+
+
+def _unfit(profile: str, file: str, found: str) -> DataError:
+    return DataError(
+        results_dir(profile) / file,
+        found=found,
+        expected="what an earlier notebook writes",
+        remedy=f"Run `make paper PROFILE={profile}`, or the notebook that writes it.",
+    )
+
+
+def outputs(folder: Path) -> dict[str, tuple[str, str | None, str]]:
+    """Return notebook, run and digest of each recorded file, but for damaged manifests."""
+    found = {}
+    for part in sorted((folder / "manifests").glob("*.json")):
+        with contextlib.suppress(Exception):
+            for file, entry in json.loads(part.read_text(encoding="utf-8")).items():
+                found[file] = (entry["notebook"], entry["run"], entry["digest"])
+    return found
 
 
 def merge_manifests(profile: str) -> dict[str, Any]:

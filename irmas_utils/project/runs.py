@@ -11,7 +11,6 @@ import hashlib
 import importlib.metadata
 import json
 import shutil
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from irmas_utils.project import files, paths
+from irmas_utils.project.errors import CheckpointError
 
 LIBRARIES = ("tensorflow", "keras", "numpy")
 
@@ -49,17 +49,22 @@ def once(name: str, parts: Mapping[str, Any], make: Callable[[Path], Outcome]) -
 
     Raises
     ------
-    OSError
+    DiskError
         If the outcome cannot be stored.
     """
     parts = json.loads(json.dumps({**parts, "libraries": versions()}, sort_keys=True))
     folder = _folder(name, parts)
     with files.locked(folder.with_suffix(".lock"), f"Waiting for another training of {name} …"):
-        outcome = _stored(folder)
+        outcome = _stored(folder, parts)
         if outcome is None:
             if changed := _changed(folder, parts):
                 print(f"{name} is computed anew, since this has changed: {', '.join(changed)}")
-            outcome = make(folder)
+            try:
+                outcome = make(folder)
+            except CheckpointError as error:
+                print(f"{name} begins anew: {error.where} holds {error.found}")
+                shutil.rmtree(folder / "unfinished", ignore_errors=True)
+                outcome = make(folder)
             _store(folder, parts, outcome)
     return outcome._replace(folder=folder)
 
@@ -85,18 +90,20 @@ def _store(folder: Path, parts: dict[str, Any], outcome: Outcome) -> None:
     files.write_json(folder / "record.json", {"parts": parts, "digests": digests})
 
 
-def _stored(folder: Path) -> Outcome | None:
+def _stored(folder: Path, parts: dict[str, Any]) -> Outcome | None:
     try:
         record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
-        for name, digest in record["digests"].items():
-            if files.digest(folder / name) != digest:
+        if record["parts"] != parts:
+            raise ValueError("it is of other parts")
+        for name in {"outcome.npz", "facts.json", *record["digests"]}:
+            if files.digest(folder / name) != record["digests"][name]:
                 raise ValueError(f"{name} is damaged")
         with np.load(folder / "outcome.npz", allow_pickle=False) as arrays:
             facts = json.loads((folder / "facts.json").read_text(encoding="utf-8"))
             return Outcome(dict(arrays), facts)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+    except Exception as error:  # a damaged file can fail in any way at all
         print(f"{folder} is computed anew, since it cannot be read back: {error}")
         (folder / "record.json").unlink(missing_ok=True)
         return None
@@ -109,7 +116,7 @@ def _changed(folder: Path, parts: dict[str, Any]) -> list[str]:
         return []
     try:
         before = dict(_leaves(json.loads(others[-1].read_text(encoding="utf-8"))["parts"]))
-    except (OSError, ValueError, KeyError, AttributeError):
+    except Exception:  # damaged, and of interest to nobody else
         return []
     now = dict(_leaves(parts))
     return sorted(k for k in before.keys() | now.keys() if before.get(k) != now.get(k))

@@ -8,6 +8,7 @@ A section is read by one part of the paper: ``lstm`` by notebook 03, ``fft`` by 
 import difflib
 import functools
 import operator
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,7 +21,11 @@ from irmas_utils.project.errors import SettingsError
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0)]
-Seeds = Annotated[list[Count], Field(min_length=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Seeds = Annotated[list[Seed], Field(min_length=1)]
+Name = Annotated[str, Field(pattern=r"^\w[\w.+-]*$", max_length=60)]
+"""Of a profile or a run: it becomes the name of folders and files."""
+_BYTES = 2**20  # of a profile, which has some 6000
 Widths = Annotated[list[PositiveInt], Field(min_length=1)]
 Loss = Literal["paper", "binary"]
 
@@ -110,8 +115,8 @@ class Studies(Section):
 class Settings(Section):
     """What a run depends on. The comments in ``profiles/full.yaml`` explain each key."""
 
-    profile: Annotated[str, Field(pattern=r"^\w[\w.-]*$")]
-    seed: Count
+    profile: Name
+    seed: Seed
     corpus: Corpus
     evaluation: Evaluation
     lstm: Lstm
@@ -167,7 +172,7 @@ def load(profile: str | Path, **overrides: Mapping[str, Any] | Any) -> Settings:
 def _profile_path(profile: str | Path, beside: Path = Path()) -> Path:
     is_file = Path(profile).suffix in {".yaml", ".yml"}
     path = beside / profile if is_file else paths.PROFILES / f"{profile}.yaml"
-    if not path.is_file():
+    if not os.path.isfile(path):  # False also for what can be no path
         names = ", ".join(sorted(p.stem for p in paths.PROFILES.glob("*.yaml")))
         raise SettingsError(
             path,
@@ -197,18 +202,29 @@ def _chain(path: Path, above: tuple[Path, ...] = ()) -> list[tuple[str | Path, d
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if path.stat().st_size > _BYTES:
+            raise ValueError(f"more than {_BYTES} bytes")
+        values = yaml.load(path.read_text(encoding="utf-8"), _Plain)
         if isinstance(values, dict):
             return values
         found = f"{type(values).__name__} instead of sections"
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, OSError) as error:
-        found = f"text that is not YAML ({error})"
+    except Exception as error:  # a date that is none, for example, is no YAMLError
+        found = f"text that is not YAML ({error})"[:1000]
     raise SettingsError(
         path,
         found=found,
         expected="sections of `key: value` lines in UTF-8",
         remedy="Mend the file, or begin a new one with `extends: sample`.",
     )
+
+
+class _Plain(yaml.SafeLoader):
+    """YAML without aliases, of which a few lines make more than any memory holds."""
+
+    def compose_node(self, parent, index):
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("an alias, which starts with *")
+        return super().compose_node(parent, index)
 
 
 def _stated(overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -241,15 +257,16 @@ def _study_changes(settings: Settings) -> Iterator[tuple[tuple[str, ...], str, d
 def _refused(error: ValidationError, where: tuple[str, ...], chain: list) -> SettingsError:
     """Say of the first error which file states the key, and what is wrong with it."""
     first = error.errors()[0]
-    place = (*where, *(part for part in first["loc"] if isinstance(part, str)))
-    key = ".".join(place)
+    odd = first["type"] == "invalid_key"  # a number, say
+    place = (*where, *(part for part in first["loc"] if odd or isinstance(part, str)))
+    key = ".".join(map(str, place))
     files = [name for name, values in chain if _states(values, place)] or [chain[-2][0]]
     if first["type"] == "missing":
         found, remedy = f"no key {key}", f"Add {key}, or begin the file with `extends: sample`."
     elif first["type"] == "extra_forbidden":
         found, remedy = f"unknown key {key}", _did_you_mean(key)
     else:
-        found = f"{key} = {first['input']!r} ({type(first['input']).__name__})"
+        found = f"{key} = {first['input']!r}"[:200] + f" ({type(first['input']).__name__})"
         remedy = "Correct the value; profiles/full.yaml explains it."
     return SettingsError(files[-1], found=found, expected=first["msg"].lower(), remedy=remedy)
 

@@ -8,6 +8,8 @@ each label, as many labels as test clips have, in the published proportions.
 
 import hashlib
 import json
+from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -16,9 +18,9 @@ import soundfile
 
 from irmas_utils.audio import io
 from irmas_utils.data import published
-from irmas_utils.data.index import fingerprint
-from irmas_utils.project import paths
-from irmas_utils.project.files import replacing
+from irmas_utils.data.corpus import content
+from irmas_utils.project import paths, sources
+from irmas_utils.project.files import kept
 from irmas_utils.project.vocabulary import INSTRUMENTS
 
 SEGMENTS = (2, 6)  # a segment is one excerpt long, so 6 to 18 s of IRMAS
@@ -91,24 +93,28 @@ def _excerpt(file: str, rate: int) -> np.ndarray:
     return samples / max(np.sqrt(np.mean(samples**2)), 1e-9)
 
 
+def _write(mixture: Mixture, files: list[str], path: Path) -> None:
+    samples, rate = render(mixture, files)
+    soundfile.write(path, samples, rate, subtype="PCM_16")
+
+
 def make(table: pd.DataFrame, n_mixtures: int, seed: int) -> pd.DataFrame:
     """Write mixtures of excerpts that no model is trained on to the cache, unless they are there.
+
+    They are found again by the content of all excerpts and by the code here, and read for damage.
 
     `table` has training rows of the index. Returns a row a mixture, with the index's columns
     ``path`` (16-bit WAV), ``name``, ``labels`` and ``recording``, here that of the first label.
     Raises AudioError if a file cannot be read.
     """
-    files, recordings, of_table = list(table["path"]), list(table["recording"]), fingerprint(table)
+    files, recordings = list(table["path"]), list(table["recording"])
+    made_from = [content(table), sources.digest_of(__name__)]
     rows = []
     for mixture in plan(table, n_mixtures, np.random.default_rng(seed)):
-        key = json.dumps([of_table, mixture._asdict()], sort_keys=True).encode()
+        key = json.dumps([made_from, mixture._asdict()], sort_keys=True).encode()
         digest = hashlib.blake2b(key, digest_size=10).hexdigest()
         name = f"{'-'.join(mixture.labels)}-{digest}.wav"
-        path = paths.cache_root() / "mixtures" / name
-        if not path.is_file():
-            samples, rate = render(mixture, files)
-            with replacing(path) as temporary:
-                soundfile.write(temporary, samples, rate, subtype="PCM_16")
+        path = kept(paths.cache_root() / "mixtures" / name, partial(_write, mixture, files))
         recording = recordings[mixture.sources[0][0]]
         rows.append((str(path), path.stem, mixture.labels, recording))
     return pd.DataFrame(rows, columns=["path", "name", "labels", "recording"])

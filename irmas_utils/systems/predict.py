@@ -177,7 +177,7 @@ def tell(files: Iterable[Path], recognizer: Recognizer, as_json: bool = False) -
 
     Why they could not goes to the standard error.
     """
-    name = recognizer.provenance.get("name", "unnamed model")
+    name = recognizer.name
     if not as_json:
         print(f"model: {name}. * marks the instruments named.\n")
     entries: list[dict[str, Any]] = []

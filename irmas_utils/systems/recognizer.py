@@ -2,22 +2,31 @@
 
 The ``.keras`` file holds the network from samples to scores, front end included; the ``.json``
 beside it says how to feed and read it, and where it came from. It also holds the digest of the
-``.keras`` file, so that the two cannot be of different models. Notebook: 07_other_networks.ipynb.
+``.keras`` file, so that the two cannot be of different models. Either may come from anybody: no
+code of theirs runs, and neither takes more memory than it has bytes. Notebook:
+07_other_networks.ipynb.
 
 References
 ----------
 .. [1] Mitchell et al. (2019): Model cards for model reporting. FAT*.
 """
 
+import html
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import math
+import os
+import re
+import zipfile
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from irmas_utils.audio import windows
 from irmas_utils.audio.io import load_mono
@@ -29,6 +38,7 @@ from irmas_utils.project.vocabulary import IRMAS
 
 FORMAT = "irmas-notebooks model"
 VERSION = 1
+_JSON_BYTES = 2**20
 _USED = ("sample_rate", "window", "hop", "aggregation", "provenance", "labels", "thresholds")
 _BATCH = 16  # windows at a time: more does not go faster, and memory stays small
 
@@ -81,6 +91,11 @@ class Recognizer:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     labels: tuple[str, ...] = IRMAS.codes
 
+    @property
+    def name(self) -> str:
+        """What its makers call it: a text that anybody may have written (see `shown`)."""
+        return self.provenance.get("name") or "unnamed model"
+
     def score_windows(self, blocks: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Score every window of a clip that comes in blocks, mono, at `sample_rate`.
 
@@ -111,8 +126,7 @@ class Recognizer:
 
     def save(self, path: str | Path) -> Path:
         """Write ``<path>.keras`` and ``<path>.json``, each atomically, and return the first."""
-        path = Path(path)
-        path = path if path.suffix == ".keras" else path.with_name(path.name + ".keras")
+        path = files.suffixed(path, ".keras")
         with files.replacing(path) as temporary:
             self.model.save(temporary)
         file = {"model": path.name, "sha256": files.sha256(path), "keras": keras.__version__}
@@ -128,12 +142,13 @@ class Recognizer:
         Raises ModelError if either file is missing or damaged, if they do not belong together, or
         if they are of an incompatible version. No code in the file is executed.
         """
-        path = Path(path).with_suffix(".keras")
+        path = files.suffixed(path, ".keras")
         description = describe(path)
         if (found := files.sha256(path)) != description["sha256"]:
             raise _unusable(path, f"SHA-256 {found}", f"{description['sha256']}, as in the JSON")
         try:
-            model = keras.saving.load_model(path, compile=False)
+            _require_modest(path)
+            model = keras.saving.load_model(path, compile=False, safe_mode=True)
         except Exception as error:  # Keras raises whatever the file makes it raise
             reason = str(error).strip().split("\n")[0][:200]
             found = f"a model that does not load ({reason})"
@@ -147,45 +162,88 @@ class Recognizer:
 
 def describe(path: str | Path) -> dict[str, Any]:
     """Read and check the JSON of a saved model, not its network. Raises as `Recognizer.load`."""
-    file = Path(path).with_suffix(".json")
-    for part in (Path(path).with_suffix(".keras"), file):
-        if not part.is_file():
+    path = files.suffixed(path, ".keras")
+    file = path.with_suffix(".json")
+    for part in (path, file):
+        if not os.path.isfile(part):
             raise _unusable(part, "no such file", "a .keras file and a .json file of one name")
     try:
-        description = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
+        with file.open(encoding="utf-8") as text:
+            description = json.loads(text.read(_JSON_BYTES))
+    except (OSError, ValueError, RecursionError) as error:
         found = f"text that is not JSON ({error})"
-        raise _unusable(file, found, "a model's description") from error
+        raise _unusable(file, found, f"a description of up to {_JSON_BYTES} characters") from error
     if not isinstance(description, dict) or description.get("format") != FORMAT:
         raise _unusable(file, "another kind of JSON", f'"format": "{FORMAT}"')
-    if description.get("version") != VERSION:
-        raise _unusable(file, f"version {description.get('version')!r}", f"version {VERSION}")
-    for key, right, expected in _checks(description):
-        if not right:
-            raise _unusable(file, f"{key} = {description.get(key)!r}"[:300], expected)
+    try:
+        _Description.model_validate(description)
+    except ValidationError as error:
+        first = error.errors()[0]
+        found = f"{'.'.join(map(str, first['loc'][:2]))} {first['input']!r}"[:300]
+        raise _unusable(file, found, first["msg"].lower()) from error
     return description
 
 
-def _checks(description: dict[str, Any]) -> Iterator[tuple[str, bool, str]]:
-    """Yield keys, whether their values can be right, and what would be."""
-    value = description.get
-    for key in ("sha256", "keras", "model"):
-        yield key, isinstance(value(key), str), "a text"
-    _, window, hop = sizes = [value(key) for key in ("sample_rate", "window", "hop")]
-    right = all(type(size) is int and size > 0 for size in sizes) and hop <= window
-    yield "window", right, "positive integers sample_rate, window and hop, hop at most window"
-    labels, thresholds = (_list(value(key)) for key in ("labels", "thresholds"))
-    right = all(isinstance(x, str) for x in labels) and 0 < len(labels) == len(set(labels))
-    yield "labels", right, "a list of texts, each another"
-    named = ", ".join(windows.AGGREGATIONS)
-    yield "aggregation", value("aggregation") in [*windows.AGGREGATIONS], f"one of {named}"
-    yield "provenance", isinstance(value("provenance"), dict), "a mapping"
-    right = all(type(x) in (int, float) for x in thresholds) and len(thresholds) == len(labels)
-    yield "thresholds", right, "a number for each label"
+def _require_modest(path: Path) -> None:
+    """Raise ValueError if a network would take more memory than its file."""
+    size = path.stat().st_size
+    with zipfile.ZipFile(path) as archive:
+        if sum(member.file_size for member in archive.infolist()) > 2 * size:
+            raise ValueError("it is compressed, which Keras does not do")
+        config = json.loads(archive.read("config.json"))
+    with ThreadPoolExecutor(1) as pool:  # for Keras remembers, in each thread, what it plans
+        needed = pool.submit(_needed, config).result()
+    if needed > size:
+        raise ValueError(f"it needs {needed} bytes of weights, and its file has {size}")
 
 
-def _list(value: Any) -> list:
-    return value if isinstance(value, list) else []
+def _needed(config: dict[str, Any]) -> int:
+    with keras.StatelessScope(initialize_variables=False):
+        variables = keras.saving.deserialize_keras_object(config, safe_mode=True).variables
+    return sum(4 * math.prod(variable.shape) for variable in variables)
+
+
+_Text = Annotated[str, Field(max_length=10_000)]
+
+
+class _Provenance(BaseModel):
+    """What the card shows; all else is shown as it is."""
+
+    name: _Text = ""
+    settings: dict[str, Any] = {}
+    metrics: dict[str, float | int | str | dict[str, float | None]] = {}
+    notes: list[_Text] = []
+
+
+class _Description(BaseModel):
+    """The JSON of a saved model. Windows of up to 4 million samples fit any memory."""
+
+    model_config = ConfigDict(strict=True)
+
+    version: Literal[VERSION]
+    model: _Text
+    sha256: _Text
+    keras: _Text
+    sample_rate: Annotated[int, Field(gt=0, le=192_000)]
+    window: Annotated[int, Field(gt=0, le=2**22)]
+    hop: Annotated[int, Field(gt=0)]
+    aggregation: Literal[*windows.AGGREGATIONS]
+    provenance: _Provenance
+    labels: Annotated[list[_Text], Field(min_length=1, max_length=1000)]
+    thresholds: list[Annotated[float, Field(ge=-1e-9, le=1)]]
+
+    @field_validator("hop", "labels", "thresholds")
+    @classmethod
+    def _fits(cls, value: Any, info: ValidationInfo) -> Any:
+        if info.field_name == "hop":
+            window = info.data.get("window", value)
+            fits, expected = window / 100 <= value <= window, "a hundredth to all of the window"
+        else:
+            labels, expected = info.data.get("labels", value), "each label once, with a threshold"
+            fits = len(value) == len(labels) == len(set(labels))
+        if not fits:
+            raise ValueError(expected)
+        return value
 
 
 def _unusable(where: Path, found: str, expected: str) -> ModelError:
@@ -201,36 +259,45 @@ def card(path: str | Path) -> str:
     """Write a saved model's card (reference 1), in Markdown. Raises as `describe`."""
     description = describe(path)
     provenance, rate = description["provenance"], description["sample_rate"]
-    names = [IRMAS.name(label) for label in description["labels"]]
+    names = [shown(IRMAS.name(label)) for label in description["labels"]]
     values = zip(names, description["thresholds"], strict=True)
     keys = ("data", "notebook", "parameters", "start", "trained", "seed", "duration")
     facts = {
-        "file": f"`{description['model']}`",
-        "SHA-256": f"`{description['sha256']}`",
+        "file": f"`{shown(description['model'])}`",
+        "SHA-256": f"`{shown(description['sha256'])}`",
         "input": f"mono, {rate} Hz",
-        **{key: provenance[key] for key in keys if key in provenance},
-        "Keras": description["keras"],
+        **{key: shown(provenance[key]) for key in keys if key in provenance},
+        "Keras": shown(description["keras"]),
     }
     return _TEMPLATE.format(
-        name=provenance.get("name", Path(path).stem),
+        name=shown(provenance.get("name", Path(path).stem)),
         n_labels=len(names),
         instruments=", ".join(names),
         facts=_headed(facts),
-        training=_headed({f"`{k}`": f"`{v}`" for k, v in provenance.get("settings", {}).items()}),
-        scores=_headed({k: _score(v) for k, v in provenance.get("metrics", {}).items()}),
+        training=_headed(
+            {f"`{shown(k)}`": f"`{shown(v)}`" for k, v in provenance.get("settings", {}).items()}
+        ),
+        scores=_headed({shown(k): _score(v) for k, v in provenance.get("metrics", {}).items()}),
         window=description["window"] / rate,
         hop=description["hop"] / rate,
         aggregation=description["aggregation"],
         thresholds=_table({name: f"{value:.3f}" for name, value in values}),
-        licence=provenance.get("licence", "No licence is recorded."),
-        notes="".join(f"* {note}\n" for note in provenance.get("notes", [])),
+        licence=shown(provenance.get("licence", "No licence is recorded.")),
+        notes="".join(f"* {shown(note)}\n" for note in provenance.get("notes", [])),
     )
+
+
+def shown(text: Any) -> str:
+    """Return a text that Markdown and HTML show as it is, in one line, whoever wrote it."""
+    line = " ".join(str(text).split())
+    return re.sub(r"([\\`*\[\]|$])", r"\\\1", html.escape(line, quote=False))
 
 
 def _score(value: Any) -> str:
     if isinstance(value, Mapping):
-        return f"{value['value']:.3f} (95 % interval {value['low']:.3f} to {value['high']:.3f})"
-    return f"{value:.3f}" if isinstance(value, float) else str(value)
+        score, low, high = (_score(value.get(key, "–")) for key in ("value", "low", "high"))
+        return f"{score} (95 % interval {low} to {high})"
+    return f"{value:.3f}" if isinstance(value, float) else shown(value)
 
 
 def _headed(rows: Mapping[str, Any]) -> str:

@@ -1,12 +1,15 @@
+import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from conftest import write_clip
 
-from irmas_utils.audio import io
+from irmas_utils.audio import cache as cache_module
+from irmas_utils.audio import features, io
 from irmas_utils.audio.cache import FeatureCache
-from irmas_utils.project.errors import AudioError
+from irmas_utils.project import sources
+from irmas_utils.project.errors import AudioError, DiskError
 
 
 class Counting:
@@ -32,7 +35,7 @@ def test_second_read_comes_from_disk(clip):
     assert function.calls == 2  # once through the cache, once past it
 
 
-@pytest.mark.parametrize("change", [{"scale": 2.0}, {"version": 2}, {"sample_rate": 22050}])
+@pytest.mark.parametrize("change", [{"scale": 2.0}, {"sample_rate": 22050}])
 def test_a_changed_parameter_recomputes(clip, change):
     function = Counting()
     FeatureCache("head", function)(clip)
@@ -108,3 +111,85 @@ def test_a_failed_write_leaves_nothing_behind(clip, monkeypatch):
             cache(clip)
     assert [path for path in cache.folder.rglob("*") if path.is_file()] == []
     assert len(cache(clip)) == 10
+
+
+def test_a_changed_body_is_another_feature_and_a_moved_one_is_not(clip):
+    def feature(samples):
+        return samples[:5]
+
+    before, body = FeatureCache("head", feature), "def feature(samples):\n    return samples[:5]"
+    assert before(clip).tolist() == io.load_mono(clip)[:5].tolist()
+    for code, same in ((body, True), (f"\n\n# moved\n{body} * 2", False)):
+        exec(compile(code, "elsewhere.py", "exec"), namespace := {})
+        again = FeatureCache("head", namespace["feature"])
+        assert (again.folder == before.folder) == same
+        np.testing.assert_array_equal(again(clip), before(clip) * (1 if same else 2))
+
+
+def test_a_feature_of_ours_is_bound_to_its_module_and_to_how_files_are_read(monkeypatch):
+    asked, digest_of = [], sources.digest_of
+    monkeypatch.setattr(sources, "digest_of", lambda *m: asked.append(m) or digest_of(*m))
+    before = FeatureCache("waveform", features.waveform)
+    assert asked == [("irmas_utils.audio.cache", "irmas_utils.audio.features")]
+    monkeypatch.setattr(sources, "digest_of", lambda *m: "changed")
+    assert FeatureCache("waveform", features.waveform).folder != before.folder
+
+
+def test_content_replaced_under_the_same_name_size_and_time_is_noticed(clip):
+    cache, status = FeatureCache("head", Counting()), os.stat(clip)
+    before = cache(clip)
+    write_clip(clip, seed=9)
+    os.utime(clip, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert os.stat(clip).st_size == status.st_size
+    assert not np.array_equal(cache(clip), before)
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (9000,)])
+def test_no_flipped_bit_is_believed(clip, shape, capsys, monkeypatch):
+    made = np.random.default_rng(1).normal(size=shape).astype(np.float32)
+    cache = FeatureCache("flip", lambda samples: made)
+    monkeypatch.setattr(cache, "compute", lambda path: made)
+    cache(clip)
+    whole = (entry := cache.entry(clip)).read_bytes()
+    bits = range(0, 8 * len(whole), 3 if len(whole) < 100 else 1997)
+    for bit in bits:
+        damaged = bytearray(whole)
+        damaged[bit // 8] ^= 1 << bit % 8
+        entry.write_bytes(damaged)
+        np.testing.assert_array_equal(cache(clip), made)
+        assert entry.read_bytes() == whole
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == len(bits) > 140
+    assert all(line.startswith(f"{entry} is made again: ") for line in said)
+
+
+@pytest.mark.parametrize("page", [4096, 512])
+def test_pages_that_change_places_are_noticed(clip, page):
+    made = np.random.default_rng(1).normal(size=100_000).astype(np.float32)
+    cache = FeatureCache("pages", lambda samples: made)
+    cache(clip)
+    whole, entry = cache.entry(clip).read_bytes(), cache.entry(clip)
+    for other in (1, 4, 8, 16):
+        parts = [whole[at : at + page] for at in range(0, len(whole), page)]
+        parts[1], parts[1 + other] = parts[1 + other], parts[1]
+        entry.write_bytes(b"".join(parts))
+        np.testing.assert_array_equal(cache(clip), made)
+
+
+def test_an_entry_that_may_not_be_read_is_made_again(clip, monkeypatch, capsys):
+    def another_users(entry):
+        raise PermissionError(13, "Permission denied", str(entry))
+
+    cache = FeatureCache("head", Counting())
+    before = cache(clip)
+    monkeypatch.setattr(cache_module, "_read", another_users)
+    assert np.array_equal(cache(clip), before)
+    assert "Permission denied" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("root", ["a file", "/proc/none"])
+def test_a_cache_that_cannot_be_written_is_one_error(clip, tmp_path, monkeypatch, root):
+    (tmp_path / "a file").touch()
+    monkeypatch.setenv("IRMAS_CACHE", str(tmp_path / root))
+    with pytest.raises(DiskError, match=r"a failed write .*IRMAS_CACHE"):
+        FeatureCache("head", Counting())(clip)

@@ -61,18 +61,32 @@ def test_eleven_outputs_are_those_of_our_instruments(pretrained):
 
 
 @needs_weights
-@pytest.mark.parametrize("fault", ["missing", "spare", "shape"])
+@pytest.mark.parametrize("fault", ["missing", "spare", "shape", "axes", "nan"])
 def test_another_network_is_refused(monkeypatch, fault):
     tensors = torch_weights.read(WEIGHTS)
     if fault == "missing":
         del tensors["features.3.block.0.0.weight"]
     elif fault == "spare":
         tensors["features.17.weight"] = np.zeros(3)
+    elif fault == "axes":
+        tensors["features.16.0.weight"] = np.zeros(7)
+        tensors["features.3.block.1.0.weight"] = np.zeros((1, 2, 3))
+    elif fault == "nan":
+        tensors["features.16.1.bias"][3] = np.nan
     else:
         tensors["features.16.1.bias"] = np.zeros(7)
     monkeypatch.setattr(torch_weights, "read", lambda path: tensors)
     with pytest.raises(ModelError, match=r"features\.(3|16|17)"):
         efficientat.pretrained(WEIGHTS)
+
+
+@needs_weights
+def test_too_few_classes_to_pick_ours_from_are_refused(monkeypatch):
+    tensors = torch_weights.read(WEIGHTS)
+    tensors["classifier.5.weight"] = tensors["classifier.5.weight"][:100]
+    monkeypatch.setattr(torch_weights, "read", lambda path: tensors)
+    with pytest.raises(ModelError, match=r"classifier\.5\.weight"):
+        efficientat.pretrained(WEIGHTS, 11)
 
 
 @pytest.mark.parametrize("n_samples", [402, 5000, 44100])

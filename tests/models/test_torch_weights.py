@@ -8,6 +8,7 @@ import pytest
 from conftest import SHARED
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from limits import bounded
 
 from irmas_utils.models import torch_weights
 from irmas_utils.project.errors import ModelError
@@ -148,7 +149,89 @@ def test_a_missing_file_is_named(tmp_path):
         torch_weights.read(tmp_path / "gone.pt")
 
 
-@settings(deadline=None, max_examples=150)
+def _pickled(path, content, compression=zipfile.ZIP_STORED):
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        archive.writestr("m/data.pkl", content)
+        archive.writestr("m/data/0", bytes(4 * 50_000))
+    return path
+
+
+def _memo(number):
+    return b"r" + number.to_bytes(4, "little")
+
+
+STORAGE = b"((X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\0%bX\x03\0\0\0cpuJ\x50\xc3\0\0tQ"
+REBUILD = b"ctorch._utils\n_rebuild_tensor_v2\n"
+DEEP = b"(" * 100_000 + b"t" * 100_000
+# A tuple of two, of two, … of itself: 40 levels deep it has 2**40 leaves.
+DOUBLED = b")" + b"".join(_memo(n) + b"h" + bytes([n]) + b"\x86" for n in range(40))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"\x80\x02}(" + DEEP + b"K\x01u.", id="deep key"),
+        pytest.param(b"\x80\x02}" + DEEP + b"K\x01s.", id="deep key, alone"),
+        pytest.param(b"\x80\x02}(" + DOUBLED + b"K\x01u.", id="key that doubles"),
+        pytest.param(b"\x80\x02}(X\x01\0\0\0a" + DOUBLED + b"u.", id="value that doubles"),
+        pytest.param(b"\x80\x02(" + DOUBLED + b"K\x01d.", id="dict of pairs"),
+        pytest.param(b"\x80\x04\x8f(" + DOUBLED + b"\x90.", id="set"),
+        pytest.param(b"\x80\x02ccollections\nOrderedDict\n((" + DOUBLED + b"K\x01ttR.", id="call"),
+        pytest.param(b"\x80\x02(" + DOUBLED + b"K\x01K\x01K\x01K\x01tQ.", id="storage"),
+        pytest.param(
+            b"\x80\x02" + REBUILD + STORAGE % b"0" + b"K\0" + DOUBLED + b")tR.", id="shape"
+        ),
+        pytest.param(b"\x80\x02L" + b"9" * 200_000 + b"L\n.", id="long number"),
+        pytest.param(b"\x80\x02" + b"(l" * 100_000 + b".", id="lists"),
+        pytest.param(b"\x80\x04\x95\xff\xff\xff\xff\0\0\0\0.", id="frame"),
+        pytest.param(b"\x80\x02X\xff\xff\xff\x7f.", id="text"),
+        pytest.param(b"\x80\x02}(X\x01\0\0\0a" + b"K\x01\x85" * 10 + b"b.", id="state"),
+        pytest.param(b"\x80\x02" + bytes(300_000), id="large"),
+    ],
+)
+def test_a_hostile_pickle_is_one_error_at_once(tmp_path, content):
+    with bounded(), pytest.raises(ModelError):
+        torch_weights.read(_pickled(tmp_path / "a.pt", content))
+
+
+def test_numbers_read_or_copied_many_times_are_refused(tmp_path):
+    tensor = REBUILD + b"%bK\0(J\x50\xc3\0\0t(K\x01ttR"
+    one = tensor % STORAGE.replace(b"%b", b"0").replace(b"((", b"(", 1)
+    names = [b"X\x02\0\0\0" + bytes([65 + n % 26, 65 + n // 26]) for n in range(300)]
+    alone = b"\x80\x02}(" + names[0] + one.replace(REBUILD, REBUILD + b"(") + b"u."
+    assert torch_weights.read(_pickled(tmp_path / "a.pt", alone))["AA"].shape == (50_000,)
+    many = b"".join(name + one.replace(REBUILD, REBUILD + b"(") for name in names)
+    with pytest.raises(ModelError, match="many times|over 66432 bytes"):
+        torch_weights.read(_pickled(tmp_path / "b.pt", b"\x80\x02}(" + many + b"u."))
+
+
+def test_what_unpacks_to_more_than_it_is_is_refused(tmp_path):
+    bomb = _pickled(tmp_path / "a.pt", bytes(50 << 20), zipfile.ZIP_DEFLATED)
+    with bounded(megabytes=20), pytest.raises(ModelError, match="compressed"):
+        torch_weights.read(bomb)
+
+
+@pytest.mark.parametrize("name", ["pipe", "folder", "x" * 300, "loop"])
+def test_what_is_no_file_is_one_error(tmp_path, name):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(ModelError):
+        torch_weights.read(tmp_path / name)
+
+
+def test_a_zip_of_another_version_or_locked_is_one_error(tmp_path):
+    whole = _floats(tmp_path / "a.pt").read_bytes()
+    central = whole.index(b"PK\x01\x02")
+    for place, value in ((6, 99), (8, 1), (10, 12), (10, 99)):
+        content = bytearray(whole)
+        content[central + place] = value
+        (tmp_path / "b.pt").write_bytes(content)
+        with pytest.raises(ModelError):
+            torch_weights.read(tmp_path / "b.pt")
+
+
+@settings(deadline=None, max_examples=300)
 @given(st.data())
 def test_damage_is_an_error_or_harmless(tmp_path_factory, data):
     path = tmp_path_factory.mktemp("damaged") / "a.pt"

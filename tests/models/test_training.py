@@ -1,5 +1,7 @@
+import io
 import json
 import os
+import pickle
 import resource
 import signal
 import subprocess
@@ -9,13 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from limits import bounded
 from numpy.testing import assert_array_equal
-from tiny_training import build, epoch_batches, fit, predict, validation
+from tiny_training import build, epoch_batches, fit, predict, trainer_of, validation
 
 from irmas_utils.models import checkpoints, lstm, training
 from irmas_utils.models.layers import hidden, scores
 from irmas_utils.project.backend import keras, set_determinism
-from irmas_utils.project.errors import TrainingError
+from irmas_utils.project.errors import CheckpointError, TrainingError
 
 
 def metrics(history):
@@ -240,6 +243,85 @@ def test_damaged_checkpoint_is_refused_before_anything_is_assigned(tmp_path, dam
         fit(model, 2, checkpoint_dir=tmp_path)
     for mine, other in zip(model.get_weights(), before, strict=True):
         assert_array_equal(mine, other)
+
+
+def rewritten(path, change, compression=zipfile.ZIP_STORED):
+    with zipfile.ZipFile(path) as archive:
+        content = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for name, member in change(content).items():
+            archive.writestr(name, member)
+
+
+def array(header, numbers=b""):
+    text = f"{header}\n".encode()
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + numbers
+
+
+def text_array(text):
+    np.save(buffer := io.BytesIO(), np.array(text))
+    return buffer.getvalue()
+
+
+HUGE = array("{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000,)}")
+OBJECTS = array("{'descr': '|O', 'fortran_order': False, 'shape': (1,)}", pickle.dumps([1]))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda kept: kept | {"0.npy": HUGE},
+        lambda kept: kept | {"0.npy": OBJECTS},
+        lambda kept: kept | {"meta.npy": HUGE},
+        lambda kept: kept | {"meta.npy": text_array("[" * 100_000)},
+        lambda kept: kept | {"meta.npy": text_array("{}")},
+        lambda kept: kept | {"meta.npy": text_array('{"run": 3, "history": []}')},
+        lambda kept: kept | {"0.npy": array("(" * 5000)},
+        lambda kept: kept | {"spare.npy": bytes(300 << 20)},
+        lambda kept: {},
+    ],
+)
+def test_a_crafted_checkpoint_is_one_error_of_bounded_memory(tmp_path, change):
+    fit(build(), 1, checkpoint_dir=tmp_path)
+    rewritten(tmp_path / "checkpoint.npz", change, zipfile.ZIP_DEFLATED)
+    trainer = trainer_of(build())
+    run = trainer.describe() | {"seed": 3}
+    with bounded(), pytest.raises(CheckpointError, match="found a damaged checkpoint"):
+        checkpoints.load(tmp_path / "checkpoint.npz", run, trainer.variables)
+
+
+def test_no_mutated_checkpoint_is_believed(tmp_path):
+    model = build()
+    trainer = trainer_of(model)
+    run, path = trainer.describe() | {"seed": 3}, tmp_path / "checkpoint.npz"
+    checkpoints.save(path, run, trainer.variables, [{"epoch": 1}])
+    before = [variable.numpy() for variable in trainer.variables]
+    whole, rng = path.read_bytes(), np.random.default_rng(0)
+    refused = 0
+    for place in rng.integers(len(whole), size=200):
+        content = bytearray(whole)
+        content[place] ^= 1 << rng.integers(8)
+        path.write_bytes(content[:place] if place % 10 == 0 else content)
+        try:
+            assert checkpoints.load(path, run, trainer.variables) == [{"epoch": 1}]
+        except CheckpointError:
+            refused += 1
+        else:
+            for variable, value in zip(trainer.variables, before, strict=True):
+                assert_array_equal(variable.numpy(), value)
+    assert refused > 100
+
+
+def test_a_zip_of_another_version_or_locked_is_one_error(tmp_path):
+    fit(build(), 1, checkpoint_dir=tmp_path)
+    path = tmp_path / "checkpoint.npz"
+    whole = path.read_bytes()
+    for place, value in ((6, 99), (8, 1), (10, 99)):
+        content = bytearray(whole)
+        content[whole.index(b"PK\x01\x02") + place] = value
+        path.write_bytes(content)
+        with pytest.raises(CheckpointError):
+            fit(build(), 2, checkpoint_dir=tmp_path)
 
 
 def test_loss_that_is_not_a_number_stops_and_keeps_the_last_checkpoint(tmp_path):

@@ -71,6 +71,20 @@ def test_other_clips_are_an_error(runs):
         discussion.combined(CFG, ["han", "fft"])
 
 
+def test_the_order_of_a_systems_rows_does_not_matter(runs):
+    questions = {"x": ([Idea("up", ("han",), ("fft",))], "micro_f1")}
+    clips, before = discussion.combined(CFG, ["han", "fft"])
+    compared = discussion.compare(CFG, questions)["x"]
+    turned, scores, decisions = (part[::-1] for part in records.load_predictions("smoke", "fft"))
+    record = records.Record("07_other_networks", CFG)
+    record.save_predictions(turned, scores, decisions, "fft")
+    turned = discussion.compare(CFG, questions)["x"]
+    pd.testing.assert_frame_equal(turned, compared)
+    again, after = discussion.combined(CFG, ["han", "fft"])
+    np.testing.assert_array_equal(after, before)
+    assert again["name"].tolist() == clips["name"].tolist()
+
+
 def test_a_comparison_tells_better_from_worse(runs):
     ideas = [Idea("up", ("han",), ("lstm",)), Idea("down", ("lstm",), ("han",)),
              Idea("same", ("han",), ("han",))]  # fmt: skip

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from irmas_utils.paper import studies
@@ -26,6 +28,13 @@ def test_a_value_that_is_added_is_one_run_more():
     assert studies.runs(more).keys() - studies.runs(CFG).keys() == {"fft-batch_size-32"}
     same = {name: studies.runs(more)[name] for name in studies.runs(CFG)}
     assert same == studies.runs(CFG)
+
+
+@pytest.mark.parametrize("value", ["../x", "$(ls)", "a b", "", [8] * 40, "é\n", ["a/b"]])
+def test_an_odd_value_makes_a_name_that_is_a_files(value):
+    name = studies.run_name(CFG, "fft", "dense", value)
+    assert re.fullmatch(r"fft-dense-[0-9a-f]{16}", name)
+    assert name != studies.run_name(CFG, "fft", "dense", ["other", value])
 
 
 def test_each_run_differs_from_the_base_in_one_parameter():

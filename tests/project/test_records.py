@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from irmas_utils.project import files, records, settings
-from irmas_utils.project.errors import DataError
+from irmas_utils.project.errors import DataError, SettingsError
 
 
 @pytest.fixture
@@ -65,6 +65,103 @@ def test_songs_called_1_and_01_stay_two(record):
     assert read["recording"].tolist() == ["1", "01", "1e3"]
     record.save_predictions(clips.assign(name=["1", "01", "2"]), *np.zeros((2, 3, 11)), "fft")
     assert records.load_predictions("smoke", "fft")[0]["name"].tolist() == ["1", "01", "2"]
+
+
+NAMES = ["007", "7", "1e5", "0x10", "True", "nan", "", " x ", "a\rb", "a\nb", 'q"x', "=1+1", "ç,x"]
+
+
+def saved(record, names=NAMES, run="fft"):
+    clips = pd.DataFrame({"name": names, "recording": names, "labels": [("cel",)] * len(names)})
+    scores = np.random.default_rng(0).uniform(size=(len(names), 11)).astype(np.float32)
+    record.save_predictions(clips, scores, scores > 0.5, run)
+    return clips, scores
+
+
+def test_names_that_look_like_numbers_come_back_as_text(record):
+    saved(record)
+    read, *_ = records.load_predictions("smoke", "fft")
+    assert read["name"].tolist() == read["recording"].tolist() == NAMES
+
+
+def test_rows_are_matched_to_clips_whatever_their_order(record):
+    clips, scores = saved(record, ["a", "b", "a", "c"])  # two clips alike keep their order
+    order = [3, 0, 1, 2]
+    read, read_scores, decisions = records.load_predictions("smoke", "fft", clips.iloc[order])
+    assert read["name"].tolist() == ["c", "a", "b", "a"]
+    np.testing.assert_array_equal(read_scores, scores[order])
+    np.testing.assert_array_equal(decisions, scores[order] > 0.5)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda clips: clips[1:], lambda clips: pd.concat([clips, clips[:1]]),
+     lambda clips: clips.assign(name="a"), lambda clips: clips.assign(recording="b"),
+     lambda clips: clips.assign(labels=[("voi",)] * len(clips))],
+)  # fmt: skip
+def test_predictions_of_other_clips_are_an_error(record, change):
+    clips, _ = saved(record)
+    with pytest.raises(DataError, match=r"fft\.csv: found other clips.*make paper PROFILE=smoke"):
+        records.load_predictions("smoke", "fft", change(clips))
+
+
+@pytest.mark.parametrize(("run", "executed"), [("fft", "04_fft_model"), ("fft-a", "studies/fft-a")])
+def test_one_flipped_decision_is_an_error_and_the_next_run_makes_it_again(record, run, executed):
+    notebooks = record.folder / "notebooks"
+    for name in ("04_fft_model", "studies/fft-a"):
+        files.write_text(notebooks / f"{name}.ipynb", "{}")
+    record.run = run
+    saved(record, run=run)
+    record.save_metrics({"f1": 0.5}, run)
+    path = record.folder / "predictions" / f"{run}.csv"
+    path.write_text(path.read_text()[:-2] + {"0\n": "1\n", "1\n": "0\n"}[path.read_text()[-2:]])
+    with pytest.raises(DataError, match="something else than what was recorded.*make paper"):
+        records.load_predictions("smoke", run)
+    assert not (notebooks / f"{executed}.ipynb").exists()  # which is what Snakemake goes by
+    assert len([*notebooks.rglob("*.ipynb")]) == 1
+    assert records.load_metrics("smoke", run) == {"f1": 0.5}
+
+
+def test_no_mutated_result_is_believed(record):
+    saved(record)
+    record.save_metrics({"f1": 0.5}, "fft")
+    record.save_table(pd.DataFrame({"a": [1.25]}), "fft")
+    loads = {"predictions/fft.csv": records.load_predictions, "metrics/fft.json":
+             records.load_metrics, "tables/fft.csv": records.load_table}  # fmt: skip
+    rng = np.random.default_rng(0)
+    for number in range(150):
+        file, load = list(loads.items())[number % 3]
+        whole = (path := record.folder / file).read_bytes()
+        content = bytearray(whole)
+        content[rng.integers(len(content))] ^= 1 << rng.integers(8)
+        path.write_bytes(content)
+        with pytest.raises(DataError, match="something else"):
+            load("smoke", "fft")
+        path.write_bytes(whole)
+        load("smoke", "fft")
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"[" * 100_000, b"name\n1\n", b"\0", b"a"])
+def test_a_damaged_result_that_no_manifest_lists_is_an_error(record, content):
+    for kind, load in (("metrics/x.json", records.load_metrics),
+                       ("predictions/x.csv", records.load_predictions)):  # fmt: skip
+        (record.folder / kind).parent.mkdir(parents=True, exist_ok=True)
+        (record.folder / kind).write_bytes(content)
+        with pytest.raises(DataError, match="a damaged file"):
+            load("smoke", "x")
+
+
+def test_a_damaged_manifest_takes_no_result_with_it(record):
+    saved(record)
+    (part,) = (record.folder / "manifests").iterdir()
+    for content in ("{", "[]", '{"predictions/fft.csv": 3}', "null", "[" * 100_000):
+        part.write_text(content)
+        assert len(records.load_predictions("smoke", "fft")[0]) == len(NAMES)
+
+
+@pytest.mark.parametrize("run", ["../../x", "/tmp/x", "", ".", "a/b", "$(ls)", "a b", "a" * 100])
+def test_a_run_that_can_be_no_file_is_refused(run):
+    with pytest.raises(SettingsError, match="run: found"):
+        records.Record("04_fft_model", settings.load("smoke"), run=run)
 
 
 def test_nan_metrics_are_refused_and_the_old_file_stays(record):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from irmas_utils.project import paths, runs
+from irmas_utils.project.errors import CheckpointError
 from irmas_utils.project.runs import Outcome
 
 PARTS = {"settings": {"units": 22}, "code": "abc", "seed": 0}
@@ -76,6 +77,48 @@ def test_a_damaged_run_is_made_again(make, file, damage, capsys):
     # A bit may fall on the record's own spelling of a part, which nothing is read from.
     assert make.times == 2 or (file, damage) == ("record.json", "flip")
     np.testing.assert_array_equal(found.arrays["scores"], [0, 1, 2])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda record: record | {"parts": record["parts"] | {"seed": 1}},  # another run's
+        lambda record: record | {"digests": {}},
+        lambda record: record | {"digests": {"model.txt": record["digests"]["model.txt"]}},
+        lambda record: [],
+    ],
+)
+def test_a_record_that_is_not_of_this_run_is_not_believed(make, change, capsys):
+    runs.once("net", PARTS, make)
+    record = only_folder() / "record.json"
+    record.write_text(json.dumps(change(json.loads(record.read_text()))))
+    runs.once("net", PARTS, make)
+    assert make.times == 2
+    assert "is computed anew" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("content", ["[" * 100_000, '{"parts": 1e999}', "NaN", "\x00", "{}"])
+def test_odd_records_are_made_again(make, content):
+    runs.once("net", PARTS, make)
+    (only_folder() / "record.json").write_text(content)
+    runs.once("net", PARTS, make)
+    assert make.times == 2
+
+
+def test_a_training_whose_checkpoint_is_damaged_begins_anew(make, capsys):
+    (folder := runs._folder("net", PARTS | {"libraries": runs.versions()})).mkdir(parents=True)
+    (folder / "unfinished").mkdir()
+    (folder / "unfinished" / "checkpoint").write_text("damaged")
+
+    def resume(folder):
+        if (path := folder / "unfinished" / "checkpoint").exists():
+            raise CheckpointError(path, found="damage", expected="none", remedy="Delete it.")
+        return make(folder)
+
+    assert runs.once("net", PARTS, resume).facts["n"] == 1
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("net begins anew: ")
+    assert line.endswith("unfinished/checkpoint holds damage")
 
 
 def test_a_run_that_was_cut_short_leaves_its_checkpoints(make):

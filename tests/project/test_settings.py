@@ -1,5 +1,9 @@
+import re
+
+import numpy as np
 import pytest
 import yaml
+from limits import bounded
 
 from irmas_utils.project import paths, settings
 from irmas_utils.project.errors import SettingsError
@@ -82,7 +86,30 @@ def test_an_integer_will_do_for_a_float():
         ("fft: {learning_rate: .inf}", "fft.learning_rate = inf"),
         ("evaluation: {bootstrap_samples: 0}", "evaluation.bootstrap_samples = 0"),
         ("evaluation: {validation_fraction: .nan}", "evaluation.validation_fraction = nan"),
-        ("profile: ../../x", r"profile = '../../x'"),
+        *(
+            (f"profile: {name!r}", "profile = ")
+            for name in (
+                "../../x",
+                "/tmp/x",
+                "..",
+                ".",
+                "",
+                ".x",
+                "-x",
+                "a/b",
+                "a\\b",
+                "a b",
+                "$(x)",
+                "a\n",
+                "~",
+            )
+        ),
+        ("evaluation: {bootstrap_samples: -5}", "evaluation.bootstrap_samples = -5"),
+        ("evaluation: {bootstrap_samples: true}", "evaluation.bootstrap_samples = True"),
+        ("fft: {learning_rate: 1e999}", "fft.learning_rate = '1e999'"),
+        ("fft: {learning_rate: 1.0e+999}", "fft.learning_rate = inf"),
+        ("seed: 4294967296", "seed = 4294967296"),
+        ("lstm: {seeds: [-1]}", "lstm.seeds = -1"),
         ("study: {lstm: {vary: {units: [0]}}}", "study.lstm.vary.units = 0"),
         ("study: {fft: {base: {epochs: many}}}", "study.fft.base.epochs = 'many'"),
     ],
@@ -133,6 +160,18 @@ def test_a_missing_key_is_named(write):
         "[" * 3000,
         "extends: [a]",
         "extends: mine.yaml",
+        "a: " + "[" * 5000 + "]" * 5000,
+        "a: &a [1]\nb: *a",
+        "a: &a {b: 1}\nc: {<<: *a}",
+        "a: 2024-13-45",
+        "a: " + "9" * 5000,
+        "a: !!python/object/apply:os.system [ls]",
+        "extends: sample\n1: 2",
+        "extends: sample\nfft: {1: 2, ~: 3, 1.5: 4}",
+        "extends: sample\nfft: {? [a] : 2}",
+        "extends: sample\nprofile: " + "a" * 61,
+        "\0",
+        "# " + "x" * 2_000_000 + "\nextends: sample",
     ],
 )
 def test_a_file_that_is_no_profile_is_named(write, text):
@@ -140,6 +179,39 @@ def test_a_file_that_is_no_profile_is_named(write, text):
         settings.load(write(text))
 
 
+@pytest.mark.parametrize("parent", ["a" * 5000, "a" * 5000 + ".yaml", "a\\0.yaml", "/proc"])
+def test_a_parent_that_can_be_no_file_is_an_error(write, parent):
+    with pytest.raises(SettingsError, match="no such profile"):
+        settings.load(write(f'extends: "{parent}"'))
+
+
 def test_an_unknown_profile_lists_the_known_ones():
     with pytest.raises(SettingsError, match="full, sample, smoke"):
         settings.load("fulll")
+
+
+def test_a_profile_of_a_few_lines_that_would_fill_any_memory_is_refused_at_once(write):
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)]
+    with bounded(), pytest.raises(SettingsError, match=r"mine\.yaml: found text that is not YAML"):
+        settings.load(write("\n".join(lines)))
+
+
+def test_no_mutated_profile_is_anything_but_settings_or_an_error(write):
+    text = "extends: smoke\nseed: 7\nfft: {epochs: 3, dense: [8, 32]}\nprofile: mine\n"
+    rng, signs = (
+        np.random.default_rng(0),
+        [*":[]{}&*!|>'\"%@`#-?,\n\t \0\xe9~<.0e9", "../", "$(ls)"],
+    )
+    right = 0
+    for _ in range(150):
+        places = sorted(rng.integers(len(text), size=2))
+        odd = signs[rng.integers(len(signs))]
+        change = text[: places[0]] + odd + text[places[rng.integers(2)] :]
+        try:
+            name = settings.load(write(change)).profile
+            assert re.fullmatch(r"\w[\w.+-]*", name)
+            right += 1
+        except SettingsError as error:
+            assert "yaml" in str(error)  # noqa: PT017
+    assert 2 < right < 145

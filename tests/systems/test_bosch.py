@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 from irmas_utils import metrics
 from irmas_utils.audio import features, io
 from irmas_utils.data.index import load_index
+from irmas_utils.project import sources
 from irmas_utils.project.errors import TrainingError
 from irmas_utils.project.vocabulary import INSTRUMENTS
 from irmas_utils.systems import mixtures
@@ -199,6 +202,32 @@ class TestMixtures:
         assert (
             mixtures.make(parts["held_out"], 8, seed=1)["path"].tolist() != again["path"].tolist()
         )
+
+    def test_other_content_under_the_same_names_is_another_mixture(self, parts, tmp_path):
+        before = parts["held_out"]
+        for path in before["path"]:
+            samples, rate = io.read(path)
+            soundfile.write(tmp_path / Path(path).name, samples * 0.5, rate, subtype="PCM_16")
+        held_out = before.assign(path=[str(tmp_path / Path(path).name) for path in before["path"]])
+        mixed = mixtures.make(held_out, 8, seed=0)
+        assert not {*mixed["path"]} & {*parts["mixed"]["path"]}
+        assert mixed["labels"].tolist() == parts["mixed"]["labels"].tolist()
+
+    def test_other_code_gives_other_files(self, parts, monkeypatch):
+        monkeypatch.setattr(sources, "digest_of", lambda *modules: "changed")
+        mixed = mixtures.make(parts["held_out"], 2, seed=0)
+        assert not {*mixed["path"]} & {*parts["mixed"]["path"]}
+
+    @pytest.mark.parametrize("file", ["{}", "{}.digest"])
+    def test_a_damaged_mixture_is_made_again(self, parts, file, capsys):
+        path = parts["mixed"]["path"].iloc[0]
+        whole, damaged = Path(path).read_bytes(), Path(file.format(path))
+        content = bytearray(damaged.read_bytes())
+        content[-9] ^= 1
+        damaged.write_bytes(content)
+        mixtures.make(parts["held_out"], 8, seed=0)
+        assert Path(path).read_bytes() == whole
+        assert capsys.readouterr().out == f"{path} is made again: it is not what was written.\n"
 
 
 def unit_level(file):

@@ -1,11 +1,16 @@
 import json
+import re
+import shutil
 import subprocess
 import sys
+import zipfile
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import soundfile
+from limits import bounded
+from markdown_it import MarkdownIt
 
 from irmas_utils.audio import windows
 from irmas_utils.models import efficientat, han, lstm  # noqa: F401 - its layers are in a file
@@ -13,7 +18,7 @@ from irmas_utils.project import files, paths
 from irmas_utils.project.backend import keras
 from irmas_utils.project.errors import ModelError
 from irmas_utils.systems import predict
-from irmas_utils.systems.recognizer import Recognizer, card
+from irmas_utils.systems.recognizer import Recognizer, card, shown
 
 PROVENANCE = {
     "name": "small network",
@@ -36,9 +41,20 @@ def recognizer():
     )
 
 
+@pytest.fixture(scope="module")
+def saved(recognizer, tmp_path_factory):
+    return recognizer.save(tmp_path_factory.mktemp("saved") / "models" / "small")
+
+
 @pytest.fixture
-def path(recognizer, tmp_path):
-    return recognizer.save(tmp_path / "models" / "small")
+def path(saved, tmp_path):
+    return shutil.copytree(saved.parent, tmp_path / "models") / saved.name
+
+
+@pytest.fixture(scope="module")
+def tiny(recognizer):
+    waveform = keras.Input((16000,))
+    return replace(recognizer, model=keras.Model(waveform, keras.layers.Dense(11)(waveform)))
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +135,22 @@ def test_missing_files_are_named(path, suffix):
         ({"provenance": None}, "provenance"),
         ({"sha256": "0" * 64}, "SHA-256"),
         ({"sha256": None}, "sha256"),
+        ({"thresholds": [float("nan")] * 11}, "thresholds"),
+        ({"thresholds": [float("inf")] * 11}, "thresholds"),
+        ({"thresholds": [10**400] * 11}, "thresholds"),
+        ({"thresholds": [1.5] * 11}, "thresholds"),
+        ({"thresholds": [True] * 11}, "thresholds"),
+        ({"window": 10**9}, "window"),
+        ({"window": -1}, "window"),
+        ({"hop": 1}, "hop"),
+        ({"sample_rate": 10**12}, "sample_rate"),
+        ({"sample_rate": True}, "sample_rate"),
+        ({"provenance": {"name": ["a"]}}, "provenance.name"),
+        ({"provenance": {"name": "a" * 100_000}}, "provenance.name"),
+        ({"provenance": {"settings": [1]}}, "provenance.settings"),
+        ({"provenance": {"metrics": {"micro F1": {"value": "x"}}}}, "provenance.metrics"),
+        ({"provenance": {"notes": "text"}}, "provenance.notes"),
+        ({"labels": ["a" * 2_000_000] + ["b"] * 10}, "not JSON"),
     ],
     ids=str,
 )
@@ -128,7 +160,9 @@ def test_wrong_descriptions_are_refused(path, values, found):
         Recognizer.load(path)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b"null"])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b"\xff\xfe", b"null", b'{"provenance": ' + b"[" * 100_000]
+)
 def test_damaged_descriptions_are_refused(path, content):
     path.with_suffix(".json").write_bytes(content)
     with pytest.raises(ModelError, match="json"):
@@ -148,6 +182,105 @@ def test_a_network_that_keras_cannot_read_is_refused(path):
     _change(path, sha256=files.sha256(path))
     with pytest.raises(ModelError, match="does not load"):
         Recognizer.load(path)
+
+
+def _with_config(path, change):
+    with zipfile.ZipFile(path) as archive:
+        content = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, member in change(content).items():
+            compression = zipfile.ZIP_DEFLATED if len(member) > 2**24 else zipfile.ZIP_STORED
+            archive.writestr(name, member, compression)
+    _change(path, sha256=files.sha256(path))
+
+
+WIDE = {
+    "module": "keras", "class_name": "Sequential", "registered_name": None,
+    "config": {"name": "wide", "layers": [
+        {"module": "keras.layers", "class_name": "InputLayer", "registered_name": None,
+         "config": {"batch_shape": [None, 100_000], "dtype": "float32", "name": "waveform"}},
+        {"module": "keras.layers", "class_name": "Dense", "registered_name": None,
+         "config": {"name": "scores", "units": 50_000, "activation": "linear"}}]},
+}  # fmt: skip
+LAMBDA = json.loads(json.dumps(WIDE).replace("Dense", "Lambda"))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda kept: kept | {"config.json": json.dumps(WIDE).encode()}, "bytes of weights"),
+        (lambda kept: kept | {"config.json": b"[" * 100_000}, "recursion"),
+        (lambda kept: kept | {"config.json": json.dumps(LAMBDA).encode()}, "does not load"),
+        (lambda kept: kept | {"config.json": b"{}"}, "does not load"),
+        (lambda kept: kept | {"spare": bytes(500 << 20)}, "compressed"),
+        (lambda kept: {"config.json": kept["config.json"]}, "bytes of weights"),
+        (lambda kept: {}, "config.json"),
+    ],
+)
+def test_a_hostile_network_is_one_error_of_bounded_memory(path, change, reason):
+    _with_config(path, change)
+    with bounded(seconds=20), pytest.raises(ModelError, match=reason):
+        Recognizer.load(path)
+    with bounded():  # nothing that was planned for it is made later
+        keras.Sequential([keras.layers.Dense(2)]).compute_output_spec(keras.KerasTensor((1, 2)))
+
+
+def test_no_mutated_model_is_believed(path):
+    whole = path.read_bytes(), path.with_suffix(".json").read_bytes()
+    rng = np.random.default_rng(0)
+    for number in range(300):
+        content = bytearray(whole[number % 2])
+        content[place := rng.integers(len(content))] ^= 1 << rng.integers(8)
+        file = path.with_suffix([".keras", ".json"][number % 2])
+        file.write_bytes(content[:place] if number % 7 == 0 else content)
+        try:
+            card(path) if number % 2 else Recognizer.load(path)
+            assert number % 2, "a changed network was loaded"
+        except ModelError as error:
+            assert str(path.with_suffix("")) in str(error)  # noqa: PT017
+        file.write_bytes(whole[number % 2])
+
+
+@pytest.mark.parametrize("name", ["mn04-lr0.001", "mn04.v2", "v2"])
+def test_a_name_with_a_dot_is_one_model(tiny, tmp_path, name):
+    tiny.save(tmp_path / "mn04")
+    tiny.save(tmp_path / "mn04-lr0")
+    with pytest.raises(ModelError, match=f"{name}.keras: found no such file"):
+        Recognizer.load(tmp_path / name)
+    replace(tiny, hop=4000).save(tmp_path / name)
+    assert Recognizer.load(tmp_path / name).hop == 4000
+    assert Recognizer.load(tmp_path / f"{name}.keras").hop == 4000
+    assert "every 0.12 s" in card(tmp_path / name)
+    assert Recognizer.load(tmp_path / "mn04").hop == 8000
+
+
+HOSTILE = "<img src=x onerror=alert(1)> `a` [b](javascript:c) | $d$ *e*\n\n# f"
+
+
+def test_whatever_a_model_says_of_itself_is_shown_as_text(path):
+    provenance = dict.fromkeys(["name", "data", "licence", "start", "seed"], HOSTILE)
+    provenance |= {
+        "notes": [HOSTILE],
+        "metrics": {HOSTILE: HOSTILE},
+        "settings": {HOSTILE: HOSTILE},
+    }
+    _change(path, provenance=provenance, model=HOSTILE, keras=HOSTILE)
+    described = json.loads(path.with_suffix(".json").read_text())
+    _change(path, labels=[f"{HOSTILE} {code}" for code in described["labels"]])
+    text = card(path)
+    page = MarkdownIt("commonmark").enable("table").render(text)
+    assert "<img" not in page
+    assert "javascript:c" not in re.sub(r">[^<]*<", "><", page)  # no link to it
+    assert page.count("<h1>") == 1
+    assert [row.count("<td") for row in page.split("<tr>")[1:] if "<td" in row] == [2] * (
+        page.count("<td") // 2
+    )
+    assert page.count("onerror=alert(1)") == text.count("onerror=alert(1)")
+
+
+def test_a_name_is_text_for_markdown_and_html():
+    assert shown("a <b> & *c*\n# d") == r"a &lt;b&gt; &amp; \*c\* # d"
+    assert shown("EfficientAT mn04_as, 3 s (MIT)") == "EfficientAT mn04_as, 3 s (MIT)"
 
 
 def test_a_network_with_other_outputs_is_refused(recognizer, tmp_path):
