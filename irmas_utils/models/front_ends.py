@@ -34,22 +34,11 @@ def kaldi_mel_bands(n_mels: int, n_fft: int, sample_rate: float, f_max: float) -
 
 @_registered
 class Level(Configured):
-    """Bring each clip to one level, so that its loudness says nothing.
+    """Bring each clip to one level, so that its loudness says nothing."""
 
-    Parameters
-    ----------
-    target : float
-    measure : str
-        ``"rms"``, or ``"peak"`` for the largest magnitude.
-    floor : float
-        A clip below this level is amplified as if it had it: silence stays silent.
-    """
-
-    options = ("target", "measure", "floor")
-
-    def __init__(self, target: float, measure: str = "rms", floor: float = 1e-3, **kwargs) -> None:
-        super().__init__(**kwargs)
-        self.target, self.measure, self.floor = target, measure, floor
+    target: float
+    measure: str = "rms"  # or "peak", the largest magnitude
+    floor: float = 1e-3  # a clip below it is amplified as if it had it: silence stays silent
 
     def call(self, waveform):
         """Shape unchanged: (batch, time)."""
@@ -92,32 +81,13 @@ class KaldiLogMel(keras.layers.Layer):
 
 @_registered
 class LogMel(Configured):
-    """Natural logarithm of a mel magnitude spectrogram, as Han et al. 2017 feed their network.
+    """Natural logarithm of a mel magnitude spectrogram, as Han et al. 2017 feed their network."""
 
-    Parameters
-    ----------
-    sample_rate : int
-        In hertz.
-    n_fft, hop, n_mels : int
-        Periodic Hann window and hop in samples; bands up to half the sample rate.
-    floor : float
-        Added before the logarithm. The waveform has a peak of 1.
-    """
-
-    options = ("sample_rate", "n_fft", "hop", "n_mels", "floor")
-
-    def __init__(
-        self,
-        sample_rate: int = 22_050,
-        n_fft: int = 1024,
-        hop: int = 512,
-        n_mels: int = 128,
-        floor: float = 1e-3,
-        **kwargs,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.sample_rate, self.n_fft, self.hop, self.n_mels = sample_rate, n_fft, hop, n_mels
-        self.floor = floor
+    sample_rate: int = 22_050  # [Hz]
+    n_fft: int = 1024  # length of the periodic Hann window [samples]
+    hop: int = 512
+    n_mels: int = 128  # up to half the sample rate
+    floor: float = 1e-3  # added before the logarithm; the waveform has a peak of 1
 
     def call(self, waveform):
         """(batch, time) to (batch, n_mels, time // hop, 1): 43 frames a second, as published."""
@@ -131,26 +101,25 @@ class LogMel(Configured):
         return tf.transpose(mel, [0, 2, 1])[..., None]
 
 
+class _Random(Configured):
+    def build(self, input_shape) -> None:
+        self._random = keras.random.SeedGenerator(self.seed)
+
+
 @_registered
-class SpecAugment(Configured):
+class SpecAugment(_Random):
     """While training, set a band of frequencies and a stretch of time to the clip's mean.
 
-    Parameters
-    ----------
-    n_bands, n_frames : int
-        The widest mask; widths and places are uniform, for each clip. 0 switches a mask off.
+    The widths of the masks and their places are uniform, for each clip.
 
     References
     ----------
     .. [1] Park et al. (2019): SpecAugment. Interspeech.
     """
 
-    options = ("n_bands", "n_frames", "seed")
-
-    def __init__(self, n_bands: int = 0, n_frames: int = 0, seed: int = 0, **kwargs) -> None:
-        super().__init__(**kwargs)
-        self.n_bands, self.n_frames, self.seed = n_bands, n_frames, seed
-        self._random = keras.random.SeedGenerator(seed)
+    n_bands: int = 0  # the widest mask; 0 switches it off
+    n_frames: int = 0
+    seed: int = 0
 
     def call(self, spectrogram, training=False):
         """Shape unchanged: (batch, n_mels, n_frames, 1)."""
@@ -173,27 +142,17 @@ class SpecAugment(Configured):
 
 
 @_registered
-class RandomFilter(Configured):
+class RandomFilter(_Random):
     """While training, add a random smooth curve over frequency to a logarithmic spectrogram.
-
-    Parameters
-    ----------
-    strength : float
-        Largest gain either way, in the units of the spectrogram. 0 switches the layer off.
-    n_knots : int
-        Points of random gain, evenly spaced over the bands; straight lines between them.
 
     References
     ----------
     .. [1] Nam, Kim, Park (2022): FilterAugment. ICASSP.
     """
 
-    options = ("strength", "n_knots", "seed")
-
-    def __init__(self, strength: float = 0.0, n_knots: int = 6, seed: int = 0, **kwargs) -> None:
-        super().__init__(**kwargs)
-        self.strength, self.n_knots, self.seed = strength, n_knots, seed
-        self._random = keras.random.SeedGenerator(seed)
+    strength: float = 0.0  # largest gain either way, in units of the spectrogram; 0: no filter
+    n_knots: int = 6  # points of random gain, evenly spaced over the bands; straight lines between
+    seed: int = 0
 
     def call(self, spectrogram, training=False):
         """Shape unchanged: (batch, n_mels, n_frames, 1)."""

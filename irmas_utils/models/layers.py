@@ -30,13 +30,20 @@ def scores(x: keras.KerasTensor, n_labels: int = len(INSTRUMENTS)) -> keras.Kera
 
 
 class Configured(keras.layers.Layer):
-    """A layer whose constructor's arguments are its attributes of the names in `options`."""
+    """A layer whose constructor's arguments are its annotated attributes, as of a dataclass."""
 
-    options: tuple[str, ...] = ()
+    def __init__(self, *values, **kwargs) -> None:
+        names = type(self).__annotations__
+        given = dict(zip(names, values, strict=False))
+        given |= {name: kwargs.pop(name) for name in names if name in kwargs}
+        super().__init__(**kwargs)
+        for name, value in given.items():
+            setattr(self, name, value)
 
     def get_config(self) -> dict:
         """Return the constructor's arguments."""
-        return super().get_config() | {name: getattr(self, name) for name in self.options}
+        own = {name: getattr(self, name) for name in type(self).__annotations__}
+        return super().get_config() | own
 
 
 @keras.saving.register_keras_serializable("irmas_utils")

@@ -107,14 +107,10 @@ class Frames(Configured):
     (batch, frames, features) and (batch,), the length now in frames.
     """
 
-    options = ("frame_size", "n_mels", "scale", "sample_rate")
-
-    def __init__(
-        self, frame_size: int, n_mels: int | None, scale: float, sample_rate: int, **kwargs
-    ) -> None:
-        super().__init__(**kwargs)
-        self.frame_size, self.n_mels = frame_size, n_mels
-        self.scale, self.sample_rate = scale, sample_rate
+    frame_size: int
+    n_mels: int | None
+    scale: float
+    sample_rate: int
 
     def call(self, inputs):
         """Apply the layer to ``(waveform, length)``."""

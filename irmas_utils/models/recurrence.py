@@ -142,30 +142,19 @@ def _has_gpu() -> bool:
 class LastState(Configured):
     """`keras.layers.LSTM` for long sequences of different lengths; the weights interchange.
 
-    Parameters
-    ----------
-    sequences : bool
-        Give the state after every step instead of the last.
-    reverse : bool
-        Begin with each clip's last valid step. States still come in the order of the input.
-
-    Notes
-    -----
     Called on ``(sequence, length)``, shapes (batch, time, features) and (batch,), and possibly on
     ``initial_state=(h, c)``, each (batch, units). Gives the state after each clip's last step,
     (batch, units), or after every step, (batch, time, units), with zeros after a clip's end.
     Initial weights are drawn as Keras draws them. XLA cannot compile the layer (``jit_compile``).
     """
 
-    options = ("units", "sequences", "reverse")
-
-    def __init__(self, units: int, sequences: bool = False, reverse: bool = False, **kwargs):
-        super().__init__(**kwargs)
-        self.units, self.sequences, self.reverse = units, sequences, reverse
-        self.supports_jit = False
+    units: int
+    sequences: bool = False  # give the state after every step instead of the last
+    reverse: bool = False  # begin with the last valid step; states still come in the input's order
 
     def build(self, input_shape) -> None:
         """Make the weights, in the order and shapes of `keras.layers.LSTM`."""
+        self.supports_jit = False
         (_, _, features), _ = input_shape
         width = 4 * self.units
         self.kernel = self.add_weight(shape=(features, width), initializer="glorot_uniform")

@@ -6,54 +6,19 @@ that depend on the genre. Times are in seconds, pitches in MIDI numbers, levels 
 relative to the leading player.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from irmas_utils.data.sample.plan import Recording
-from irmas_utils.data.sample.sounds import COMPING, SOUNDS, Sound
+from irmas_utils.data.sample.sounds import COMPING, MUSIC, SOUNDS, Sound
 
 ROLES = ("drums", "bass", "melody", "other")
 
 MAJOR, MINOR = (0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10)
-# Four bars of scale degrees, counted from 0.
-PROGRESSIONS = {
-    "cla": ((0, 3, 4, 0), (0, 5, 1, 4), (0, 4, 5, 2), (0, 1, 4, 0)),
-    "cou_fol": ((0, 3, 0, 4), (0, 4, 3, 0), (0, 5, 3, 4)),
-    "jaz_blu": ((1, 4, 0, 5), (0, 3, 0, 4), (0, 5, 1, 4), (2, 5, 1, 4)),
-    "lat_sou": ((0, 3, 4, 3), (0, 1, 4, 0), (5, 3, 0, 4)),
-    "pop_roc": ((0, 4, 5, 3), (5, 3, 0, 4), (0, 3, 5, 4), (0, 6, 3, 0)),
-}
-TEMPI = {
-    "cla": (60, 120), "cou_fol": (80, 140), "jaz_blu": (80, 180), "lat_sou": (90, 150),
-    "pop_roc": (80, 150),
-}  # fmt: skip
-# One bar of 16 steps each: kick (36), snare or stick, hats or ride or shaker.
-_EIGHTHS = tuple(range(0, 16, 2))
-DRUM_PATTERNS = {
-    "cla": ({41: (0,)},),
-    "cou_fol": ({36: (0, 8), 38: (4, 12), 42: _EIGHTHS},
-                {36: (0, 8), 40: (2, 6, 10, 14), 54: (4, 12)}),
-    "jaz_blu": ({51: (0, 4, 7, 8, 12, 15), 44: (4, 12), 36: (0,)},
-                {51: (0, 4, 7, 8, 12, 15), 37: (4, 12), 36: (0, 10)}),
-    "lat_sou": ({36: (0, 6, 8, 14), 37: (0, 3, 6, 10, 12), 70: _EIGHTHS},
-                {64: (0, 6, 8), 63: (3, 10, 12), 82: tuple(range(16))}),
-    "pop_roc": ({36: (0, 8, 10), 38: (4, 12), 42: _EIGHTHS},
-                {36: (0, 6, 8), 40: (4, 12), 46: (0, 4, 8, 12)},
-                {36: (0, 4, 8, 12), 39: (4, 12), 42: (2, 6, 10, 14)}),
-}  # fmt: skip
-RHYTHMS = (
-    (1, 1, 1, 1), (2, 1, 1), (1, 1, 2), (0.5, 0.5, 1, 2), (1.5, 0.5, 1, 1), (3, 1),
-    (0.5, 0.5, 0.5, 0.5, 1, 1), (1, 0.5, 0.5, 0.5, 0.5, 1), (0.75, 0.25, 1, 1.5, 0.5),
-)  # fmt: skip
-BASS_STYLES = {
-    "cla": ((4,), (2, 2)),
-    "cou_fol": ((2, 2),),
-    "jaz_blu": ((1, 1, 1, 1), (2, 2)),
-    "lat_sou": ((1.5, 2.5), (1.5, 1.5, 1)),
-    "pop_roc": ((0.5,) * 8, (1.5, 0.5, 2), (1, 1, 1, 1)),
-}
+GENRES, RHYTHMS = MUSIC["genres"], MUSIC["rhythms"]
 
 
 @dataclass(frozen=True)
@@ -87,7 +52,7 @@ class Harmony:
     n_bars: int
     tonic: int
     scale: tuple[int, ...]
-    progression: tuple[int, ...]
+    progression: list[int]
 
     def degree(self, bar: int) -> int:
         """Return the scale degree of the chord in `bar`."""
@@ -119,13 +84,14 @@ def compose(recording: Recording) -> Piece:
 
 
 def _harmony(recording: Recording, rng: np.random.Generator) -> Harmony:
-    beat = 60 / rng.uniform(*TEMPI[recording.genre])
+    genre = GENRES[recording.genre]
+    beat = 60 / rng.uniform(*genre["tempo"])
     return Harmony(
         beat=float(beat),
         n_bars=int(recording.seconds / (4 * beat)) + 1,
         tonic=int(rng.integers(-6, 6)),
         scale=MAJOR if rng.random() < 0.6 else MINOR,
-        progression=_choice(rng, PROGRESSIONS[recording.genre]),
+        progression=_choice(rng, genre["progressions"]),
     )
 
 
@@ -170,7 +136,7 @@ def _backing_parts(
     return parts
 
 
-def _choice(rng: np.random.Generator, options: tuple) -> Any:
+def _choice(rng: np.random.Generator, options: Sequence) -> Any:
     return options[rng.integers(len(options))]
 
 
@@ -217,7 +183,7 @@ def _voicing(harmony: Harmony, bar: int, centre: int) -> list[int]:
 
 def bass(harmony: Harmony, sound: Sound, genre: str, rng: np.random.Generator) -> np.ndarray:
     """Alternate roots, fifths and passing tones in one of the genre's rhythms."""
-    rhythm, notes = _choice(rng, BASS_STYLES[genre]), []
+    rhythm, notes = _choice(rng, GENRES[genre]["bass"]), []
     for bar in range(harmony.n_bars):
         onset = 4.0 * bar
         for duration in rhythm:
@@ -230,7 +196,7 @@ def bass(harmony: Harmony, sound: Sound, genre: str, rng: np.random.Generator) -
 
 def drums(harmony: Harmony, genre: str, rng: np.random.Generator) -> np.ndarray:
     """Repeat one of the genre's patterns, leaving a stroke out now and then."""
-    pattern = _choice(rng, DRUM_PATTERNS[genre])
+    pattern = _choice(rng, GENRES[genre]["patterns"])
     notes = [
         (4 * bar + step / 4, 0.25, key)
         for bar in range(harmony.n_bars)

@@ -13,6 +13,7 @@ import numpy as np
 
 from irmas_utils.data import published
 from irmas_utils.data.names import GENRES
+from irmas_utils.data.sample.sounds import MUSIC
 from irmas_utils.project.errors import DataError
 from irmas_utils.project.vocabulary import INSTRUMENTS
 
@@ -27,36 +28,6 @@ REAL_LABELS_A_CLIP = tuple(_REAL["testing"]["clips_by_number_of_labels"].values(
 REAL_PARTS = tuple(_REAL["testing"]["parts"].values())
 REAL_TAGGED = 0.28
 TESTING_FOLDERS = tuple(_REAL["layout"]["testing"].values())
-
-# How likely a class is met in each genre, in the order of GENRES; an estimate, not a count.
-GENRE_WEIGHTS = {
-    "cel": (0.80, 0.10, 0.02, 0.00, 0.08),
-    "cla": (0.50, 0.08, 0.40, 0.01, 0.01),
-    "flu": (0.60, 0.12, 0.13, 0.05, 0.10),
-    "gac": (0.10, 0.30, 0.12, 0.03, 0.45),
-    "gel": (0.00, 0.05, 0.25, 0.01, 0.69),
-    "org": (0.18, 0.02, 0.35, 0.01, 0.44),
-    "pia": (0.30, 0.05, 0.35, 0.02, 0.28),
-    "sax": (0.03, 0.02, 0.70, 0.03, 0.22),
-    "tru": (0.18, 0.02, 0.65, 0.05, 0.10),
-    "vio": (0.60, 0.25, 0.05, 0.00, 0.10),
-    "voi": (0.10, 0.12, 0.13, 0.03, 0.62),
-}
-DRUMS_WEIGHTS = {"cla": 0.0, "cou_fol": 0.4, "jaz_blu": 0.7, "lat_sou": 0.9, "pop_roc": 0.85}
-
-_PERFORMERS = (
-    "The Seeded Quartet", "Café Générateur", "General Midi Orchestra", "Almost Sintetico",
-    "Loop & Lattice", "The Wavetables", "Mueller Rechenwerk", "Nine Random Walks",
-    "Sand & Silicon", "Byte Street Band", "Ensemble Pseudorandom", "Low Entropy",
-)  # fmt: skip
-_ADJECTIVES = (
-    "Synthetic", "Borrowed", "Quantised", "Patient", "Summer", "Sampled", "Repeated", "Naive",
-    "Detuned", "Recursive", "Velvet", "Paper",
-)  # fmt: skip
-_NOUNS = (
-    "Morning", "Waltz", "Harbour", "Study", "Machine", "Letters", "Rain", "Coração",
-    "Staircase", "Lullaby", "Signal", "Fable",
-)  # fmt: skip
 
 Labels = tuple[str, ...]
 
@@ -135,8 +106,8 @@ def _training_recording(
     instrument: str, number: int, excerpts: int, key: tuple[int, ...]
 ) -> Recording:
     rng = np.random.default_rng((*key, 0))
-    genre = str(rng.choice(GENRES, p=GENRE_WEIGHTS[instrument]))
-    drums = bool(rng.random() < DRUMS_WEIGHTS[genre])
+    genre = str(rng.choice(GENRES, p=MUSIC["genres_of"][instrument]))
+    drums = bool(rng.random() < MUSIC["genres"][genre]["drums"])
     name = _training_name(instrument, genre, drums, number, rng)
     starts = 0.25 + TRAINING_SECONDS * np.arange(excerpts) + np.sort(rng.uniform(0, 2, excerpts))
     clips = tuple(
@@ -200,8 +171,8 @@ def _song_recordings(
     folder: str, song: int, label_sets: list[Labels], key: tuple[int, ...]
 ) -> Iterator[Recording]:
     rng = np.random.default_rng((*key, 0))
-    genre = str(rng.choice(GENRES, p=GENRE_WEIGHTS[str(rng.choice(label_sets[0]))]))
-    drums = bool(rng.random() < DRUMS_WEIGHTS[genre])
+    genre = str(rng.choice(GENRES, p=MUSIC["genres_of"][str(rng.choice(label_sets[0]))]))
+    drums = bool(rng.random() < MUSIC["genres"][genre]["drums"])
     for excerpt, labels in enumerate(label_sets, start=1):
         # Half of the clips run to 20 s, so that the mean is close to the real 16.9 s.
         seconds = 20.0 if rng.random() < 0.6 else round(float(rng.uniform(5, 20)), 3)
@@ -213,10 +184,10 @@ def _song_recordings(
 
 def song_name(song: int) -> str:
     """Return the invented "number - performer - title" of a song, each number another name."""
-    rest, performer = divmod(song, len(_PERFORMERS))
-    rest, adjective = divmod(rest, len(_ADJECTIVES))
+    performers, adjectives, nouns = MUSIC["names"].values()
+    rest, performer = divmod(song, len(performers))
+    rest, adjective = divmod(rest, len(adjectives))
     # The title moves with the performer too, or the first dozen songs would share theirs.
-    adjective = (adjective + performer) % len(_ADJECTIVES)
-    noun = (rest + 5 * performer) % len(_NOUNS)
-    title = f"{_ADJECTIVES[adjective]} {_NOUNS[noun]}"
-    return f"{song % 19 + 1:02d} - {_PERFORMERS[performer]} - {title}"
+    adjective = adjectives[(adjective + performer) % len(adjectives)]
+    noun = nouns[(rest + 5 * performer) % len(nouns)]
+    return f"{song % 19 + 1:02d} - {performers[performer]} - {adjective} {noun}"
