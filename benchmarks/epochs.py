@@ -7,7 +7,6 @@ of the epoch in which the network does not wait for its input.
 first use).
 """
 
-import dataclasses
 import time
 from collections.abc import Iterator
 
@@ -20,7 +19,7 @@ from irmas_utils.audio.cache import FeatureCache
 from irmas_utils.data import corpus
 from irmas_utils.models import fft, lstm, training
 from irmas_utils.project import backend, settings
-from irmas_utils.systems.networks import fine_tuning, registry
+from irmas_utils.systems.networks import fine_tuning
 from irmas_utils.systems.networks import training as networks
 
 FULL = settings.load("full")
@@ -71,11 +70,10 @@ def main() -> None:
 
 
 def _mixed_epoch(clips: pd.DataFrame) -> dict:
-    options, plan = networks.configure("mn04", FULL, {"published": False})
+    plan = networks.configure("mn04", FULL, {"published": False})
     backend.set_determinism(0)
-    model = registry.module("mn04").build(0, None, **options)
-    short = dataclasses.replace(plan, epochs=2)  # the first also resamples every clip
-    _, history = fine_tuning.train(model, clips, short, seed=0, progress=False)
+    short = plan.model_copy(update={"epochs": 2})  # the first also resamples every clip
+    _, history = fine_tuning.train(plan.build(0, None), clips, short, seed=0, progress=False)
     name = f"EfficientAT, batch {plan.batch_size}"
     return _row(name, history, plan.epochs, len(clips))
 

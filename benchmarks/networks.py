@@ -77,13 +77,12 @@ def fold(index: pd.DataFrame, number: int, n_mixtures: int) -> Fold:
 def network(data: Fold, seed: int, *, name: str, **change) -> tuple:
     """Train a registered network as the full profile does, but for fewer epochs and a change."""
     path = fetch.weights() if registry.network(name).pretrained else None
-    options, plan = networks.configure(name, FULL, EPOCHS.get(name, {}) | change)
-    if plan:
+    plan = networks.configure(name, FULL, EPOCHS.get(name, {}) | change)
+    if isinstance(plan, fine_tuning.Plan):
         backend.set_determinism(seed)
-        model = registry.module(name).build(seed, path, **options)
-        recognizer, _ = fine_tuning.train(model, data.fitting, plan, seed=seed)
+        recognizer, _ = fine_tuning.train(plan.build(seed, path), data.fitting, plan, seed=seed)
     else:
-        recognizer = registry.module(name).fit(data.fitting, path, **options)
+        recognizer = plan.fit(data.fitting, path)
     return lambda clips: recognizer.score_files(clips["path"]), recognizer.model.count_params()
 
 

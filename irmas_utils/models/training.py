@@ -15,7 +15,7 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -144,24 +144,43 @@ def train_seeds(network: Network, parts: Splits) -> Trained:
         "clips": {name: content(clips) for name, clips in parts._asdict().items()},
         "code": sources.digest_of(__name__, *network.code),
     }
-    outcomes = {
-        seed: runs.once(
-            f"{network.name}-seed{seed}",
-            made_from | {"seed": seed},
-            lambda folder, seed=seed: _train_seed(trainer(), network, parts, seed, folder),
-        )
-        for seed in own.seeds
-    }
-    histories = [
-        pd.DataFrame(outcome.facts["history"]).assign(seed=seed)
-        for seed, outcome in outcomes.items()
-    ]
-    facts = next(iter(outcomes.values())).facts
-    return Trained(
-        pd.concat(histories, ignore_index=True),
-        {seed: outcome.arrays["testing"] for seed, outcome in outcomes.items()},
-        {key: facts[key] for key in ("n_parameters", "memory_peak_mib")},
+    outcomes, history = each_seed(
+        network.name,
+        made_from,
+        own.seeds,
+        lambda seed, folder: _train_seed(trainer(), network, parts, seed, folder),
     )
+    scores = {seed: outcome.arrays["testing"] for seed, outcome in outcomes.items()}
+    first = outcomes[own.seeds[0]].facts
+    return Trained(history, scores, {k: first[k] for k in ("n_parameters", "memory_peak_mib")})
+
+
+def each_seed(
+    name: str,
+    parts: Mapping[str, Any],
+    seeds: Sequence[int],
+    make: Callable[[int, Path], runs.Outcome],
+) -> tuple[dict[int, runs.Outcome], pd.DataFrame]:
+    """Train a network once a seed by ``make(seed, folder)``, or read back what `runs.once` stored.
+
+    Returns the outcomes by seed and all their `facts`' histories, with a column ``seed``.
+    """
+    outcomes, histories = {}, []
+    for seed in seeds:
+        made_from = {**parts, "seed": seed}
+        outcome = runs.once(f"{name}-seed{seed}", made_from, functools.partial(make, seed))
+        outcomes[seed] = outcome
+        histories.append(pd.DataFrame(outcome.facts["history"]).assign(seed=seed))
+    return outcomes, pd.concat(histories, ignore_index=True)
+
+
+def facts(model: keras.Model, history: pd.DataFrame) -> dict[str, Any]:
+    """Return what every stored run tells: its history, its size and the process's memory."""
+    return {
+        "history": history.to_dict("list"),
+        "n_parameters": model.count_params(),
+        "memory_peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
 
 
 def _train_seed(
@@ -180,12 +199,8 @@ def _train_seed(
         seed=seed,
         checkpoint_dir=folder / "unfinished",
     )
-    facts = {
-        "history": history.to_dict("list"),
-        "n_parameters": fresh.count_params(),
-        "memory_peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-    }
-    return runs.Outcome({"testing": trainer.predict(network.batches(parts.testing))}, facts)
+    scores = trainer.predict(network.batches(parts.testing))
+    return runs.Outcome({"testing": scores}, facts(fresh, history))
 
 
 class Trainer:

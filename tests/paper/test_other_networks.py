@@ -28,7 +28,9 @@ def clips():
 def trained(clips, tmp_path):
     """Two seeds of an untrained network and scores from nowhere."""
     model = han.build(1 / 16)
-    recognizer(model, Plan(han.SAMPLE_RATE, 1.0, 0.5)).save(tmp_path / "recognizer")
+    recognizer(model, Plan(sample_rate=han.SAMPLE_RATE, window=1.0, hop=0.5)).save(
+        tmp_path / "recognizer"
+    )
     facts = {"n_parameters": 7, "clip_seconds": 0.1, "memory_peak_mib": 5.0}
     mixtures, *testing = np.random.default_rng(0).uniform(size=(4, len(clips), 11))
     outcomes = [Outcome({"mixtures": mixtures, "testing": t}, facts, tmp_path) for t in testing]

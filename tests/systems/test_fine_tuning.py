@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,7 +14,8 @@ from irmas_utils.systems.recognizer import Recognizer
 
 WEIGHTS = SHARED / "weights" / "mn04_as_mAP_432.pt"
 RATE = 8000
-PLAN = Plan(RATE, window=0.25, hop=0.125, epochs=15, batch_size=11, learning_rate=0.1, ema=0.8)
+PLAN = Plan(sample_rate=RATE, window=0.25, hop=0.125, epochs=15, batch_size=11, learning_rate=0.1,
+            ema=0.8)  # fmt: skip
 
 
 @keras.saving.register_keras_serializable(package="tests")
@@ -75,7 +74,7 @@ def test_resumes_and_refuses_another_plan(clips, trained, tmp_path, monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         fine_tuning.train(_network(), clips, PLAN, **options)
     monkeypatch.setattr(mixing, "batches", original)
-    other = replace(PLAN, learning_rate=0.2)
+    other = PLAN.model_copy(update={"learning_rate": 0.2})
     with pytest.raises(TrainingError, match="learning_rate"):
         fine_tuning.train(_network(), clips, other, **options)
     recognizer, _ = fine_tuning.train(_network(), clips, PLAN, **options)
@@ -85,7 +84,8 @@ def test_resumes_and_refuses_another_plan(clips, trained, tmp_path, monkeypatch)
 
 
 def test_schedule_rises_and_falls():
-    plan = replace(PLAN, epochs=10, batch_size=10, learning_rate=0.5, warmup=0.1)
+    short = {"epochs": 10, "batch_size": 10, "learning_rate": 0.5, "warmup": 0.1}
+    plan = PLAN.model_copy(update=short)
     schedule = plan.schedule(100)
     rates = [float(schedule(step)) for step in range(101)]
     assert np.argmax(rates) == 10
@@ -96,8 +96,8 @@ def test_schedule_rises_and_falls():
 
 @pytest.mark.skipif(not WEIGHTS.is_file(), reason="no weights at hand")
 def test_probe_learns_and_can_be_saved(clips, tmp_path, monkeypatch):
-    monkeypatch.setattr(probe, "PLAN", Plan(32000, window=0.4, hop=0.2))
-    fitted = probe.fit(clips, WEIGHTS, strength=10.0)
+    monkeypatch.setattr(probe, "WINDOWS", Plan(sample_rate=32000, window=0.4, hop=0.2))
+    fitted = probe.Plan(strength=10.0).fit(clips, WEIGHTS)
     found = fitted.score_files(clips["path"])
     assert np.mean(found.argmax(axis=1) == np.arange(11).repeat(2)) > 0.9
     loaded = Recognizer.load(fitted.save(tmp_path / "probe"))

@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -65,7 +63,7 @@ def test_balance_evens_out_classes(clips, labels):
     many = [clips[0]] * 200 + clips[1:11]
     of = np.concatenate([labels[:1].repeat(200, axis=0), labels[1:11]])
     _, uneven = _epoch(many, of, ALONE)
-    _, even = _epoch(many, of, ALONE, balance=1.0)
+    _, even = _epoch(many, of, ALONE.model_copy(update={"balance": 1.0}))
     assert uneven.mean(axis=0)[0] > 0.9
     assert even.mean(axis=0)[0] < 0.2
 
@@ -78,7 +76,7 @@ def test_repeats_with_seed_and_epoch(clips, labels):
 
 
 def test_soft_targets(clips, labels):
-    _, y = _epoch(clips, labels, replace(ALONE, negative=0.05))
+    _, y = _epoch(clips, labels, ALONE.model_copy(update={"negative": 0.05}))
     np.testing.assert_allclose(np.sort(y, axis=1)[:, [0, -2, -1]], [[0.05, 0.05, 1]] * N_CLIPS)
 
 

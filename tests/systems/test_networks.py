@@ -51,17 +51,17 @@ def trained(data, cache):
         return training.train("han", data, CFG, None)
 
 
-def test_a_profile_and_a_change_reach_network_plan_and_recipe():
-    options, plan = training.configure("han", CFG, {"width": 2.0, "balance": 0.5, "pan": 0.1})
-    assert options == {"width": 2 * CFG.networks.plans["han"]["width"]}
-    assert (plan.balance, plan.recipe.pan) == (0.5, 0.1)
-    assert plan.recipe.sources == han.PLAN.recipe.sources
-    options, plan = training.configure("mn04", CFG, {"sources": [1], "ema": None, "masks": False})
-    assert options == {"masks": False, "published": True}
-    assert (plan.recipe.sources, plan.ema) == ((1.0,), None)
+def test_a_profile_and_a_change_reach_a_networks_plan():
+    plan = training.configure("han", CFG, {"width": 2.0, "balance": 0.5, "pan": 0.1})
+    assert plan.width == 2 * CFG.networks.plans["han"]["width"]
+    assert (plan.balance, plan.pan) == (0.5, 0.1)
+    assert plan.sources == han.PLAN.sources
+    plan = training.configure("mn04", CFG, {"sources": [1], "ema": None, "masks": False})
+    assert (plan.masks, plan.published) == (False, True)
+    assert (plan.sources, plan.ema) == ((1.0,), None)
     assert plan.epochs == CFG.networks.plans["mn04"]["epochs"]
     assert plan.batch_size == CFG.networks.batch_size
-    assert training.configure("probe", CFG, {"strength": 1}) == ({"strength": 1.0}, None)
+    assert training.configure("probe", CFG, {"strength": 1}).model_dump() == {"strength": 1.0}
 
 
 @pytest.mark.parametrize("name", sorted(registry.VARIANTS))
@@ -158,20 +158,23 @@ MODULE = '''
 from irmas_utils.models import layers
 from irmas_utils.models.front_ends import LogMel
 from irmas_utils.project.backend import keras
-from irmas_utils.systems.networks.fine_tuning import Plan
-
-PLAN = Plan(22050, window=1.0, hop=0.5, epochs=20, learning_rate=0.003)
+from irmas_utils.systems.networks import fine_tuning
 
 
-def build(seed, weights, *, units: int = 64) -> keras.Model:
-    """Build it; `units` is the width of the hidden layer."""
-    waveform = keras.Input((None,), name="waveform")  # (batch, samples)
-    x = LogMel(22050, name="mel")(waveform)  # (batch, bands, frames, 1)
-    x = keras.layers.Permute((3, 2, 1))(x)  # (batch, 1, frames, bands)
-    x = keras.layers.GlobalAveragePooling2D(name="mean")(x)  # (batch, bands)
-    x = keras.layers.BatchNormalization(name="norm")(x)
-    x = keras.layers.Dense(units, "relu", name="hidden")(x)
-    return keras.Model(waveform, layers.scores(x), name="spectrum")
+class Plan(fine_tuning.Plan):
+    units: int = 64  # width of the hidden layer
+
+    def build(self, seed, weights) -> keras.Model:
+        waveform = keras.Input((None,), name="waveform")  # (batch, samples)
+        x = LogMel(22050, name="mel")(waveform)  # (batch, bands, frames, 1)
+        x = keras.layers.Permute((3, 2, 1))(x)  # (batch, 1, frames, bands)
+        x = keras.layers.GlobalAveragePooling2D(name="mean")(x)  # (batch, bands)
+        x = keras.layers.BatchNormalization(name="norm")(x)
+        x = keras.layers.Dense(self.units, "relu", name="hidden")(x)
+        return keras.Model(waveform, layers.scores(x), name="spectrum")
+
+
+PLAN = Plan(sample_rate=22050, window=1.0, hop=0.5, epochs=20, learning_rate=0.003)
 '''
 
 

@@ -7,13 +7,10 @@ neither knows which other networks there are.
 
 import dataclasses
 import math
-import resource
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import ModuleType
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -24,18 +21,15 @@ from irmas_utils.data.corpus import Splits
 from irmas_utils.models import training
 from irmas_utils.project.backend import keras, set_determinism
 from irmas_utils.project.runs import Outcome
-from irmas_utils.project.settings import Positive
+from irmas_utils.project.settings import Positive, Section
 from irmas_utils.project.vocabulary import INSTRUMENTS
 from irmas_utils.systems.networks import mixing
-from irmas_utils.systems.networks.mixing import ALONE, Recipe
+from irmas_utils.systems.networks.mixing import ALONE, Recipe, Share
 from irmas_utils.systems.recognizer import Recognizer
 
-Share = Annotated[float, Field(ge=0, le=1)]
 
-
-@dataclass(frozen=True)
-class Plan:
-    """How a network is trained and used."""
+class Plan(Recipe):
+    """How a network is trained and used; a network's own adds its options and ``build``."""
 
     sample_rate: PositiveInt  # [Hz]
     window: Positive = 3.0  # of a training clip and of what is scored at a time [s]
@@ -45,8 +39,6 @@ class Plan:
     learning_rate: Positive = 1e-3  # the largest; it falls along a cosine
     warmup: Share = 0.1  # of all steps, over which the rate rises
     ema: Annotated[float, Field(gt=0, lt=1)] | None = 0.99  # momentum of the weights' average
-    recipe: Recipe = field(default_factory=Recipe)
-    balance: Share = 0.0  # see `systems.networks.mixing.batches`
     aggregation: Literal["mean_logit", "s1"] = "mean_logit"
 
     def schedule(self, n_clips: int) -> keras.optimizers.schedules.LearningRateSchedule:
@@ -97,17 +89,16 @@ def _batches(
         label_matrix(clips["labels"]),
         n_samples=round(plan.window * plan.sample_rate),
         batch_size=plan.batch_size,
-        recipe=plan.recipe,
+        recipe=plan,
         seed=seed,
         epoch=epoch,
-        balance=plan.balance,
         fill=fill,
     )
 
 
 def alone(clips: pd.DataFrame, plan: Plan, seed: int) -> Batches:
     """Yield every clip once, alone and as it is, as `systems.networks.mixing.batches` does."""
-    return _batches(clips, dataclasses.replace(plan, recipe=ALONE, balance=0.0), seed, 0)
+    return _batches(clips, plan.model_copy(update=ALONE.model_dump()), seed, 0)
 
 
 def recognizer(model: keras.Model, plan: Plan) -> Recognizer:
@@ -142,30 +133,20 @@ class Data(NamedTuple):
     mixed: pd.DataFrame
 
 
-def run(
-    module: ModuleType,
-    options: Mapping[str, Any],
-    plan: Plan | None,
-    weights: Path | None,
-    data: Data,
-    seed: int,
-    folder: Path,
-) -> Outcome:
-    """Build and train a network's module, or fit what has no plan, and score it; see `scored`."""
-    print(f"{module.__name__.rpartition('.')[2]}, seed {seed}", flush=True)
+def run(plan: Plan | Section, weights: Path | None, data: Data, seed: int, folder: Path) -> Outcome:
+    """Build and train a network, or fit what knows no epochs, and score it; see `scored`."""
+    print(f"{type(plan).__module__.rpartition('.')[2]}, seed {seed}", flush=True)
     fitting, validation, _ = data.parts
-    if plan is None:
+    if not isinstance(plan, Plan):
         started = time.perf_counter()
-        trained = module.fit(fitting, weights, **options)
+        trained = plan.fit(fitting, weights)
         history = pd.DataFrame({"epoch": [1], "seconds": [time.perf_counter() - started]})
-    else:
-        set_determinism(seed)
-        model = module.build(seed, weights, **options)
-        unfinished = folder / "unfinished"
-        trained, history = train(
-            model, fitting, plan, seed=seed, validation=validation, checkpoint_dir=unfinished
-        )
-    return scored(trained, history, data, folder)
+        return scored(trained, history, data, folder)
+    set_determinism(seed)
+    options = {"validation": validation, "checkpoint_dir": folder / "unfinished"}
+    return scored(
+        *train(plan.build(seed, weights), fitting, plan, seed=seed, **options), data, folder
+    )
 
 
 def run_joined(folders: Sequence[Path], data: Data, folder: Path) -> Outcome:
@@ -177,17 +158,15 @@ def run_joined(folders: Sequence[Path], data: Data, folder: Path) -> Outcome:
 def scored(trained: Recognizer, history: pd.DataFrame, data: Data, folder: Path) -> Outcome:
     """Save a recognizer as ``recognizer.keras`` in `folder` and score the data with it.
 
-    Arrays ``mixtures`` and ``testing``, (n_clips, 11). Facts: ``history``; ``n_parameters``;
-    ``clip_seconds``, to read and score a testing clip; ``memory_peak_mib`` of the process.
+    Arrays ``mixtures`` and ``testing``, (n_clips, 11). Facts: `models.training.facts`, and
+    ``clip_seconds``, to read and score a testing clip.
     """
     trained.save(folder / "recognizer")
     on_mixtures = trained.score_files(data.mixed["path"])
     started = time.perf_counter()  # the network is compiled by now
     on_testing = trained.score_files(data.parts.testing["path"])
     facts = {
-        "history": history.to_dict("list"),
-        "n_parameters": trained.model.count_params(),
+        **training.facts(trained.model, history),
         "clip_seconds": (time.perf_counter() - started) / len(data.parts.testing),
-        "memory_peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
     return Outcome({"mixtures": on_mixtures, "testing": on_testing}, facts)

@@ -4,12 +4,20 @@ from pathlib import Path
 
 from irmas_utils.models import han
 from irmas_utils.project.backend import keras
-from irmas_utils.systems.networks.fine_tuning import Plan
+from irmas_utils.project.settings import Positive
+from irmas_utils.systems.networks import fine_tuning
 from irmas_utils.systems.networks.mixing import ALONE
 
-PLAN = Plan(han.SAMPLE_RATE, window=1.0, hop=0.5, ema=None, recipe=ALONE, aggregation="s1")
+
+class Plan(fine_tuning.Plan):
+    """With a factor on the network's widths, 1 as published."""
+
+    width: Positive = 1.0
+
+    def build(self, seed: int, weights: Path | None) -> keras.Model:
+        """Build it with random weights."""
+        return han.build(self.width, seed=seed)
 
 
-def build(seed: int, weights: Path | None, *, width: float = 1.0) -> keras.Model:
-    """Build it with random weights; `width` is a factor on its widths, 1 as published."""
-    return han.build(width, seed=seed)
+_windows = {"window": 1.0, "hop": 0.5, "aggregation": "s1"}
+PLAN = Plan(sample_rate=han.SAMPLE_RATE, ema=None, **_windows, **ALONE.model_dump())

@@ -14,16 +14,19 @@ References
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
 
 from irmas_utils.audio.cache import FeatureCache
+from irmas_utils.project.settings import Section
+
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
-@dataclass(frozen=True)
-class Recipe:
+class Recipe(Section):
     """What happens to a training clip."""
 
     sources: tuple[float, ...] = (0.3, 0.5, 0.2)  # probability of 1, 2, 3… excerpts in a clip
@@ -31,6 +34,9 @@ class Recipe:
     pan: float = 0.2  # how far the weight of either channel of a stereo file may be from one half
     negative: float = 0.0
     """Target of an unlabelled instrument: annotators heard one in half of the training excerpts."""
+    balance: Share = 0.0
+    """0: every excerpt is the first of a clip once an epoch. Else as many are drawn, with
+    replacement, an excerpt of a class of n with a weight of ``n ** -balance``; 1 balances them."""
 
 
 ALONE = Recipe(sources=(1.0,), pan=0.0)
@@ -59,7 +65,6 @@ def batches(
     recipe: Recipe,
     seed: int,
     epoch: int,
-    balance: float = 0.0,
     fill: bool = False,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield one epoch of mixed clips.
@@ -70,9 +75,6 @@ def batches(
         0/1, or soft labels in between; the largest is the excerpt's class.
     n_samples : int
         Of a mixed clip. Longer excerpts are cut and shorter ones repeated from a random place.
-    balance : float
-        0: every excerpt is the first of a clip once. Else `n_clips` are drawn with replacement,
-        an excerpt of a class of n with a weight of ``n ** -balance``; 1 balances the classes.
     fill : bool
         Fill the last batch up with the epoch's first excerpts: batch normalization has no use for
         a batch of a few clips, and a training step is compiled once for each size.
@@ -83,8 +85,8 @@ def batches(
     """
     rng = np.random.default_rng([seed, epoch])
     classes = labels.argmax(axis=1)
-    if balance:
-        weights = np.bincount(classes)[classes] ** -float(balance)
+    if recipe.balance:
+        weights = np.bincount(classes)[classes] ** -recipe.balance
         order = rng.choice(len(classes), size=len(classes), p=weights / weights.sum())
     else:
         order = rng.permutation(len(classes))

@@ -9,27 +9,35 @@ from sklearn.preprocessing import StandardScaler
 
 from irmas_utils.models import efficientat, layers
 from irmas_utils.project.backend import keras
+from irmas_utils.project.settings import Positive, Section
 from irmas_utils.project.vocabulary import INSTRUMENTS
 from irmas_utils.systems.networks import fine_tuning, mn04
 from irmas_utils.systems.recognizer import Recognizer
 
-PLAN = mn04.PLAN
+WINDOWS = mn04.PLAN
 """Of which the sample rate, the windows and the aggregation are used."""
 
 
-def fit(clips: pd.DataFrame, weights: Path, *, strength: float = 0.01) -> Recognizer:
-    """Fit the regressions, which become the network's last layer.
+class Plan(Section):
+    """``strength`` is scikit-learn's ``C``: the inverse of the regularization."""
 
-    `strength` is scikit-learn's ``C``: the inverse of the regularization.
-    """
-    body = efficientat.pretrained(weights, len(INSTRUMENTS), level=efficientat.LEVEL)
-    body = keras.Model(body.input, body.get_layer("embedding").output)
-    pairs = [(body(x, training=False), y) for x, y in fine_tuning.alone(clips, PLAN, seed=0)]
-    x, y = (np.concatenate(part) for part in zip(*pairs, strict=True))
-    scaler = StandardScaler().fit(x)
-    fits = [LogisticRegression(C=strength, max_iter=1000).fit(scaler.transform(x), k) for k in y.T]
-    kernel = np.stack([fit.coef_[0] / scaler.scale_ for fit in fits], axis=1)
-    bias = np.array([fit.intercept_[0] for fit in fits]) - scaler.mean_ @ kernel
-    model = keras.Model(body.input, layers.scores(body.output), name="probe")
-    model.get_layer("logits").set_weights([kernel, bias])
-    return fine_tuning.recognizer(model, PLAN)
+    strength: Positive = 0.01
+
+    def fit(self, clips: pd.DataFrame, weights: Path) -> Recognizer:
+        """Fit the regressions, which become the network's last layer."""
+        body = efficientat.pretrained(weights, len(INSTRUMENTS), level=efficientat.LEVEL)
+        body = keras.Model(body.input, body.get_layer("embedding").output)
+        heard = fine_tuning.alone(clips, WINDOWS, seed=0)
+        pairs = [(body(x, training=False), y) for x, y in heard]
+        x, y = (np.concatenate(part) for part in zip(*pairs, strict=True))
+        scaler = StandardScaler().fit(x)
+        scaled = scaler.transform(x)
+        fits = [LogisticRegression(C=self.strength, max_iter=1000).fit(scaled, k) for k in y.T]
+        kernel = np.stack([fit.coef_[0] / scaler.scale_ for fit in fits], axis=1)
+        bias = np.array([fit.intercept_[0] for fit in fits]) - scaler.mean_ @ kernel
+        model = keras.Model(body.input, layers.scores(body.output), name="probe")
+        model.get_layer("logits").set_weights([kernel, bias])
+        return fine_tuning.recognizer(model, WINDOWS)
+
+
+PLAN = Plan()

@@ -1,23 +1,19 @@
 """The networks of notebook 07: the table to add one to, and the variants that a study trains.
 
-A network is one file in this folder and one line of `NETWORKS`. The file offers
-
-* ``PLAN`` (`systems.networks.fine_tuning.Plan`) and ``build(seed, weights, *, …) -> keras.Model``;
-* or, if it knows no epochs, ``fit(clips, weights, *, …) -> Recognizer``.
-
-What stands behind the ``*`` are options with defaults, which a profile may set under
-``networks.plans``. The file is imported only where the network is trained, so that what merely
-tells of networks (notebooks 09 and 10, the workflow) needs no TensorFlow.
+A network is one file in this folder and one line of `NETWORKS`. The file offers ``PLAN``, a
+`systems.networks.fine_tuning.Plan` with the method ``build(seed, weights) -> keras.Model``; or, if
+it knows no epochs, any `Section` with ``fit(clips, weights) -> Recognizer``. A profile may set its
+fields under ``networks.plans``. The file is imported only where the network is trained, so that
+what merely tells of networks (notebooks 09 and 10, the workflow) needs no TensorFlow.
 """
 
 import importlib
 from collections.abc import Iterable, Sequence
-from types import ModuleType
 from typing import Any, NamedTuple
 
 from irmas_utils.project import records
 from irmas_utils.project.errors import SettingsError
-from irmas_utils.project.settings import Settings
+from irmas_utils.project.settings import Section, Settings
 
 NOTEBOOK = "07_other_networks"
 FOLDER = "irmas_utils.systems.networks"
@@ -86,9 +82,9 @@ def network(name: str, key: str = "train") -> Entry:
     return _known(NETWORKS, name, key)
 
 
-def module(name: str) -> ModuleType:
-    """Import the file of a network. Raises SettingsError."""
-    return importlib.import_module(network(name).module)
+def plan(name: str) -> Section:
+    """Import the file of a network, and return its plan. Raises SettingsError."""
+    return importlib.import_module(network(name).module).PLAN
 
 
 def variant(name: str) -> Variant:
