@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from irmas_utils.project.errors import SettingsError
+from irmas_utils.project import errors
 
 
 def stream(blocks: Iterable[np.ndarray], length: int, hop: int) -> Iterator[tuple[int, np.ndarray]]:
@@ -58,14 +58,7 @@ def aggregate(scores: np.ndarray, how: str = "mean_logit") -> np.ndarray:
     SettingsError
         If `how` is none of these.
     """
-    if how not in AGGREGATIONS:
-        raise SettingsError(
-            "aggregation",
-            found=repr(how),
-            expected=f"one of {', '.join(AGGREGATIONS)}",
-            remedy="Correct the setting.",
-        )
-    return AGGREGATIONS[how](np.asarray(scores, np.float64))
+    return errors.chosen(AGGREGATIONS, how, "aggregation")(np.asarray(scores, np.float64))
 
 
 def _mean_logit(scores: np.ndarray) -> np.ndarray:

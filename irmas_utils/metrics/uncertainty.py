@@ -196,15 +196,14 @@ def _sufficient(
     members: NDArray,
 ) -> tuple[Statistic, list[NDArray]]:
     """The metric as a function of sums, and each system's sums a group."""
-    if metric == "lrap":
-        for system in systems:
-            scores.validate(y_true, y_score=system, groups=groups)
-        return _mean, [_lrap_sums(y_true, system, members) for system in systems]
     average, _, quantity = metric.partition("_")
+    for system in systems:
+        kind = "y_score" if metric == "lrap" else "y_pred"
+        scores.validate(y_true, groups=groups, **{kind: system})
+    if metric == "lrap":
+        return _mean, [_lrap_sums(y_true, system, members) for system in systems]
     if average not in scores.AVERAGES or quantity not in scores.QUANTITIES:
         raise ValueError(f"metric is {metric!r}; expected 'lrap' or one like 'micro_f1'")
-    for system in systems:
-        scores.validate(y_true, system, groups=groups)
     sums = [_group_sums(scores.clip_counts(y_true, system), members) for system in systems]
     return (lambda counts: scores.from_counts(counts, average)[quantity]), sums
 
@@ -236,14 +235,10 @@ def _leaves(total: NDArray, drawn: NDArray, average: str) -> dict[str, dict[str,
 
 
 def _per_label(total: NDArray, drawn: NDArray, n_clips: int) -> dict[str, dict[str, Any]]:
-    values, resampled = scores.from_counts(total), scores.from_counts(drawn)
-    tp, fp, fn = total.astype(int).tolist()
-    return {
-        code: {
-            **{q: _leaf(values[q][i], resampled[q][:, i]) for q in values},
-            "support": tp[i] + fn[i],
-            "predicted": tp[i] + fp[i],
-            "base_rate": (tp[i] + fn[i]) / n_clips,
-        }
-        for i, code in enumerate(INSTRUMENTS)
-    }
+    found = {}
+    for i, code in enumerate(INSTRUMENTS):
+        tp, fp, fn = total[:, i].astype(int).tolist()
+        numbers = {"support": tp + fn, "predicted": tp + fp, "base_rate": (tp + fn) / n_clips}
+        # The micro average over one label is the label's own score.
+        found[code] = _leaves(total[:, [i]], drawn[..., [i]], "micro") | numbers
+    return found

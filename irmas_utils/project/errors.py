@@ -4,7 +4,11 @@ Each one names the file or setting at fault, what was found, what was expected a
 """
 
 import functools
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
+
+Option = TypeVar("Option")
 
 
 class IrmasError(Exception):
@@ -58,3 +62,13 @@ class CheckpointError(TrainingError):
 
 class ModelError(IrmasError):
     """A saved model is damaged, or was written by an incompatible version."""
+
+
+def chosen(options: Mapping[str, Option], name: str, where: str) -> Option:
+    """Return the option that a setting, `where`, names. SettingsError says which there are."""
+    if name not in options:
+        known = ", ".join(options)
+        raise SettingsError(
+            where, found=repr(name), expected=f"one of {known}", remedy="Correct the name."
+        )
+    return options[name]

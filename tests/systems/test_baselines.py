@@ -36,7 +36,7 @@ def described(table, names, rng, heard):
 
 
 @pytest.fixture(scope="module")
-def trained():
+def trained(tmp_path_factory):
     rng = np.random.default_rng(3)
     codes = list(INSTRUMENTS[:3])
     fitting, mixed, testing = (
@@ -52,8 +52,9 @@ def trained():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(streams, "extract", lambda paths, *_, **__: found[paths.iloc[0][0]])
         patch.setattr(listening, "_seconds_a_clip", lambda *_: 0.0)
-        arrays, facts, _ = listening._listen(parts, mixed, cfg)
-    heard = listening.Listened(*listening._unpacked(arrays), facts)
+        patch.setattr(listening, "content", lambda clips: list(clips["path"]))
+        patch.setenv("IRMAS_CACHE", str(tmp_path_factory.mktemp("cache")))
+        heard = listening.listen(parts, mixed, cfg)
     return heard, parts, mixed, cfg, baselines.run(heard, parts, mixed, cfg, "mean")
 
 

@@ -13,7 +13,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from irmas_utils.project.errors import AudioError, SettingsError
+from irmas_utils.project import errors
+from irmas_utils.project.errors import AudioError
 from irmas_utils.systems.bosch import demucs, spectral
 
 STEMS = ("drums", "bass", "melody", "other")
@@ -31,15 +32,8 @@ def separate(samples: np.ndarray, rate: int, separator: str) -> dict[str, np.nda
     SettingsError
         If `separator` is none of `SEPARATORS`, or its optional package is not installed.
     """
-    if separator not in SEPARATORS:
-        raise SettingsError(
-            "separator",
-            found=repr(separator),
-            expected=f"one of {', '.join(SEPARATORS)}",
-            remedy="Correct the name.",
-        )
     check_channels(samples)
-    return SEPARATORS[separator](samples, rate)
+    return errors.chosen(SEPARATORS, separator, "separator")(samples, rate)
 
 
 def check_channels(samples: np.ndarray) -> None:

@@ -11,8 +11,7 @@ import importlib
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from irmas_utils.project import records
-from irmas_utils.project.errors import SettingsError
+from irmas_utils.project import errors, records
 from irmas_utils.project.settings import Section, Settings
 
 NOTEBOOK = "07_other_networks"
@@ -79,7 +78,7 @@ def title(run: str) -> str:
 
 def network(name: str, key: str = "train") -> Entry:
     """Look a network up by the name that `key` gives. Raises SettingsError."""
-    return _known(NETWORKS, name, key)
+    return errors.chosen(NETWORKS, name, key)
 
 
 def plan(name: str) -> Section:
@@ -89,18 +88,7 @@ def plan(name: str) -> Section:
 
 def variant(name: str) -> Variant:
     """Look a variant up by the name that a profile uses. Raises SettingsError."""
-    return _known(VARIANTS, name, "networks.variants")
-
-
-def _known(table: dict[str, Any], name: str, key: str) -> Any:
-    if name not in table:
-        raise SettingsError(
-            key,
-            found=repr(name),
-            expected=f"one of {', '.join(table)}",
-            remedy="Correct the name, or add a line to systems/networks/registry.py.",
-        )
-    return table[name]
+    return errors.chosen(VARIANTS, name, "networks.variants")
 
 
 def chosen(names: Sequence[str] | None, *, weights: bool) -> list[str]:
