@@ -20,15 +20,10 @@ from irmas_utils.project.settings import Fft
 def build(
     n_features: int = 442_000, dense: Sequence[int] = (64, 100_000, 32, 50_000)
 ) -> keras.Model:
-    """Build the network with hidden layers as wide as `dense` says.
+    """Build the network, (batch, n_features) to scores (batch, 11); `dense` are hidden widths.
 
-    The defaults are the paper's sizes, 40,188,107 parameters.
-
-    Returns
-    -------
-    keras.Model
-        Maps (batch, n_features) to scores (batch, 11). Initial weights follow Keras's seed.
-        Train it with ``jit_compile=True``: at batch 4 a step is then about twice as fast.
+    The defaults are the paper's sizes, 40,188,107 parameters; initial weights follow Keras's seed.
+    Train it with ``jit_compile=True``: at batch 4 a step is then about twice as fast.
     """
     spectrum = keras.Input((n_features,), name="spectrum")
     return keras.Model(spectrum, scores(hidden(spectrum, dense, WideDense)), name="fft")

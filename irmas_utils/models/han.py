@@ -30,20 +30,10 @@ SLOPE = 0.33
 
 
 def build(width: float = 1.0, *, seed: int = 0) -> keras.Model:
-    """Build the network.
+    """Build the network: mono samples at 22.05 kHz, (batch, time), a second each, to scores.
 
-    Parameters
-    ----------
-    width : float
-        Factor on the number of filters and of dense units; 1 is as published.
-    seed : int
-        Of dropout; initial weights follow Keras's.
-
-    Returns
-    -------
-    keras.Model
-        Takes mono samples at 22.05 kHz, (batch, time), in windows of a second; gives scores,
-        (batch, 11).
+    `width` is a factor on the number of filters and of dense units, 1 as published; `seed` is of
+    dropout, and initial weights follow Keras's. Scores are (batch, 11).
     """
     waveform = keras.Input((None,), name="waveform")
     x = LogMel(SAMPLE_RATE, name="mel")(Level(1.0, "peak", name="level")(waveform))

@@ -139,20 +139,10 @@ def input_gradient_norms(
 ) -> np.ndarray:
     """How strongly the loss depends on each sample: the vanishing gradient, as a curve.
 
-    Parameters
-    ----------
-    model : keras.Model
-        A network of `build`.
-    waveform, length, y : arrays, shapes (batch, time), (batch,), (batch, 11)
-        As of `audio.batches.waveform_batches`.
-    loss : str
-        ``"paper"`` or ``"binary"``.
-
-    Returns
-    -------
-    float64 array, shape (time,)
-        Root mean square over the clips of d loss(clip) / d sample. Zero means below the smallest
-        normal float32, about 1e-38.
+    Of a network of `build` and a batch of `audio.batches.waveform_batches`, (batch, time), (batch,)
+    and (batch, 11), with the loss ``"paper"`` or ``"binary"``. Returns float64, (time,): the root
+    mean square over the clips of d loss(clip) / d sample. Zero means below the smallest normal
+    float32, about 1e-38.
     """
     view = logits_view(model)
     x = tf.constant(waveform, tf.float32)

@@ -159,15 +159,13 @@ class LastState(Configured):
         width = 4 * self.units
         self.kernel = self.add_weight(shape=(features, width), initializer="glorot_uniform")
         self.recurrent = self.add_weight(shape=(self.units, width), initializer="orthogonal")
-        self.bias = self.add_weight(shape=(width,), initializer=self._initial_bias)
+        bias = keras.initializers.Constant(np.repeat([0.0, 1.0, 0.0, 0.0], self.units))
+        self.bias = self.add_weight(shape=(width,), initializer=bias)
         options = {"sequences": self.sequences, "reverse": self.reverse}
         if _has_gpu():
             self._run = partial(keras_lstm, keras_layer(self.units, features, **options))
         else:
             self._run = partial(lstm, **options)
-
-    def _initial_bias(self, shape, dtype=None):
-        return np.repeat(np.float32([0, 1, 0, 0]), self.units)
 
     def call(self, inputs, initial_state=None):
         """Apply the layer to ``(sequence, length)``."""

@@ -229,10 +229,10 @@ class Trainer:
         jit_compile: bool = False,
         ema: float | None = None,
     ) -> None:
-        self.model, self.view, self.ema = model, logits_view(model), ema
+        self.model, self.view = model, logits_view(model)
         self.loss_name, self.loss = loss, losses.LOSSES[loss]
         average = {"use_ema": True, "ema_momentum": ema} if ema else {}
-        self.optimizer = FusedAdam(learning_rate, **average)
+        self.optimizer = FusedAdam(learning_rate, name="adam", **average)
         self.optimizer.build(model.trainable_variables)
         # No branch here hangs on a tensor, and to look for one takes longer than a short training.
         plain = {"reduce_retracing": True, "autograph": False}
@@ -259,19 +259,12 @@ class Trainer:
 
     def describe(self) -> dict[str, Any]:
         """Say what the trained weights depend on, as far as the trainer knows."""
-        rate = keras.saving.serialize_keras_object(self.optimizer._learning_rate)
-        if not isinstance(rate, dict) or "class_name" not in rate:
-            rate = float(self.optimizer.learning_rate)
-        return {
-            "variables": [list(v.shape) for v in self.model.variables],
-            "loss": self.loss_name,
-            "learning_rate": rate,
-            **({"ema": self.ema} if self.ema else {}),
-        }
+        shapes = [list(variable.shape) for variable in self.model.variables]
+        return {"variables": shapes, "loss": self.loss_name} | self.optimizer.get_config()
 
     def finish(self) -> None:
         """Put the average of the weights, if there is one, in their place."""
-        if self.ema:
+        if self.optimizer.use_ema:
             self.optimizer.finalize_variable_values(self.model.trainable_variables)
 
     def _outcome(self, x, y, training):

@@ -103,16 +103,8 @@ def combined(
     Each system counts the same and keeps the threshold that it came with, so that nothing is
     chosen on the clips that are scored. A label is predicted where the result is above 0.5.
 
-    Returns
-    -------
-    clips : pandas.DataFrame
-        Columns name, recording and labels.
-    scores : numpy.ndarray, float64, (n_clips, 11)
-
-    Raises
-    ------
-    DataError
-        If a run has not been executed, or two runs were on different clips.
+    Returns the clips (name, recording and labels) and their scores, float64, (n_clips, 11).
+    Raises DataError if a run has not been executed, or two runs were on different clips.
     """
     shifted = []
     for run in runs:

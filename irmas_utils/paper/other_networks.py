@@ -72,11 +72,10 @@ class Report:
         if not self.draws or not histories:
             return
         self.figures["training"] = plots.training_curves_of(histories)
-        lowest = [
-            f"{title}: epoch {history.groupby('epoch')['val_loss'].mean().idxmin()} of "
-            f"{history['epoch'].max()}"
-            for title, history in histories.items()
-        ]
+        lowest = []
+        for title, history in histories.items():
+            epoch = history.groupby("epoch")["val_loss"].mean().idxmin()
+            lowest.append(f"{title}: epoch {epoch} of {history['epoch'].max()}")
         say(f"The validation loss is lowest in – {'; '.join(lowest)}.")
 
     def thresholds(self) -> None:
@@ -248,9 +247,7 @@ def _provenance(record: Record, name: str, system: System, clips: pd.DataFrame) 
             "micro F1 on mixtures of validation recordings": mixed["micro"]["f1"],
         },
         "licence": _licence(record.settings.corpus.source, pretrained),
-        "notes": [
-            "The threshold and this network were chosen on mixtures of validation recordings."
-        ],
+        "notes": ["Threshold and network were chosen on mixtures of validation recordings."],
     }
 
 

@@ -69,12 +69,8 @@ def _draw(
 def render(mixture: Mixture, files: list[str]) -> tuple[np.ndarray, int]:
     """Mix excerpts, out of the paths of all rows that `plan` was given. Raises AudioError.
 
-    Returns
-    -------
-    samples : ndarray of float32, shape (n, 2)
-        With a peak of 0.9, as long as the shortest source; a mono file goes to both channels.
-    rate : int
-        Sampling rate [Hz] of the first excerpt; the others are resampled to it.
+    Returns float32, (n, 2), with a peak of 0.9 and as long as the shortest source, at the rate [Hz]
+    of the first excerpt, and the rate. A mono file goes to both channels.
     """
     _, rate = io.read(files[mixture.sources[0][0]])
     sources = [

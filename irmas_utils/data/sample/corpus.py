@@ -67,12 +67,8 @@ def ensure(
 
     It appears under its name when it is whole; until then it grows in a folder beside it, from
     which an interrupted rendering goes on. Calls at the same time wait for each other. The same
-    seed gives the same files bit for bit, whatever the number of processes, `jobs`.
-
-    Raises
-    ------
-    DataError
-        If a size is not 11 to 6705 and 11 to 2874 clips, or the soundfont is unusable.
+    seed gives the same files bit for bit, whatever the number of processes, `jobs`. Raises
+    DataError if a size is not 11 to 6705 and 11 to 2874 clips, or the soundfont is unusable.
     """
     digest = files.sha256(_font.find(soundfont))
     settings = CorpusSettings(training_clips, testing_clips, seed, soundfont, digest)

@@ -33,10 +33,7 @@ _HEADER = np.dtype(
 def find(soundfont: str | None = None) -> Path:
     """Return the soundfont to use: the one named, or TimGM6mb in the pretty_midi package.
 
-    Raises
-    ------
-    DataError
-        If the file is missing or is not a SoundFont.
+    Raises DataError if the file is missing or is not a SoundFont.
     """
     path = Path(soundfont).expanduser() if soundfont else _bundled()
     head = path.read_bytes()[:12] if path.is_file() else b""

@@ -47,18 +47,11 @@ N_DESCRIPTORS = 4 * sum(WIDTHS.values())  # mean and variance, of the values and
 
 
 def describe(samples: np.ndarray, rate: int) -> np.ndarray:
-    """Describe one mono excerpt, (n,), by statistics of its frames.
+    """Describe one mono excerpt, (n,), by statistics of its frames: float32, (n_descriptors,).
 
-    Returns
-    -------
-    ndarray of float32, shape (n_descriptors,)
-        The means of all rows of `frames`, then their variances, then both of their differences;
-        all zero where the excerpt is silent or empty. They compare only at the same rate.
-
-    Raises
-    ------
-    AudioError
-        If `samples` is not mono or the rate is below 16 kHz.
+    The means of all rows of `frames`, then their variances, then both of their differences; all
+    zero where the excerpt is silent or empty. They compare only at the same rate. Raises
+    AudioError if `samples` is not mono or the rate is below 16 kHz.
     """
     if samples.ndim != 1 or rate < LOWEST_RATE:
         raise AudioError(

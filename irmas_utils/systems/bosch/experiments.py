@@ -41,12 +41,9 @@ PAIRS = sorted({pair for streams in EXPERIMENTS.values() for pair in streams.ite
 
 
 class Heard(NamedTuple):
-    """What the models say of every window of some clips; `clip` as in `StreamFeatures`.
+    """What the models say of every window of some clips; `clip` as in `StreamFeatures`."""
 
-    Probabilities, (n_windows, 11), are by stream and by the stream whose model heard it; zero
-    where the stream is silent.
-    """
-
+    # By stream and the stream whose model heard it, (n_windows, 11); zero where it is silent.
     probabilities: dict[tuple[str, str], np.ndarray]
     clip: np.ndarray
 
@@ -117,16 +114,10 @@ def with_threshold(
 def aggregate(
     probabilities: Iterable[np.ndarray], clip: np.ndarray, how: str = "mean"
 ) -> np.ndarray:
-    """Join the windows and streams of each clip: (n_clips, 11).
+    """Join the windows and streams of each clip, an array (n_windows, 11) a stream: (n_clips, 11).
 
-    Parameters
-    ----------
-    probabilities : iterable of ndarray, shape (n_windows, 11)
-        One array a stream; `clip` says which clip each window belongs to.
-    how : str
-        ``"mean"`` over all that sounds, or ``"max"``: then the instruments above a threshold
-        are the union of those above it in each window of each stream. A clip that is silent
-        throughout scores zero.
+    `how` is ``"mean"``, over all that sounds, or ``"max"``: then the instruments above a threshold
+    are the union of those above it in each window of each stream. A silent clip scores zero.
     """
     stacked, n_clips = list(probabilities), int(clip.max(initial=-1)) + 1
     clip, values = np.tile(clip, len(stacked)), np.concatenate(stacked)

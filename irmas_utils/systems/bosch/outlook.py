@@ -27,11 +27,8 @@ def spectra(
     square, of as many neighbouring bins as there are streams. A training excerpt of 3 s, padded
     to 20, has spectra so much finer than its own resolution that four bins say what one says.
 
-    Returns
-    -------
-    ndarray of float32, shape (length // 2 // n_streams * n_streams,)
-        The streams one after another, each padded to `length` samples first. Errors as in
-        `streams.split` and `audio.features.fft_magnitude`.
+    Returns float32, (length // 2 // n_streams * n_streams,): the streams one after another, each
+    padded to `length` samples first. Errors as `streams.split` and `audio.features.fft_magnitude`.
     """
     n_kept = length // 2 // len(streams)
     pooled = []

@@ -25,12 +25,8 @@ LIMIT_DB = 120.0
 def separate(samples: np.ndarray, rate: int, separator: str) -> dict[str, np.ndarray]:
     """Take a mixture, float32 (n, 1) or (n, 2), apart into the four `STEMS`, which sum to it.
 
-    Raises
-    ------
-    AudioError
-        If there are more than two channels.
-    SettingsError
-        If `separator` is none of `SEPARATORS`, or its optional package is not installed.
+    Raises AudioError if there are more channels, SettingsError if `separator` is none of
+    `SEPARATORS` or its optional package is not installed.
     """
     check_channels(samples)
     return errors.chosen(SEPARATORS, separator, "separator")(samples, rate)

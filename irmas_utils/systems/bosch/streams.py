@@ -31,18 +31,10 @@ ALL_STREAMS = ("mono", *SIDES, *STEMS, *COMBINATIONS)
 
 
 class StreamFeatures(NamedTuple):
-    """Descriptors of every window of every stream of some clips.
+    """Descriptors of every window of every stream of some clips, one clip after another."""
 
-    Attributes
-    ----------
-    streams : dict of str to ndarray, shape (n_windows, n_descriptors)
-        The windows of all clips one after another; a silent window is all zero.
-    clip : ndarray of int, shape (n_windows,)
-        Which clip each window belongs to, from 0, ascending; every clip has at least one.
-    """
-
-    streams: dict[str, np.ndarray]
-    clip: np.ndarray
+    streams: dict[str, np.ndarray]  # (n_windows, n_descriptors) each; a silent window is all zero
+    clip: np.ndarray  # int, (n_windows,): of which clip, from 0; each has at least one window
 
 
 def windows(n_samples: int, length: int) -> list[slice]:

@@ -67,21 +67,12 @@ def batches(
     epoch: int,
     fill: bool = False,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield one epoch of mixed clips.
+    """Yield one epoch of mixed clips in pairs of float32, (batch, n_samples) and (batch, 11).
 
-    Parameters
-    ----------
-    labels : numpy.ndarray, (n_clips, 11)
-        0/1, or soft labels in between; the largest is the excerpt's class.
-    n_samples : int
-        Of a mixed clip. Longer excerpts are cut and shorter ones repeated from a random place.
-    fill : bool
-        Fill the last batch up with the epoch's first excerpts: batch normalization has no use for
-        a batch of a few clips, and a training step is compiled once for each size.
-
-    Yields
-    ------
-    x, y : numpy.ndarray, float32, (batch, n_samples) and (batch, 11)
+    `labels`, (n_clips, 11), are 0/1 or soft labels in between; the largest is the excerpt's class.
+    Excerpts longer than `n_samples` are cut and shorter ones repeated, from a random place. `fill`
+    fills the last batch up with the epoch's first excerpts: batch normalization has no use for a
+    batch of a few clips, and a training step is compiled once for each size.
     """
     rng = np.random.default_rng([seed, epoch])
     classes = labels.argmax(axis=1)
