@@ -19,6 +19,7 @@ from irmas_utils.systems.networks import registry
 
 _DATA = ("profile", "seed", "corpus")
 _SECTIONS = {
+    "00_primer": (),
     "01_data_analysis": (),
     "02_data_preparation": ("fft",),
     "03_lstm_model": ("lstm",),
