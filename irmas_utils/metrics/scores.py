@@ -80,7 +80,8 @@ def clip_lrap(y_true: ArrayLike, y_score: ArrayLike) -> NDArray:
     """Label ranking average precision of each clip, (n_clips,); LRAP is the mean.
 
     For each true label, the share of true labels among those scored at least as high; then the
-    mean over the clip's true labels. A clip without a true label has 1, as in scikit-learn.
+    mean over the clip's true labels. A clip without a true label has 1, as in scikit-learn. Of
+    scores that are the same for every clip it tells their one arbitrary ranking and no more.
     """
     true, score = np.asarray(y_true, dtype=bool), np.asarray(y_score)
     above = score[:, None, :] >= score[:, :, None]  # (clip, label, labels ranked no lower)

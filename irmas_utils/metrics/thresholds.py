@@ -114,10 +114,10 @@ def prior_only_labels(frequency: ArrayLike) -> NDArray:
     """Labels, bool (n_labels,), that a network knowing only the prior predicts: a limit.
 
     Softmax cross-entropy is the same for logits z and z + c, so it fixes the logits of a network
-    that ignores its input only up to c: z = log frequency + c. Gradient descent leaves their
+    that ignores its input only up to c: z = log frequency + c. Plain gradient descent leaves their
     mean where it starts, near zero; cut at sigmoid(z) = 0.5, the labels more frequent than the
     geometric mean are predicted. Adam does so only with large batches: at the paper's batch of 2 it
-    moves the mean, and chance decides which stay above the cut (``benchmarks/prior_only.py``).
+    moves the mean, and chance decides which stay above the cut (`models.prior`).
     """
     with np.errstate(divide="ignore"):
         logits = np.log(np.asarray(frequency, dtype=float))

@@ -99,6 +99,8 @@ def made_from(job: Job, settings: Settings) -> dict[str, Any]:
         found["weights"] = fetch.given()
     if job.notebook in ("09_comparison", "10_discussion"):
         found["benchmarks"] = [files.digest(path) for path in benchmarks()]
+    if job.notebook == "05_lstm_hyperparameters":
+        found["constant head"] = files.digest(studies.CONSTANT_HEAD)
     return json.loads(json.dumps(found))
 
 

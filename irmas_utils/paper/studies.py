@@ -13,11 +13,13 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from irmas_utils.metrics.tables import KEYS, TITLES
-from irmas_utils.project import records
+from irmas_utils.project import paths, records
 from irmas_utils.project.settings import Settings, load
 from irmas_utils.systems.networks import registry
 
 NOTEBOOKS = {"lstm": "03_lstm_model", "fft": "04_fft_model"}
+CONSTANT_HEAD = paths.reference_dir().parent / "real" / "constant_head.csv"
+"""Committed, written by ``benchmarks/constant_head.py``, which says what a row is."""
 
 
 class Run(NamedTuple):

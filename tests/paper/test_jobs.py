@@ -1,6 +1,6 @@
 import pytest
 
-from irmas_utils.paper import jobs
+from irmas_utils.paper import jobs, studies
 from irmas_utils.project import paths, settings, sources
 from irmas_utils.systems.networks import registry
 
@@ -48,6 +48,16 @@ def test_a_setting_makes_anew_what_reads_it_and_no_more(overrides, expected):
 
 def test_every_job_reads_the_seed_and_the_data():
     assert changed(seed=1) == changed(corpus={"testing_clips": 22}) == {*jobs.jobs(SMOKE)}
+
+
+def test_another_table_of_trained_heads_makes_the_notebook_that_shows_it_anew(
+    tmp_path, monkeypatch
+):
+    job = jobs.jobs(SMOKE)["05_lstm_hyperparameters"]
+    before = jobs.made_from(job, SMOKE)
+    (tmp_path / "other.csv").write_text("batch\n2\n")
+    monkeypatch.setattr(studies, "CONSTANT_HEAD", tmp_path / "other.csv")
+    assert jobs.made_from(job, SMOKE) != before
 
 
 def test_a_study_does_not_depend_on_the_plots(monkeypatch):
