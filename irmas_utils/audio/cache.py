@@ -10,6 +10,7 @@ import functools
 import hashlib
 import json
 import os
+import shutil
 import struct
 import zlib
 from collections.abc import Callable
@@ -84,6 +85,22 @@ class FeatureCache:
         feature = np.asarray(self.compute(path), np.float32)
         _store(entry, feature)
         return feature
+
+
+def trim(limit: int = 400 * 2**20) -> None:
+    """Remove the largest features until those left take `limit` bytes at the most.
+
+    For the end of a run, which keeps what it has trained: large features are those that are made
+    again as quickly as they are read, or nearly so.
+    """
+    folders = {
+        folder: sum(file.stat().st_size for file in folder.glob("*/*.f32"))
+        for folder in (paths.cache_root() / "features").glob("*")
+    }
+    while folders and sum(folders.values()) > limit:
+        largest = max(folders, key=folders.get)
+        shutil.rmtree(largest, ignore_errors=True)
+        del folders[largest]
 
 
 def _code(function: Callable) -> str:

@@ -193,3 +193,19 @@ def test_a_cache_that_cannot_be_written_is_one_error(clip, tmp_path, monkeypatch
     monkeypatch.setenv("IRMAS_CACHE", str(tmp_path / root))
     with pytest.raises(DiskError, match=r"a failed write .*IRMAS_CACHE"):
         FeatureCache("head", Counting())(clip)
+
+
+def test_the_largest_features_go_first(clip):
+    small, large = (
+        FeatureCache(name, lambda samples, n: samples[:n], n=n)
+        for name, n in {"small": 10, "large": 4000}.items()
+    )
+    kept = small(clip)
+    large(clip)
+    cache_module.trim(limit=1000)
+    assert small.entry(clip).is_file()
+    assert not large.folder.exists()
+    assert np.array_equal(small(clip), kept)
+    assert len(large(clip)) == 4000
+    cache_module.trim(limit=0)
+    assert not small.folder.exists()
