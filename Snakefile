@@ -1,16 +1,25 @@
 # The paper as a graph: which job reads what (irmas_utils/paper/jobs.py). Run through `make paper`.
 #
+# It works in the profile's folder of results: files are named as seen from there, so that no name
+# of a folder needs to be quoted, and what Snakemake notes of them lies beside them.
+#
 # What a job depends on stands in `params`, so that Snakemake does it again when that has changed.
 
 import sys
+from pathlib import Path
+
+from snakemake.persistence.file import FilePersistence
 
 from irmas_utils.paper import jobs
-from irmas_utils.project import paths, records, settings
+from irmas_utils.project import paths, settings
 
-SETTINGS = settings.load(config["profile"])
-RESULTS = records.results_dir(SETTINGS.profile)
+# Nobody sets its locks, and a brace in the folder's name would be a pattern to look for them.
+FilePersistence._read_locks = lambda _: ()
+
+PROFILE = config["profile"][0]
+SETTINGS = settings.load(PROFILE)
 JOBS = jobs.jobs(SETTINGS)
-EXECUTED = {name: str(job.output(RESULTS)) for name, job in JOBS.items()}
+EXECUTED = {name: str(job.output(Path())) for name, job in JOBS.items()}
 WHOLE = [EXECUTED[name] for name, job in JOBS.items() if job.run is None]
 
 
@@ -18,17 +27,17 @@ WHOLE = [EXECUTED[name] for name, job in JOBS.items() if job.run is None]
 rule paper:
     input:
         list(EXECUTED.values()),
-        str(RESULTS / "manifest.json"),
-        str(RESULTS / "site" / "index.html"),
+        "manifest.json",
+        "site/index.html",
 
 
 rule corpus:
     output:
-        str(RESULTS / "corpus.json"),
+        "corpus.json",
     params:
         made_from=jobs.data(SETTINGS),
     shell:
-        "{sys.executable:q} -m irmas_utils corpus {config[profile]:q} {output:q}"
+        "{sys.executable:q} -m irmas_utils corpus {PROFILE:q} {output:q}"
 
 
 for name, job in JOBS.items():
@@ -37,35 +46,28 @@ for name, job in JOBS.items():
         name:
             name
         input:
-            str(RESULTS / "corpus.json"),
+            "corpus.json",
             [EXECUTED[needed] for needed in job.needs],
         output:
             EXECUTED[name],
         priority: job.notebook in jobs.LONG
         params:
             made_from=jobs.made_from(job, SETTINGS),
-            notebook=str(paths.NOTEBOOKS / f"{job.notebook}.ipynb"),
+            notebook=job.notebook,
             options=jobs.options(job),
         shell:
-            "{sys.executable:q} -m irmas_utils execute {params.notebook:q} {output:q}"
-            " -p profile {config[profile]:q} {params.options}"
+            "{sys.executable:q} -m irmas_utils execute {paths.NOTEBOOKS:q}/{params.notebook}.ipynb {output:q}"
+            " -p profile {PROFILE:q} {params.options}"
 
 
 rule site:
     input:
         WHOLE,
     output:
-        str(RESULTS / "site" / "index.html"),
+        "site/index.html",
+        "manifest.json",
     params:
         made_from=jobs.site(),
     shell:
-        "{sys.executable:q} -m irmas_utils site {config[profile]:q}"
+        "{sys.executable:q} -m irmas_utils site {PROFILE:q}"
 
-
-rule manifest:
-    input:
-        WHOLE,
-    output:
-        str(RESULTS / "manifest.json"),
-    run:
-        records.merge_manifests(SETTINGS.profile)

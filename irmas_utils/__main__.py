@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from irmas_utils.project.settings import Settings
 
 
+_PROFILE = {"type": paths.given_profile, "help": "name of a profile, or a YAML file"}
+
 COMMANDS: dict[str, tuple[Callable[[Namespace], int | None], dict[str, dict[str, Any]]]] = {}
 """Name to what a command runs, and its arguments as `ArgumentParser.add_argument` takes them."""
 
@@ -29,7 +31,7 @@ def _command(arguments: dict[str, dict[str, Any]]) -> Callable:
 
 
 @_command({
-    "--profile": {"default": "sample", "help": "name of a profile, or a YAML file"},
+    "--profile": _PROFILE | {"default": "sample"},
     "--notebook": {"action": "append", "default": [], "metavar": "NAME",
                    "help": "this one alone, with what it needs; may be repeated"},
     "--cores": {"type": int, "default": os.cpu_count() or 1},
@@ -48,7 +50,7 @@ def _paper(options: Namespace) -> int:
 
 @_command({
     "name": {"help": "a file in figures/, without its suffix"},
-    "--profile": {"default": "sample", "help": "name of a profile, or a YAML file"},
+    "--profile": _PROFILE | {"default": "sample"},
 })  # fmt: skip
 def _figure(options: Namespace) -> int:
     """Redraw one figure of a finished run from what is stored."""
@@ -60,7 +62,7 @@ def _figure(options: Namespace) -> int:
 @_command({
     "files": {"nargs": "+", "metavar": "FILE", "type": Path},
     "--json": {"action": "store_true", "help": "print a list with an entry a file"},
-    "--model": {"type": Path, "help": "a saved model (.keras, with its .json)"},
+    "--model": {"type": paths.given, "help": "a saved model (.keras, with its .json)"},
 })  # fmt: skip
 def _predict(options: Namespace) -> int:
     """Name the instruments in audio files, with the best model at hand or the one named."""
@@ -77,7 +79,7 @@ def _predict(options: Namespace) -> int:
 
 @_command({
     "claim": {"nargs": "?", "help": "its name in the ledger; without one, all are listed"},
-    "--profile": {"default": "full", "help": "what a claim that needs a run is run under"},
+    "--profile": _PROFILE | {"default": "full", "help": "what a claim that needs a run is run under"},
 })  # fmt: skip
 def _verify(options: Namespace) -> int:
     """Run what decides one of the paper's claims, or list them with their verdicts."""
@@ -87,7 +89,7 @@ def _verify(options: Namespace) -> int:
     return verify.verify(options.claim, options.profile)
 
 
-@_command({"--to": {"type": Path, "help": "target folder (default: $IRMAS_DATA or data/)"}})
+@_command({"--to": {"type": paths.given, "help": "target folder (default: $IRMAS_DATA or data/)"}})
 def _download(options: Namespace) -> None:
     """Fetch the real IRMAS data set from Zenodo, 11 GB; what is there already is left alone."""
     from irmas_utils.data import fetch
@@ -96,10 +98,10 @@ def _download(options: Namespace) -> None:
 
 
 @_command({
-    "notebook": {"type": Path},
-    "output": {"type": Path},
+    "notebook": {"type": paths.given},
+    "output": {"type": paths.given},
     "-p": {"nargs": 2, "action": "append", "default": [], "metavar": ("KEY", "VALUE"),
-           "help": "a parameter of the notebook, as JSON, YAML or text"},
+           "help": "a parameter of the notebook: a number, true, false, null, JSON or text"},
 })  # fmt: skip
 def _execute(options: Namespace) -> None:
     """Run one notebook with papermill; a misspelt parameter is an error."""
@@ -107,13 +109,13 @@ def _execute(options: Namespace) -> None:
     _require(options.notebook, NotebookError, "a Jupyter notebook")
     from irmas_utils.project import execute
 
-    parameters = {key: execute.parse_value(value) for key, value in options.p}
+    parameters = execute.read_parameters(options.notebook, dict(options.p))
     execute.execute(options.notebook, options.output, parameters)
     seconds = time.monotonic() - start
     print(f"{options.output.stem}: executed in {seconds:.0f} s", flush=True)
 
 
-@_command({"profile": {}, "output": {"type": Path}})
+@_command({"profile": _PROFILE, "output": {"type": paths.given}})
 def _corpus(options: Namespace) -> None:
     """Make sure that a profile's data set is there, and write what it is to a JSON file."""
     settings = _settings(options)
@@ -125,12 +127,14 @@ def _corpus(options: Namespace) -> None:
     print(f"data: {description['name']}; clips: {clips}", flush=True)
 
 
-@_command({"profile": {"help": "one whose results are there"}})
+@_command({"profile": _PROFILE})
 def _site(options: Namespace) -> None:
-    """Turn a profile's executed notebooks into web pages."""
+    """Join the manifests of a profile's executed notebooks, and turn these into web pages."""
     settings = _settings(options)
     from irmas_utils.paper import site
+    from irmas_utils.project import records
 
+    records.merge_manifests(settings.profile)
     print(f"site: {site.build(settings)}", flush=True)
 
 
@@ -160,6 +164,7 @@ def _parser() -> ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run from the command line; returns the exit status."""
+    paths.settle()
     for stream in (sys.stdout, sys.stderr):  # a name in a file system may be no text at all
         stream.reconfigure(errors="backslashreplace")
     parser = _parser()

@@ -18,6 +18,10 @@ def _own_folders(tmp_path_factory, monkeypatch):
     """No test reads or writes the user's cache or results."""
     monkeypatch.setenv("IRMAS_CACHE", str(tmp_path_factory.mktemp("cache")))
     monkeypatch.setenv("IRMAS_RESULTS", str(tmp_path_factory.mktemp("results")))
+    before = dict(os.environ)
+    yield
+    os.environ.clear()  # of what a command has settled
+    os.environ.update(before)
 
 
 @pytest.fixture

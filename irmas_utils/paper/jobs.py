@@ -135,4 +135,5 @@ def site() -> str:
 def options(job: Job) -> str:
     """Write a job's run and parameters as options of ``irmas execute``, quoted for a shell."""
     given = ({"run": job.run} if job.run else {}) | dict(job.parameters)
-    return shlex.join(word for key, v in given.items() for word in ("-p", key, json.dumps(v)))
+    texts = {key: v if isinstance(v, str) else json.dumps(v) for key, v in given.items()}
+    return shlex.join(word for key, text in texts.items() for word in ("-p", key, text))

@@ -29,12 +29,14 @@ def compiled_once() -> Iterator[dict[str, str]]:
     """Give an environment in which notebooks share what XLA compiles: many train one network.
 
     The folder for it lasts as long as the run, for such code fits one processor and one
-    TensorFlow. ``TF_XLA_FLAGS`` of the user's own are left alone.
+    TensorFlow. What kernels that are killed leave behind goes with it.
     """
-    with tempfile.TemporaryDirectory(prefix="irmas-xla-", ignore_cleanup_errors=True) as folder:
-        flags = {"directory": folder, "device_types": "CPU"}
+    cache = paths.cache_root()
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(".xla", dir=cache, ignore_cleanup_errors=True) as folder:
+        flags = {"directory": json.dumps(folder, ensure_ascii=False), "device_types": "CPU"}
         joined = " ".join(f"--tf_xla_persistent_cache_{name}={v}" for name, v in flags.items())
-        yield {"TF_XLA_FLAGS": joined} | os.environ
+        yield os.environ | {"TF_XLA_FLAGS": joined, "TMPDIR": folder}
 
 
 def run(profile: str, targets: Sequence[str], cores: int, options: Sequence[str]) -> int:
@@ -58,28 +60,33 @@ def run(profile: str, targets: Sequence[str], cores: int, options: Sequence[str]
     NotebookError
         If there is no such notebook.
     """
-    # Snakemake and each kernel start in folders of their own.
-    profile = str(Path(profile).resolve()) if Path(profile).suffix else profile
     cfg = settings.load(profile)
     folder = records.results_dir(cfg.profile)
-    wanted = [str(_job(cfg, name).output(folder)) for name in targets]
+    wanted = [str(_job(cfg, name).output(Path())) for name in targets]
     whole = not wanted and not options
     waiting = f"Waiting for another run in {folder} to end …"
     with files.locked(folder / ".lock", waiting), compiled_once() as environment:
         state = _State(cfg, folder)
-        altered = state.forget_altered()
+        altered = state.altered()
         made_from = _digest(cfg)
         if whole and not altered and state.made_from == made_from:
             print(f"Nothing to run: up to date. Results: {folder}")
             return 0
         command = [sys.executable, "-m", "snakemake", *wanted, "--cores", str(cores), *options]
         # Our own lock outlives a killed run correctly; Snakemake's has to be removed by hand.
-        command += ["--nolock", "--rerun-incomplete", "--config", f"profile={profile}"]
-        log = folder / "snakemake.log"
-        kept = kernels.kept(min(cores, len(state.jobs)), folder / "kernels.log", environment)
-        with kept as environment:
+        command += ["--nolock", "--rerun-incomplete", "--directory", str(folder)]
+        command += ["--config", f"profile={json.dumps([profile], ensure_ascii=False)}"]  # YAML
+        if not any(folder.glob(".snakemake/metadata/*")):
+            command += ["--forceall"]  # nobody knows what the results there are made from
+        dry = bool({"--dry-run", "--dryrun", "-n"} & {*options})
+        if dry and altered:
+            command += ["--forcerun", *altered.values()]
+        for file in () if dry else altered.values():
+            (folder / file).unlink(missing_ok=True)  # so that Snakemake misses it
+        count, log = min(cores, len(state.jobs)), folder / "snakemake.log"
+        with kernels.kept(0 if dry else count, folder / "kernels.log", environment) as environment:
             status = _snakemake(command, environment, log, verbose=bool(options))
-        if not {"--dry-run", "--dryrun", "-n"} & {*options}:
+        if not dry:
             state.remember(made_from if whole and not status else None)
             what = "Stopped. What was finished is kept in" if status else "Finished. Results:"
             print(what, folder, file=sys.stderr if status else sys.stdout)
@@ -170,21 +177,22 @@ class _State:
         """Keep what the results are now."""
         found = {}
         for path in sorted(self.folder.glob("*/**/*")):
-            if path.is_file() and not path.name.startswith(".") and ".failed" not in path.name:
-                name, status = path.relative_to(self.folder).as_posix(), path.stat()
+            name, status = path.relative_to(self.folder).as_posix(), path.stat()
+            hidden = name.startswith(".") or path.name.startswith(".")
+            if path.is_file() and not hidden and ".failed" not in path.name:
                 stamp = [status.st_size, status.st_mtime_ns]
                 before = self.files.get(name, [])
                 found[name] = [*stamp, before[2] if before[:2] == stamp else files.digest(path)]
         files.write_json(self.file, {"made_from": made_from, "files": found})
 
-    def forget_altered(self) -> list[str]:
-        """Name the results that are not what was made, and remove what would hide that."""
+    def altered(self) -> dict[str, str]:
+        """Name the results that are not what was made, each with the job's output to make again."""
         made_by = records.outputs(self.folder)
         altered = [name for name, kept in self.files.items() if self._differs(name, kept, made_by)]
         for name in altered:
-            print(f"{name} is not what was made; it is made again.")
-            self._executed(name, made_by).unlink(missing_ok=True)
-        return altered
+            print(f"{name} is not what was made; it has to be made again.")
+        executed = {name: self._executed(name, made_by) for name in altered}
+        return {name: str(path.relative_to(self.folder)) for name, path in executed.items()}
 
     def _differs(self, name: str, kept: list[Any], made_by: dict[str, Any]) -> bool:
         path = self.folder / name

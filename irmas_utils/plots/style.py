@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn
+from IPython import get_ipython
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
@@ -40,6 +42,10 @@ def use_style(settings: Settings | None = None) -> None:
 
     Where the data that is drawn, by the profile's `settings`, is the sample corpus, each says so.
     """
+    # What a matplotlibrc says, or MPLBACKEND where a notebook is started by hand, is set aside.
+    matplotlib.rcdefaults()
+    if (shell := get_ipython()) and plt.get_backend().lower() == "agg":
+        shell.run_line_magic("matplotlib", "inline")
     is_sample = settings is not None and settings.corpus.source != "irmas"
     seaborn.set_theme(
         context="notebook",
@@ -57,6 +63,7 @@ def use_style(settings: Settings | None = None) -> None:
             "legend.frameon": False,
             "savefig.bbox": "tight",
             "pdf.fonttype": 42,  # text stays text
+            "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib
             "figure.hooks": [f"{__name__}:mark_sample"] if is_sample else [],
         },
     )

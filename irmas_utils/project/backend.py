@@ -22,7 +22,8 @@ __all__ = ["keras", "set_determinism", "tf"]
 
 def _prepare_environment() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    # Numbers depend on both; nobody's keras.json is read, and none is written.
+    os.environ |= {"KERAS_BACKEND": "tensorflow", "KERAS_HOME": os.devnull}
     # Without this TensorFlow takes all the memory of a GPU at its first use.
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     # oneDNN's convolutions take two thirds of the time, also where TensorFlow leaves them off.

@@ -12,8 +12,9 @@ import ast
 import contextlib
 import json
 import os
+import re
 import sys
-import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,14 @@ sys.modules.setdefault("rfc3987_syntax", None)
 
 import nbformat  # noqa: E402
 import papermill  # noqa: E402
-import yaml  # noqa: E402
 from papermill.exceptions import PapermillException  # noqa: E402
 from traitlets.config import Config  # noqa: E402
 
-from irmas_utils.project import files, kernels  # noqa: E402
+from irmas_utils.project import files, kernels, paths  # noqa: E402
 from irmas_utils.project.errors import NotebookError  # noqa: E402
+
+_NUMBER = re.compile(r"[-+]?(?!0\d)(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.ASCII | re.IGNORECASE)
+_WORDS = {"true": True, "True": True, "false": False, "False": False, "null": None, "None": None}
 
 
 def execute(notebook: str | Path, output: str | Path, parameters: dict[str, Any]) -> Path:
@@ -75,21 +78,17 @@ def execute(notebook: str | Path, output: str | Path, parameters: dict[str, Any]
 def _run(notebook: Path, output: Path, parameters: dict[str, Any]) -> None:
     # Trainings print a line an epoch instead of drawing a bar that nobody watches.
     os.environ["IRMAS_BATCH"] = "1"
-    # Not where TMPDIR says: a socket's path has a hundred characters at most.
-    with (
-        tempfile.TemporaryDirectory(prefix="irmas-", dir="/tmp") as folder,
-        kernels.lent() as kernel,
-    ):
+    with kernels.sockets() as folder, kernels.lent() as kernel:
         sockets = f"{folder}/kernel.json"
         papermill.execute_notebook(
-            notebook,
-            output,
+            # papermill takes braces in a path for a parameter's place.
+            *(str(path).replace("{", "{{").replace("}", "}}") for path in (notebook, output)),
             parameters,
             kernel_name="python3",
             language="python",
             progress_bar=False,
             # A kernel warns at each start that local sockets are not encrypted.
-            extra_arguments=["--IPKernelApp.log_level=40"],
+            extra_arguments=["--IPKernelApp.log_level=40", "--HistoryManager.enabled=False"],
             cwd=notebook.resolve().parent,
             # Two that start together may choose the same TCP port.
             config=Config({"KernelManager": {"transport": "ipc", "connection_file": sockets}}),
@@ -142,13 +141,31 @@ def _assignment(node: ast.stmt) -> tuple[str, Any]:
     return node.targets[0].id, value
 
 
-def parse_value(text: str) -> Any:
-    """Read a command-line value: JSON or YAML where it is either, else the text itself.
+def read_parameters(notebook: str | Path, texts: Mapping[str, str]) -> dict[str, Any]:
+    """Read the values of a notebook's parameters from texts of the command line.
 
-    >>> parse_value("1e-4"), parse_value("[1, 2]"), parse_value("full"), parse_value("null")
-    (0.0001, [1, 2], 'full', None)
+    Where the default is text, the value is; paths are made absolute, for the kernel starts in the
+    notebook's folder. Raises NotebookError as `parameters_of`.
     """
-    for read in (json.loads, yaml.safe_load):
-        with contextlib.suppress(ValueError, yaml.YAMLError):
-            return read(text)
-    return text
+    defaults = parameters_of(notebook)
+    values = {}
+    for name, text in texts.items():
+        value = text if isinstance(defaults.get(name), str) else parse_value(text)
+        if name.endswith("_path") and value is not None:
+            value = str(paths.given(text))
+        values[name] = paths.given_profile(text) if name == "profile" else value
+    return values
+
+
+def parse_value(text: str) -> Any:
+    """Read a number, true, false, null, or a JSON list or object; all else is the text itself.
+
+    >>> parse_value("1e-4"), parse_value("[1, 2]"), parse_value("007"), parse_value("null")
+    (0.0001, [1, 2], '007', None)
+    """
+    with contextlib.suppress(ValueError, RecursionError):
+        if text.startswith(("[", "{")):
+            return json.loads(text)
+        if _NUMBER.fullmatch(text):
+            return int(text) if text.lstrip("+-").isdigit() else float(text)
+    return _WORDS.get(text, text)

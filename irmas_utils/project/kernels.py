@@ -25,6 +25,12 @@ FOLDER = "IRMAS_KERNELS"
 _THREADS = ("OMP", "OPENBLAS", "MKL", "NUMEXPR")
 
 
+def sockets() -> tempfile.TemporaryDirectory:
+    """Make a folder for sockets, whose paths may have a hundred characters at most."""
+    short = None if len(os.fsencode(tempfile.gettempdir())) < 60 else "/tmp"
+    return tempfile.TemporaryDirectory(prefix="irmas-", dir=short)
+
+
 @contextlib.contextmanager
 def kept(count: int, log: Path, environment: Mapping[str, str]) -> Iterator[dict[str, str]]:
     """Keep so many kernels while a run lasts; gives the environment in which `lent` finds them.
@@ -35,9 +41,8 @@ def kept(count: int, log: Path, environment: Mapping[str, str]) -> Iterator[dict
     from jupyter_client.manager import KernelManager
 
     own = {f"{library}_NUM_THREADS": "1" for library in _THREADS} | {"IRMAS_BATCH": "1"}
-    # Not where TMPDIR says: a socket's path has a hundred characters at most.
     with contextlib.ExitStack() as stack, log.open("ab") as output:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="irmas-", dir="/tmp"))
+        folder = stack.enter_context(sockets())
         for number in range(count):
             file = f"{folder}/{number}"
             kernel = KernelManager(transport="ipc", connection_file=f"{file}.json")

@@ -1,6 +1,8 @@
 """Every path the project uses. No other module builds one from the environment."""
 
+import contextlib
 import os
+import re
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent.parent
@@ -9,9 +11,56 @@ PROFILES = ROOT / "profiles"
 NOTEBOOKS = ROOT / "notebooks"
 
 
+_VARIABLES = ("IRMAS_DATA", "IRMAS_CACHE", "IRMAS_RESULTS", "IRMAS_WEIGHTS")
+_IN_CACHE = (
+    "IPYTHONDIR",
+    "JUPYTER_CONFIG_DIR",
+    "JUPYTER_DATA_DIR",
+    "JUPYTER_RUNTIME_DIR",
+    "MPLCONFIGDIR",
+    "NUMBA_CACHE_DIR",
+    "XDG_CACHE_HOME",
+)
+"""Where libraries look for a user's own settings, and write: each to a folder in the cache."""
+
+_ASIDE = (
+    "IPYTHON|JUPYTER|KERAS|MATPLOTLIB|MPL|NUMBA|PYTHON(PATH|STARTUP|WARNINGS)|"
+    "TF_(ENABLE|USE|XLA|DISABLE)"
+)
+"""Beginnings of variables that a user has set for other work, and that change results."""
+
+
+def settle() -> None:
+    """Fix what results depend on, for this process and all that it starts.
+
+    Jobs and kernels start in other folders, so that relative paths are made absolute here. What
+    is set for a user's other work, by variables or in their home, is set aside.
+    """
+    for variable in _VARIABLES:
+        if value := os.environ.get(variable):
+            os.environ[variable] = str(given(value))
+    for variable in filter(re.compile(_ASIDE).match, [*os.environ]):
+        del os.environ[variable]
+    scratch = cache_root() / "scratch"
+    with contextlib.suppress(OSError):  # IPython does without, if it must
+        scratch.mkdir(parents=True, exist_ok=True)
+    os.environ |= {variable: str(scratch / variable.lower()) for variable in _IN_CACHE}
+    os.environ |= {"PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"}
+
+
+def given(path: str | Path) -> Path:
+    """Return what a caller means by a path: seen from the folder they are in, ``~`` is home."""
+    return Path(os.path.abspath(os.path.expanduser(path)))
+
+
+def given_profile(profile: str) -> str:
+    """Return the name of a profile as it is, the path of a YAML file as `given`."""
+    return str(given(profile)) if Path(profile).suffix in {".yaml", ".yml"} else profile
+
+
 def _from_environment(variable: str, default: Path) -> Path:
     value = os.environ.get(variable)
-    return Path(value).expanduser().resolve() if value else default
+    return given(value) if value else default
 
 
 def data_root() -> Path:

@@ -91,4 +91,4 @@ def test_nothing_that_only_draws_or_tells_trains_anything_again(modules):
 
 def test_parameters_reach_a_shell_whole():
     job = jobs.Job("04_fft_model", "a b", {"loss": "it's $(x)", "dense": [1, 2]}, ())
-    assert jobs.options(job) == """-p run '"a b"' -p loss '"it'"'"'s $(x)"' -p dense '[1, 2]'"""
+    assert jobs.options(job) == """-p run 'a b' -p loss 'it'"'"'s $(x)' -p dense '[1, 2]'"""

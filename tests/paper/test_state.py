@@ -36,10 +36,8 @@ def execute(folder, executed, notebook, run, file, content):
 
 
 def missed(folder):
-    """What a next run would find missing."""
-    workflow._State(CFG, folder).forget_altered()
-    known = {*MADE, "site/index.html"}
-    return {name for name in known if not (folder / name).exists()}
+    """What a next run makes again."""
+    return set(workflow._State(CFG, folder).altered().values())
 
 
 def test_what_is_as_it_was_made_is_left_alone(folder):

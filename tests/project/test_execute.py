@@ -1,3 +1,4 @@
+import functools
 import tempfile
 from pathlib import Path
 
@@ -93,11 +94,40 @@ def test_a_file_that_is_no_notebook_is_named(tmp_path, content):
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("1", 1), ("1e-4", 1e-4), ("[64, 32]", [64, 32]), ("full", "full"), ("null", None),
-     ("true", True), ("a=b", "a=b"), ("{", "{")],
+    [("1", 1), ("-3", -3), ("+3", 3), ("0", 0), ("1e-4", 1e-4), ("1E5", 1e5), (".5", 0.5),
+     ("2.", 2.0), ("-0.5", -0.5), ("[64, 32]", [64, 32]), ('{"a": [1]}', {"a": [1]}),
+     ("null", None), ("None", None), ("true", True), ("True", True), ("False", False)],
 )  # fmt: skip
 def test_values_on_the_command_line(text, value):
     assert execute.parse_value(text) == value
+    assert type(execute.parse_value(text)) is type(value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["full", "a=b", "{", "007", "-007", "00", "0x1f", "1_000", "2024-01-05", "12:30", "#1 hit.wav",
+     "Track #1.wav", "- a", "a: b", "yes", "~", "NaN", "-", ".", "1e", "", " 1", "٣", "'1'", '"1"',
+     "1" * 5000, "[" * 100_000],
+)  # fmt: skip
+def test_all_else_on_the_command_line_is_text(text):
+    assert execute.parse_value(text) == text
+
+
+def test_parameters_mean_what_the_caller_means(tmp_path, monkeypatch):
+    defaults = 'profile = "sample"\nloss = ""\nrun = None\naudio_path = None\nseeds = None'
+    source = notebook(tmp_path / "nb.ipynb", defaults)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/someone")
+    read = functools.partial(execute.read_parameters, source)
+    assert read({"profile": "2024"}) == {"profile": "2024"}
+    assert read({"profile": "./mine.yaml"}) == {"profile": f"{tmp_path}/mine.yaml"}
+    assert read({"loss": "1", "run": "007", "seeds": "[1]"}) == {
+        "loss": "1", "run": "007", "seeds": [1],
+    }  # fmt: skip
+    for text in ("plain.wav", "#1 hit.wav", "7", "2024-01-05", "[1].wav"):
+        assert read({"audio_path": text}) == {"audio_path": f"{tmp_path}/{text}"}
+    assert read({"audio_path": "~/a.wav"}) == {"audio_path": "/home/someone/a.wav"}
+    assert read({"audio_path": "null"}) == {"audio_path": None}
 
 
 @given(st.text())
