@@ -16,6 +16,12 @@ from irmas_utils.project import records, settings
 from irmas_utils.project.settings import Settings
 
 
+def literal(text: object) -> str:
+    """Return a text, such as the name of a file, as Markdown and HTML that show it as it is."""
+    plain = (c if c.isalnum() or c == " " else f"&#{ord(c)};" for c in str(text))
+    return f"<code>{''.join(plain)}</code>"
+
+
 class Started(NamedTuple):
     """What a notebook works with: settings, the index, its parts, and where results go.
 

@@ -2,6 +2,7 @@
 
 import html
 from pathlib import Path
+from urllib.parse import quote
 
 import nbformat
 from nbconvert import HTMLExporter
@@ -32,7 +33,7 @@ NAVIGATION = (
 def build(settings: Settings) -> Path:
     """Convert every executed notebook of a profile and write the front page, which is returned."""
     folder = records.results_dir(settings.profile)
-    notebooks = sorted((folder / "notebooks").glob("[0-9]*[!d].ipynb"))
+    notebooks = sorted((folder / "notebooks").glob("[0-9][0-9]_*[!d].ipynb"))
     names = [path.stem for path in notebooks]
     for path in notebooks:
         files.write_text(folder / "site" / f"{path.stem}.html", _page(path, names))
@@ -44,7 +45,7 @@ def build(settings: Settings) -> Path:
 def _page(notebook: Path, names: list[str]) -> str:
     exporter = HTMLExporter(exclude_input_prompt=True, exclude_output_prompt=True)
     page, _ = exporter.from_filename(str(notebook))
-    links = "".join(f' · <a href="{name}.html">{name[:2]}</a>' for name in names)
+    links = "".join(f' · <a href="{quote(name)}.html">{name[:2]}</a>' for name in names)
     head, body, rest = page.partition("<body")
     tag, closing, content = rest.partition(">")
     return head + body + tag + closing + NAVIGATION.format(links=links) + content
@@ -74,6 +75,6 @@ def _item(notebook: Path) -> str:
     title, _, rest = first.partition("\n")
     summary = " ".join(rest.strip().partition("\n\n")[0].split())  # the question, unwrapped
     return (
-        f'<li value="{int(notebook.stem[:2])}"><a href="{notebook.stem}.html">'
+        f'<li value="{int(notebook.stem[:2])}"><a href="{quote(notebook.stem)}.html">'
         f"{html.escape(title.lstrip('# '))}</a><br>{html.escape(summary.replace('*', ''))}</li>"
     )

@@ -5,6 +5,7 @@ a docstring is a reason to train again.
 """
 
 import ast
+import contextlib
 import functools
 import hashlib
 import json
@@ -15,9 +16,32 @@ from irmas_utils.project import paths
 
 
 def of_notebook(notebook: Path) -> str:
-    """Return the code of a notebook's cells, as one text."""
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    return "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
+    """Return the code of a notebook's cells, as one text.
+
+    What is no Python stands in it as a text: to execute it is to be told what is wrong with it.
+    """
+    content = notebook.read_bytes()
+    try:
+        cells = json.loads(content)["cells"]
+        return "\n".join(_python("".join(c["source"])) for c in cells if c["cell_type"] == "code")
+    except (ValueError, LookupError, TypeError):
+        return f"_ = {content!r}"
+
+
+def _python(cell: str) -> str:
+    for read in (str, _without_magics):
+        with contextlib.suppress(SyntaxError, ValueError):
+            code = read(cell)
+            ast.parse(code)
+            return code
+    return f"_ = {cell!r}"
+
+
+def _without_magics(cell: str) -> str:
+    """Return a cell with the calls that its magics, such as ``%matplotlib inline``, stand for."""
+    from IPython.core.inputtransformer2 import TransformerManager
+
+    return TransformerManager().transform_cell(cell)
 
 
 def reached(code: str) -> list[Path]:

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from irmas_utils.project import paths, sources
@@ -13,6 +15,38 @@ def test_sources_follow_imports_and_the_facts_they_read():
     assert {"models/lstm.py", "models/training.py", "data/index.py"} <= found
     assert "data/published/irmas.yaml" in found
     assert not {"models/fft.py", "project/execute.py", "paper/site.py"} & found
+
+
+@pytest.mark.parametrize(
+    ("cell", "another"),
+    [
+        ("%matplotlib inline", "%matplotlib widget"),
+        ("!ls", "!ls -l"),
+        ("%%time\nx = 1", "%%time\nx = 2"),
+        ("if True:\n    %cd -", "if True:\n    %cd"),
+        ("files = !ls\nx?", "files = !ls\ny?"),
+        ("x = (", "y = ("),
+    ],
+)
+def test_magics_and_broken_cells_hide_nothing_of_the_others(cell, another, tmp_path):
+    digests = set()
+    for source in ("", cell, another):
+        path = tmp_path / "nb.ipynb"
+        other = "from irmas_utils.systems import mixtures"
+        cells = [{"cell_type": "code", "source": [source]}, {"cell_type": "code", "source": other}]
+        path.write_text(json.dumps({"cells": cells}))
+        code = sources.of_notebook(path)
+        assert "systems/mixtures.py" in names(code)
+        digests.add(sources.digest(code, []))
+    assert len(digests) == 3
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"{", b"\xff", b'{"cells": [3]}'])
+def test_a_file_that_is_no_notebook_has_a_digest_too(content, tmp_path):
+    (tmp_path / "nb.ipynb").write_bytes(content)
+    code = sources.of_notebook(tmp_path / "nb.ipynb")
+    assert names(code) == set()
+    assert sources.digest(code, []) != sources.digest("", [])
 
 
 def test_imports_inside_functions_count():
