@@ -8,6 +8,9 @@ OPTIONS ?=
 VENV    := .venv
 RUN     := $(VENV)/bin/python
 READY   := $(VENV)/.ready
+# A variable's value as one word for the shell, whatever is in it.
+quoted   = '$(subst ','\'',$(value $1))'
+unexport PYTHONPATH
 
 .PHONY: setup data paper notebook figure test test-all lint reference reproduce benchmarks torture lock lab clean
 
@@ -18,14 +21,15 @@ data: $(READY)
 	@$(RUN) -m irmas_utils download
 
 paper: $(READY)
-	@$(RUN) -m irmas_utils paper --profile $(PROFILE) --cores $(CORES) $(OPTIONS)
+	@$(RUN) -m irmas_utils paper --profile $(call quoted,PROFILE) --cores $(CORES) $(OPTIONS)
 
 notebook: $(READY)
-	@$(RUN) -m irmas_utils paper --profile $(PROFILE) --notebook $(or $(NAME),01_data_analysis) --cores $(CORES) $(OPTIONS)
+	@$(RUN) -m irmas_utils paper --profile $(call quoted,PROFILE) --cores $(CORES) \
+	    --notebook $(if $(NAME),$(call quoted,NAME),01_data_analysis) $(OPTIONS)
 
 # `make figure NAME=comparison` redraws one figure of a finished run.
 figure: $(READY)
-	@$(RUN) -m irmas_utils figure --profile $(PROFILE) $(NAME)
+	@$(RUN) -m irmas_utils figure --profile $(call quoted,PROFILE) $(call quoted,NAME)
 
 test: $(READY) lint
 	@$(RUN) -m pytest -n $(CORES) --dist loadfile
@@ -52,7 +56,8 @@ benchmarks: $(READY)
 	@$(RUN) -m tools.reference benchmarks
 
 lab: $(READY)
-	@$(VENV)/bin/jupyter lab notebooks
+	@$(RUN) -c 'from irmas_utils.project import paths; from jupyterlab.labapp import main; \
+	    paths.make_absolute(); main(["notebooks"])'
 
 # Feed every surface mutated input, by hand: `make torture OPTIONS="--scale 10 --only weights"`.
 torture: $(READY)
@@ -65,18 +70,21 @@ lock: $(READY)
 	    --custom-compile-command "make lock" --extra test pyproject.toml -o requirements.lock
 	$(RUN) tools/environment.py
 
-# uv installs the same pins several times faster than pip does. Compiled here, once, modules are not
-# compiled again by each of the paper's kernels where Python may not write its bytecode.
+# All that is installed is in the lock with its hash: uv first, which also builds this package, and
+# is several times faster than pip. Compiled here, once, modules are not compiled again by each of
+# the paper's kernels where Python may not write its bytecode.
 $(READY): requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
 	    { echo "error: $(PYTHON) is not Python 3.11 to 3.13; set PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@echo "Setting up $(VENV) …"
-	@$(PYTHON) -m venv $(VENV)
-	@$(RUN) -m pip install -qq --disable-pip-version-check "$$(grep -o '^uv==[^ ]*' requirements.lock)"
+	@"$(PYTHON)" -m venv $(VENV)
+	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > $(VENV)/uv.txt
+	@$(RUN) -m pip install -qq --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt
 	@$(VENV)/bin/uv pip sync --quiet --compile-bytecode --python $(RUN) \
 	    --require-hashes requirements.lock
-	@$(VENV)/bin/uv pip install --quiet --python $(RUN) --no-deps --editable .
+	@$(VENV)/bin/uv pip install --quiet --python $(RUN) \
+	    --no-deps --no-build-isolation --offline --editable .
 	@touch $@
 
 clean:
-	rm -rf $(VENV) .cache .snakemake results/smoke results/sample
+	rm -rf $(VENV) .cache results/smoke results/sample

@@ -5,6 +5,7 @@ told before: TensorFlow alone takes seconds.
 """
 
 import os
+import signal
 import sys
 import time
 from argparse import ArgumentParser, Namespace
@@ -165,6 +166,7 @@ def _parser() -> ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run from the command line; returns the exit status."""
     paths.settle()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what is temporary is removed
     for stream in (sys.stdout, sys.stderr):  # a name in a file system may be no text at all
         stream.reconfigure(errors="backslashreplace")
     parser = _parser()
@@ -177,8 +179,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return status
     except IrmasError as error:
         print(f"error: {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return 130
     except BrokenPipeError:  # the reader, `head` for example, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:  # of the system: a full disk, a folder that may not be written
+        print(f"error: {error}", file=sys.stderr)
     return 1
 
 

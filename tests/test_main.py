@@ -1,5 +1,6 @@
 """The command line: quick where nothing has to be computed, and one line where a person erred."""
 
+import os
 import subprocess
 import sys
 
@@ -46,6 +47,32 @@ def test_help_and_wrong_paths_import_nothing_heavy(arguments):
     assert done.stderr.count("\n") == wrong
     assert not wrong or ("gone" in done.stderr and done.stderr.startswith("error: "))
     assert done.stderr.endswith("\n") == wrong
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [("gone_é🎹.wav", r"gone_\xe9\U0001f3b9.wav"), ("\udce9.wav", r"\udce9.wav")]
+)
+def test_a_name_that_the_terminal_cannot_show_is_told_of_all_the_same(name, shown):
+    command = [sys.executable, "-m", "irmas_utils", "predict", name]
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, env=environment, capture_output=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.decode("ascii").startswith(f"error: {shown}: found no such file")
+    assert done.stderr.count(b"\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments", [["corpus", "smoke", "out.json"], ["figure", "x"], ["paper", "--profile", "smoke"]]
+)
+def test_a_folder_that_cannot_be_written_is_one_line(arguments, tmp_path, monkeypatch, capsys):
+    blocked = tmp_path / "blocked"
+    blocked.write_text("a file, in which nobody can make a folder")
+    monkeypatch.setenv("IRMAS_CACHE", str(blocked))
+    monkeypatch.setenv("IRMAS_RESULTS", str(blocked))
+    assert cli.main(arguments) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert said.count("\n") == 1
 
 
 @pytest.mark.parametrize("arguments", [["site", "smoke", "--fast"], [], ["sit"], ["predict"]])

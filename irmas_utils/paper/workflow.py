@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -18,10 +19,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from irmas_utils.paper import jobs
 from irmas_utils.project import files, kernels, paths, records, settings
 from irmas_utils.project.errors import NotebookError
 from irmas_utils.project.settings import Settings
+
+STOPPED = 130
+"""Exit status of what was stopped by hand."""
 
 
 @contextlib.contextmanager
@@ -108,11 +114,12 @@ def redraw(profile: str, figure: str) -> int:
         if file.startswith("figures/") and run in (None, "lstm", "fft")
     }
     if figure not in drawn:
+        make = f"make paper PROFILE={shlex.quote(profile)}"
         raise NotebookError(
             figure,
             found="no such figure",
             expected=f"one of {', '.join(sorted(drawn))}" if drawn else "a finished run",
-            remedy="Check the name." if drawn else f"Run `make paper PROFILE={profile}` first.",
+            remedy="Check the name." if drawn else f"Run `{make}` first.",
         )
     return run(profile, [drawn[figure]], 1, ["--force", "--quiet", "all"])
 
@@ -135,18 +142,30 @@ def _snakemake(command: list[str], environment: dict[str, str], log: Path, verbo
     """Run Snakemake; its own account of a quiet run goes to `log`, and on failure what matters."""
     # The lock that `run` holds is passed on to Snakemake.
     start = functools.partial(
-        subprocess.run, command, cwd=paths.ROOT, env=environment, close_fds=False, check=False
+        subprocess.Popen, command, cwd=paths.ROOT, env=environment, close_fds=False
     )
     if verbose:
-        return start().returncode
+        return _wait(start())
     with log.open("w+", encoding="utf-8") as file:
-        status = start(stderr=file).returncode
+        status = _wait(start(stderr=file))
         file.seek(0)
         account = file.read()
-    if status:
+    if status not in (0, STOPPED):
         errors = re.findall(r"^error: .*?(?=^RuleException|\Z)", account, flags=re.M | re.S)
         print("".join(errors) or account[-2000:], f"The full account is in {log}", file=sys.stderr)
     return status
+
+
+def _wait(process: subprocess.Popen) -> int:
+    """Return a process's exit status; when this one is stopped, stop all that it has started."""
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        for child in psutil.Process(process.pid).children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.terminate()
+        process.wait()
+        return STOPPED
 
 
 def _digest(cfg: Settings) -> str:

@@ -87,8 +87,8 @@ def _run(notebook: Path, output: Path, parameters: dict[str, Any]) -> None:
             kernel_name="python3",
             language="python",
             progress_bar=False,
-            # A kernel warns at each start that local sockets are not encrypted.
-            extra_arguments=["--IPKernelApp.log_level=40", "--HistoryManager.enabled=False"],
+            # A kernel warns that local sockets are not encrypted, and complains when it is stopped.
+            extra_arguments=["--IPKernelApp.log_level=50", "--HistoryManager.enabled=False"],
             cwd=notebook.resolve().parent,
             # Two that start together may choose the same TCP port.
             config=Config({"KernelManager": {"transport": "ipc", "connection_file": sockets}}),
@@ -112,7 +112,7 @@ def parameters_of(notebook: str | Path) -> dict[str, Any]:
             notebook,
             found=f"{type(error).__name__}: {error}",
             expected="a Jupyter notebook",
-            remedy="Check the path.",
+            remedy="Check the path, or restore the file (`git checkout`).",
         ) from error
     cells = [cell for cell in cells if "parameters" in cell.metadata.get("tags", [])]
     if len(cells) != 1:

@@ -30,15 +30,20 @@ _ASIDE = (
 """Beginnings of variables that a user has set for other work, and that change results."""
 
 
-def settle() -> None:
-    """Fix what results depend on, for this process and all that it starts.
-
-    Jobs and kernels start in other folders, so that relative paths are made absolute here. What
-    is set for a user's other work, by variables or in their home, is set aside.
-    """
+def make_absolute() -> None:
+    """Name the folders of the variables above from the root: jobs and kernels start in others."""
     for variable in _VARIABLES:
         if value := os.environ.get(variable):
             os.environ[variable] = str(given(value))
+
+
+def settle() -> None:
+    """Fix what results depend on, for this process and all that it starts.
+
+    As `make_absolute`, and what is set for a user's other work, by variables or in their home, is
+    set aside.
+    """
+    make_absolute()
     for variable in filter(re.compile(_ASIDE).match, [*os.environ]):
         del os.environ[variable]
     scratch = cache_root() / "scratch"
@@ -48,9 +53,9 @@ def settle() -> None:
     os.environ |= {"PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"}
 
 
-def given(path: str | Path) -> Path:
-    """Return what a caller means by a path: seen from the folder they are in, ``~`` is home."""
-    return Path(os.path.abspath(os.path.expanduser(path)))
+def given(path: str | Path, folder: str | Path = "") -> Path:
+    """Return what a caller who is in `folder` means by a path; ``~`` is home."""
+    return Path(os.path.abspath(os.path.join(folder, os.path.expanduser(path))))
 
 
 def given_profile(profile: str) -> str:

@@ -206,6 +206,9 @@ def _read(path: Path) -> dict[str, Any]:
             raise ValueError(f"more than {_BYTES} bytes")
         values = yaml.load(path.read_text(encoding="utf-8"), _Plain)
         if isinstance(values, dict):
+            corpus = values.get("corpus")
+            if isinstance(corpus, dict) and isinstance(font := corpus.get("soundfont"), str):
+                corpus["soundfont"] = str(paths.given(font, path.parent))
             return values
         found = f"{type(values).__name__} instead of sections"
     except Exception as error:  # a date that is none, for example, is no YAMLError

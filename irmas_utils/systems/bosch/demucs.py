@@ -50,7 +50,7 @@ def _network() -> Any:
             "separator",
             found="'demucs', which is not installed",
             expected="the optional extra 'demucs', or another separator",
-            remedy="Run pip install 'irmas-notebooks[demucs]', or choose 'spectral'.",
+            remedy="Run `.venv/bin/uv pip install demucs`, or choose 'spectral'.",
         ) from error
     return load_model(fetch.weights(WEIGHTS)).eval()
 
