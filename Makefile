@@ -57,7 +57,7 @@ benchmarks: $(READY)
 
 lab: $(READY)
 	@$(RUN) -c 'from irmas_utils.project import paths; from jupyterlab.labapp import main; \
-	    paths.make_absolute(); main(["notebooks"])'
+	    paths.settle(aside=False); main(["notebooks"])'
 
 # Feed every surface mutated input, by hand: `make torture OPTIONS="--scale 10 --only weights"`.
 torture: $(READY)

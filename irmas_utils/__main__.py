@@ -133,9 +133,7 @@ def _site(options: Namespace) -> None:
     """Join the manifests of a profile's executed notebooks, and turn these into web pages."""
     settings = _settings(options)
     from irmas_utils.paper import site
-    from irmas_utils.project import records
 
-    records.merge_manifests(settings.profile)
     print(f"site: {site.build(settings)}", flush=True)
 
 
@@ -168,7 +166,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     paths.settle()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what is temporary is removed
     for stream in (sys.stdout, sys.stderr):  # a name in a file system may be no text at all
-        stream.reconfigure(errors="backslashreplace")
+        getattr(stream, "reconfigure", dict)(errors="backslashreplace")
     parser = _parser()
     options, options.others = parser.parse_known_args(arguments)
     if options.others and options.command != "paper":
@@ -184,7 +182,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:  # the reader, `head` for example, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except OSError as error:  # of the system: a full disk, a folder that may not be written
+    except (OSError, UnicodeError) as error:  # a full disk, a folder that may not be written
         print(f"error: {error}", file=sys.stderr)
     return 1
 

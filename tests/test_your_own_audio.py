@@ -6,6 +6,7 @@ import pytest
 import soundfile
 
 from irmas_utils.data import fetch
+from irmas_utils.paper.notebook import literal
 from irmas_utils.project import execute, paths
 from irmas_utils.project.errors import NotebookError
 
@@ -23,12 +24,15 @@ def no_model(monkeypatch, tmp_path):
 
 def test_without_a_model_it_still_shows_the_recording(tmp_path):
     noise = np.random.default_rng(0).uniform(-0.5, 0.5, 22050)
-    soundfile.write(tmp_path / "mine.ogg", noise, 22050)
+    name = "#1 <b>$x$ `y` {1} & é.ogg"
+    soundfile.write(tmp_path / name, noise, 22050)
     out = tmp_path / "out.ipynb"
-    execute.execute(NOTEBOOK, out, {"profile": "smoke", "audio_path": str(tmp_path / "mine.ogg")})
-    text = str(nbformat.read(out, as_version=4))
-    assert "No model, so no answer" in text
-    assert "1.0 s at 22050 Hz" in text
+    execute.execute(NOTEBOOK, out, {"profile": "smoke", "audio_path": str(tmp_path / name)})
+    outputs = [cell.get("outputs") for cell in nbformat.read(out, as_version=4).cells]
+    assert "No model, so no answer" in str(outputs)
+    assert literal(name).removeprefix("<code>") in str(outputs)
+    assert name not in str(outputs)
+    assert "1.0 s at 22050 Hz" in str(outputs)
     assert (paths.results_root() / "smoke" / "figures" / "your_own_audio.png").is_file()
 
 

@@ -2,7 +2,6 @@
 
 import html
 from pathlib import Path
-from urllib.parse import quote
 
 import nbformat
 from nbconvert import HTMLExporter
@@ -31,7 +30,11 @@ NAVIGATION = (
 
 
 def build(settings: Settings) -> Path:
-    """Convert every executed notebook of a profile and write the front page, which is returned."""
+    """Convert every executed notebook of a profile and write the front page, which is returned.
+
+    The notebooks' manifests are joined first.
+    """
+    records.merge_manifests(settings.profile)
     folder = records.results_dir(settings.profile)
     notebooks = sorted((folder / "notebooks").glob("[0-9][0-9]_*[!d].ipynb"))
     names = [path.stem for path in notebooks]
@@ -45,7 +48,7 @@ def build(settings: Settings) -> Path:
 def _page(notebook: Path, names: list[str]) -> str:
     exporter = HTMLExporter(exclude_input_prompt=True, exclude_output_prompt=True)
     page, _ = exporter.from_filename(str(notebook))
-    links = "".join(f' · <a href="{quote(name)}.html">{name[:2]}</a>' for name in names)
+    links = "".join(f' · <a href="{html.escape(name)}.html">{name[:2]}</a>' for name in names)
     head, body, rest = page.partition("<body")
     tag, closing, content = rest.partition(">")
     return head + body + tag + closing + NAVIGATION.format(links=links) + content
@@ -75,6 +78,6 @@ def _item(notebook: Path) -> str:
     title, _, rest = first.partition("\n")
     summary = " ".join(rest.strip().partition("\n\n")[0].split())  # the question, unwrapped
     return (
-        f'<li value="{int(notebook.stem[:2])}"><a href="{quote(notebook.stem)}.html">'
+        f'<li value="{int(notebook.stem[:2])}"><a href="{html.escape(notebook.stem)}.html">'
         f"{html.escape(title.lstrip('# '))}</a><br>{html.escape(summary.replace('*', ''))}</li>"
     )

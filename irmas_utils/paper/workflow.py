@@ -6,7 +6,6 @@ what was made, and says in the end what happened.
 """
 
 import contextlib
-import functools
 import hashlib
 import json
 import os
@@ -26,9 +25,6 @@ from irmas_utils.project import files, kernels, paths, records, settings
 from irmas_utils.project.errors import NotebookError
 from irmas_utils.project.settings import Settings
 
-STOPPED = 130
-"""Exit status of what was stopped by hand."""
-
 
 @contextlib.contextmanager
 def compiled_once() -> Iterator[dict[str, str]]:
@@ -40,9 +36,9 @@ def compiled_once() -> Iterator[dict[str, str]]:
     cache = paths.cache_root()
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(".xla", dir=cache, ignore_cleanup_errors=True) as folder:
-        flags = {"directory": json.dumps(folder, ensure_ascii=False), "device_types": "CPU"}
-        joined = " ".join(f"--tf_xla_persistent_cache_{name}={v}" for name, v in flags.items())
-        yield os.environ | {"TF_XLA_FLAGS": joined, "TMPDIR": folder}
+        flag, quoted = "--tf_xla_persistent_cache_", json.dumps(folder, ensure_ascii=False)
+        flags = f"{flag}directory={quoted} {flag}device_types=CPU"
+        yield os.environ | {"TF_XLA_FLAGS": flags, "TMPDIR": folder}
 
 
 def run(profile: str, targets: Sequence[str], cores: int, options: Sequence[str]) -> int:
@@ -84,8 +80,8 @@ def run(profile: str, targets: Sequence[str], cores: int, options: Sequence[str]
         command += ["--config", f"profile={json.dumps([profile], ensure_ascii=False)}"]  # YAML
         if not any(folder.glob(".snakemake/metadata/*")):
             command += ["--forceall"]  # nobody knows what the results there are made from
-        dry = bool({"--dry-run", "--dryrun", "-n"} & {*options})
-        if dry and altered:
+        dry = any(re.fullmatch(r"--dry.*|-[Fkpq]*n\w*", option) for option in options)
+        if dry:
             command += ["--forcerun", *altered.values()]
         for file in () if dry else altered.values():
             (folder / file).unlink(missing_ok=True)  # so that Snakemake misses it
@@ -141,16 +137,14 @@ def _job(cfg: Settings, name: str) -> jobs.Job:
 def _snakemake(command: list[str], environment: dict[str, str], log: Path, verbose: bool) -> int:
     """Run Snakemake; its own account of a quiet run goes to `log`, and on failure what matters."""
     # The lock that `run` holds is passed on to Snakemake.
-    start = functools.partial(
-        subprocess.Popen, command, cwd=paths.ROOT, env=environment, close_fds=False
-    )
+    options: dict[str, Any] = {"cwd": paths.ROOT, "env": environment, "close_fds": False}
     if verbose:
-        return _wait(start())
+        return _wait(subprocess.Popen(command, **options))
     with log.open("w+", encoding="utf-8") as file:
-        status = _wait(start(stderr=file))
+        status = _wait(subprocess.Popen(command, stderr=file, **options))
         file.seek(0)
         account = file.read()
-    if status not in (0, STOPPED):
+    if status:
         errors = re.findall(r"^error: .*?(?=^RuleException|\Z)", account, flags=re.M | re.S)
         print("".join(errors) or account[-2000:], f"The full account is in {log}", file=sys.stderr)
     return status
@@ -165,7 +159,7 @@ def _wait(process: subprocess.Popen) -> int:
             with contextlib.suppress(psutil.NoSuchProcess):
                 child.terminate()
         process.wait()
-        return STOPPED
+        raise
 
 
 def _digest(cfg: Settings) -> str:
@@ -197,8 +191,7 @@ class _State:
         found = {}
         for path in sorted(self.folder.glob("*/**/*")):
             name, status = path.relative_to(self.folder).as_posix(), path.stat()
-            hidden = name.startswith(".") or path.name.startswith(".")
-            if path.is_file() and not hidden and ".failed" not in path.name:
+            if path.is_file() and "/." not in f"/{name}" and ".failed" not in path.name:
                 stamp = [status.st_size, status.st_mtime_ns]
                 before = self.files.get(name, [])
                 found[name] = [*stamp, before[2] if before[:2] == stamp else files.digest(path)]
@@ -210,8 +203,7 @@ class _State:
         altered = [name for name, kept in self.files.items() if self._differs(name, kept, made_by)]
         for name in altered:
             print(f"{name} is not what was made; it has to be made again.")
-        executed = {name: self._executed(name, made_by) for name in altered}
-        return {name: str(path.relative_to(self.folder)) for name, path in executed.items()}
+        return {n: str(self._executed(n, made_by).relative_to(self.folder)) for n in altered}
 
     def _differs(self, name: str, kept: list[Any], made_by: dict[str, Any]) -> bool:
         path = self.folder / name

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -43,7 +42,7 @@ def use_style(settings: Settings | None = None) -> None:
     Where the data that is drawn, by the profile's `settings`, is the sample corpus, each says so.
     """
     # What a matplotlibrc says, or MPLBACKEND where a notebook is started by hand, is set aside.
-    matplotlib.rcdefaults()
+    plt.rcdefaults()
     if (shell := get_ipython()) and plt.get_backend().lower() == "agg":
         shell.run_line_magic("matplotlib", "inline")
     is_sample = settings is not None and settings.corpus.source != "irmas"

@@ -61,13 +61,10 @@ def execute(notebook: str | Path, output: str | Path, parameters: dict[str, Any]
         except (PapermillException, RuntimeError) as error:  # the latter where a kernel dies
             temporary.replace(failed)
             temporary.touch()
-            name, text = (
-                getattr(error, "ename", type(error).__name__),
-                getattr(error, "evalue", error),
-            )
+            name = getattr(error, "ename", type(error).__name__)
             raise NotebookError(
                 notebook,
-                found=f"{name}: {text}",
+                found=f"{name}: {getattr(error, 'evalue', error)}",
                 expected="every cell to run",
                 remedy=f"The cells up to the failure, with their outputs, are in {failed}.",
             ) from error

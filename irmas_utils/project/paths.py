@@ -10,46 +10,30 @@ ROOT = PACKAGE.parent
 PROFILES = ROOT / "profiles"
 NOTEBOOKS = ROOT / "notebooks"
 
-
 _VARIABLES = ("IRMAS_DATA", "IRMAS_CACHE", "IRMAS_RESULTS", "IRMAS_WEIGHTS")
-_IN_CACHE = (
-    "IPYTHONDIR",
-    "JUPYTER_CONFIG_DIR",
-    "JUPYTER_DATA_DIR",
-    "JUPYTER_RUNTIME_DIR",
-    "MPLCONFIGDIR",
-    "NUMBA_CACHE_DIR",
-    "XDG_CACHE_HOME",
-)
+_ASIDE = re.compile("IPYTHON|JUPYTER|KERAS|MPL|MATPLOTLIB|NUMBA|PYTHON[PSW]|TF_[EUX]")
+"""How variables begin that a user has set for other work, and that change results."""
+
+_IN_CACHE = ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR",
+             "MPLCONFIGDIR", "NUMBA_CACHE_DIR", "XDG_CACHE_HOME")  # fmt: skip
 """Where libraries look for a user's own settings, and write: each to a folder in the cache."""
 
-_ASIDE = (
-    "IPYTHON|JUPYTER|KERAS|MATPLOTLIB|MPL|NUMBA|PYTHON(PATH|STARTUP|WARNINGS)|"
-    "TF_(ENABLE|USE|XLA|DISABLE)"
-)
-"""Beginnings of variables that a user has set for other work, and that change results."""
 
+def settle(aside: bool = True) -> None:
+    """Fix for this process, and all that it starts, what the variables of the project mean.
 
-def make_absolute() -> None:
-    """Name the folders of the variables above from the root: jobs and kernels start in others."""
-    for variable in _VARIABLES:
-        if value := os.environ.get(variable):
-            os.environ[variable] = str(given(value))
-
-
-def settle() -> None:
-    """Fix what results depend on, for this process and all that it starts.
-
-    As `make_absolute`, and what is set for a user's other work, by variables or in their home, is
-    set aside.
+    Jobs and kernels start in other folders, so relative paths are made absolute. With `aside`,
+    what a user has set for other work, by variables or at home, is set aside.
     """
-    make_absolute()
-    for variable in filter(re.compile(_ASIDE).match, [*os.environ]):
-        del os.environ[variable]
+    os.environ |= {name: str(given(os.environ[name])) for name in _VARIABLES if os.getenv(name)}
+    if not aside:
+        return
+    for name in filter(_ASIDE.match, [*os.environ]):
+        del os.environ[name]
     scratch = cache_root() / "scratch"
     with contextlib.suppress(OSError):  # IPython does without, if it must
         scratch.mkdir(parents=True, exist_ok=True)
-    os.environ |= {variable: str(scratch / variable.lower()) for variable in _IN_CACHE}
+    os.environ |= {name: str(scratch / name.lower()) for name in _IN_CACHE}
     os.environ |= {"PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"}
 
 
@@ -64,8 +48,7 @@ def given_profile(profile: str) -> str:
 
 
 def _from_environment(variable: str, default: Path) -> Path:
-    value = os.environ.get(variable)
-    return given(value) if value else default
+    return given(os.environ.get(variable) or default)
 
 
 def data_root() -> Path:

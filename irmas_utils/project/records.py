@@ -203,7 +203,7 @@ def _unfit(profile: str, file: str, found: str) -> DataError:
         results_dir(profile) / file,
         found=found,
         expected="what an earlier notebook writes",
-        remedy=f"Run `make paper PROFILE={profile}`, or the notebook that writes it.",
+        remedy=f"Run `make paper PROFILE={profile}` (or its path), or that notebook.",
     )
 
 

@@ -9,10 +9,14 @@ import contextlib
 import functools
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from irmas_utils.project import paths
+
+_MAGIC = re.compile(r"^(\s*)([%!].*|\w+ *= *[%!].*|.*\?)$", re.MULTILINE)
+"""A line that IPython alone understands, such as ``%matplotlib inline``, after its indent."""
 
 
 def of_notebook(notebook: Path) -> str:
@@ -29,19 +33,12 @@ def of_notebook(notebook: Path) -> str:
 
 
 def _python(cell: str) -> str:
-    for read in (str, _without_magics):
+    """Return a cell's code, in which magics, or the whole where it is broken, stand as texts."""
+    for code in (cell, _MAGIC.sub(lambda line: f"{line[1]}_ = {line[2]!r}", cell)):
         with contextlib.suppress(SyntaxError, ValueError):
-            code = read(cell)
             ast.parse(code)
             return code
     return f"_ = {cell!r}"
-
-
-def _without_magics(cell: str) -> str:
-    """Return a cell with the calls that its magics, such as ``%matplotlib inline``, stand for."""
-    from IPython.core.inputtransformer2 import TransformerManager
-
-    return TransformerManager().transform_cell(cell)
 
 
 def reached(code: str) -> list[Path]:

@@ -1,8 +1,13 @@
 import functools
+import os
+import subprocess
+import sys
 import tempfile
+import time
 from pathlib import Path
 
 import nbformat
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -68,6 +73,31 @@ def test_a_kernel_that_dies_is_one_clear_error(tmp_path):
         execute.execute(source, tmp_path / "out.ipynb", {})
     assert "ran" in (tmp_path / "out.failed.ipynb").read_text()
     assert not (tmp_path / "out.ipynb").exists()
+
+
+def test_whoever_is_told_to_stop_leaves_no_kernel_and_no_file(tmp_path):
+    ask = "import os; print(os.getpid(), os.getcwd(), file=open('told', 'w'), flush=True)"
+    notebook(tmp_path / "nb.ipynb", "a = 1", ask, "import time; time.sleep(60)")
+    command = [sys.executable, "-m", "irmas_utils", "execute", "nb.ipynb", "out/nb.ipynb"]
+    environment = os.environ | {"TMPDIR": str(tmp_path), "IRMAS_CACHE": str(tmp_path / "cache")}
+    options = {"cwd": tmp_path, "env": environment, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **options) as process:
+        while not (tmp_path / "told").exists() or not (told := (tmp_path / "told").read_text()):
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.terminate()
+        assert process.communicate()[1] == "Stopped.\n"
+    assert process.returncode == 130
+    assert not psutil.pid_exists(int(told.split()[0]))
+    assert {path.name for path in tmp_path.iterdir()} == {"nb.ipynb", "told", "out", "cache"}
+    assert not [*(tmp_path / "out").iterdir()]
+
+
+@pytest.mark.parametrize("folder", ["plain", "a {1} {name} b"])
+def test_a_folder_of_any_name_will_do(folder, tmp_path):
+    (tmp_path / folder).mkdir()
+    source = notebook(tmp_path / folder / "nb.ipynb", "a = 1")
+    assert execute.execute(source, tmp_path / folder / "out.ipynb", {"a": 2}).is_file()
 
 
 def test_kernels_share_no_ports(tmp_path, monkeypatch):

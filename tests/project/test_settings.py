@@ -21,6 +21,17 @@ def write(tmp_path):
     return write
 
 
+@pytest.mark.parametrize(
+    ("font", "meant"),
+    [("a.sf2", "{beside}/a.sf2"), ("~/a.sf2", "/home/someone/a.sf2"), ("/a.sf2", "/a.sf2")],
+)
+def test_a_soundfont_is_seen_from_the_profile_that_names_it(font, meant, write, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/someone")
+    path = write(f"extends: smoke\ncorpus: {{soundfont: {font}}}")
+    child = write(f"extends: {path}", "child")
+    assert settings.load(child).corpus.soundfont == meant.format(beside=path.parent)
+
+
 @pytest.mark.parametrize("name", PROFILES)
 def test_every_profile_loads_and_knows_its_name(name):
     assert settings.load(name).profile == name
