@@ -4,6 +4,7 @@ Each command imports what it needs when it runs, and what a wrong path needs no 
 told before: TensorFlow alone takes seconds.
 """
 
+import logging
 import os
 import signal
 import sys
@@ -164,7 +165,8 @@ def _parser() -> ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run from the command line; returns the exit status."""
     paths.settle()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what is temporary is removed
+    for number in (signal.SIGINT, signal.SIGTERM):  # what is temporary goes, without complaints
+        signal.signal(number, lambda *_: logging.disable() or signal.default_int_handler(*_))
     for stream in (sys.stdout, sys.stderr):  # a name in a file system may be no text at all
         getattr(stream, "reconfigure", dict)(errors="backslashreplace")
     parser = _parser()
