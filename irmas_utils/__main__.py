@@ -81,7 +81,7 @@ def _predict(options: Namespace) -> int:
 
 @_command({
     "claim": {"nargs": "?", "help": "its name in the ledger; without one, all are listed"},
-    "--profile": _PROFILE | {"default": "full", "help": "what a claim that needs a run is run under"},
+    "--profile": _PROFILE | {"default": "full", "help": "what a claim is run under, if need be"},
 })  # fmt: skip
 def _verify(options: Namespace) -> int:
     """Run what decides one of the paper's claims, or list them with their verdicts."""
