@@ -1,7 +1,8 @@
-"""CPU seconds by cause of a whole ``make paper``, from nothing, in folders of its own.
+"""CPU seconds by cause of a whole ``make paper``, from nothing, in a copy of the project.
 
-Every process of the run is sampled (`sampler/`). A cause is a module of the package, with what it
-calls, a package that is imported, or a program such as Snakemake.
+Every process of the run is sampled (`sampler/`, which Python finds in the copy's root). A cause
+is a module of the package, with what it calls, a package that is imported, or a program such as
+Snakemake.
 ``python benchmarks/cpu_seconds.py [--quick]``
 """
 
@@ -9,6 +10,7 @@ import collections
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,16 +22,23 @@ import report
 from irmas_utils.project import paths
 
 
+def unneeded(folder: str, names: list[str]) -> set[str]:
+    """Say what of a folder a bare clone has not."""
+    made = {".venv", ".git", ".cache", ".snakemake"}
+    return {*names} & (made | {"smoke", "sample", "full"} if folder.endswith("results") else made)
+
+
 def main() -> None:
     args = report.arguments(__doc__)
     profile = "smoke" if args.quick else "sample"
     with tempfile.TemporaryDirectory() as scratch:
-        sampler = f"{paths.ROOT / 'benchmarks' / 'sampler'}:{os.environ.get('PYTHONPATH', '')}"
-        folders = {"PYTHONPATH": sampler, "IRMAS_CPU_SECONDS": scratch}
-        folders |= {key: f"{scratch}/{key}" for key in ("IRMAS_CACHE", "IRMAS_RESULTS")}
+        copy = Path(scratch) / "project"
+        shutil.copytree(paths.ROOT, copy, ignore=unneeded)
+        shutil.copy(Path(__file__).parent / "sampler" / "sitecustomize.py", copy)
+        folders = {"PYTHONPATH": str(copy), "IRMAS_CPU_SECONDS": scratch}
         started = time.perf_counter()
         command = [sys.executable, "-m", "irmas_utils", "paper", "--profile", profile]
-        subprocess.run(command, env=os.environ | folders, check=True)
+        subprocess.run(command, env=os.environ | folders, cwd=copy, check=True)
         wall, used = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
         sums: collections.Counter = collections.Counter()
         for part in Path(scratch).glob("*.json"):

@@ -39,7 +39,7 @@ def finished():
         path.write_text("made")
     record = records.Record(NAME, settings.load("smoke"))
     record.enter("figures/durations.png")
-    workflow._State(record.settings, folder).remember(None)
+    workflow._State(record.settings, folder).remember(None, None)
     figure.write_text("edited")
     return made
 
@@ -79,7 +79,7 @@ def test_a_figure_that_nobody_draws_says_how_to_make_it(tmp_path):
 def test_no_name_of_a_folder_is_pasted_into_a_shell_or_a_pattern(tmp_path):
     """A clone, a profile and results in folders of the worst names: the jobs get them whole."""
     clone, here = tmp_path / f"clone {ODD}", tmp_path / f"mine {ODD}"
-    for name in ("irmas_utils", "profiles", "notebooks"):
+    for name in ("irmas_utils", "profiles", "notebooks", "results/reference/real"):
         shutil.copytree(paths.ROOT / name, clone / name)
     shutil.copy(paths.ROOT / "Snakefile", clone)
     here.mkdir()

@@ -22,7 +22,7 @@ def folder():
         execute(folder, executed, *made, content="made")
     (folder / "site").mkdir()
     (folder / "site" / "index.html").write_text("page")
-    workflow._State(CFG, folder).remember("abc")
+    workflow._State(CFG, folder).remember("abc", "def")
     return folder
 
 
