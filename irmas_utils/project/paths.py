@@ -15,7 +15,7 @@ _ASIDE = re.compile("IPYTHON|JUPYTER|KERAS|MPL|MATPLOTLIB|NUMBA|PYTHON[PSW]|TF_[
 """How variables begin that a user has set for other work, and that change results."""
 
 _IN_CACHE = ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR",
-             "MPLCONFIGDIR", "NUMBA_CACHE_DIR", "XDG_CACHE_HOME")  # fmt: skip
+             "MPLCONFIGDIR", "XDG_CACHE_HOME")  # fmt: skip
 """Where libraries look for a user's own settings, and write: each to a folder in the cache."""
 
 
