@@ -130,8 +130,9 @@ def renew() -> None:
     if plt := sys.modules.get("matplotlib.pyplot"):
         plt.close("all")
     if keras := sys.modules.get("keras"):
-        keras.backend.clear_session()
+        keras.backend.clear_session(free_memory=False)
     gc.collect()
+    gc.freeze()  # a million objects of imported modules need not be looked at again
     with contextlib.suppress(
         OSError, AttributeError, TypeError
     ):  # where there is no glibc or /proc
