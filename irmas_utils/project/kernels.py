@@ -100,7 +100,7 @@ def _renewed(connection: Path, pid: int):
     client.load_connection_file()
     client.start_channels()
     try:
-        client.wait_for_ready(timeout=60)
+        client.wait_for_ready(timeout=120)
         client.execute_interactive(f"import {__name__} as k; k.renew()", silent=True, timeout=60)
     except (RuntimeError, TimeoutError):
         return None
