@@ -32,11 +32,11 @@ figure: $(READY)
 	@$(RUN) -m irmas_utils figure --profile $(call quoted,PROFILE) $(call quoted,NAME)
 
 test: $(READY) lint
-	@$(RUN) -m pytest -n $(CORES) --dist loadfile
+	@$(RUN) -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder
 
 # The long tier too.
 test-all: $(READY) lint
-	@$(RUN) -m pytest -n $(CORES) --dist loadfile -m "long or not long"
+	@$(RUN) -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder -m "long or not long"
 
 lint: $(READY)
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .

@@ -64,3 +64,8 @@ def real_clips():
     if not folder.is_dir():
         pytest.skip("no real IRMAS clips at hand")
     return folder
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the whole paper: a file that takes minutes must not be the last one's only."""
+    items.sort(key=lambda item: item.path.name != "test_workflow.py")

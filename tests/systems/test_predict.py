@@ -13,7 +13,7 @@ from conftest import SHARED
 from irmas_utils.__main__ import main
 from irmas_utils.models import han
 from irmas_utils.project import paths
-from irmas_utils.project.backend import keras
+from irmas_utils.project.backend import keras, set_determinism
 from irmas_utils.project.errors import AudioError, ModelError
 from irmas_utils.project.vocabulary import INSTRUMENTS
 from irmas_utils.systems import predict
@@ -24,6 +24,7 @@ WEIGHTS = SHARED / "weights"
 
 @pytest.fixture(scope="module")
 def recognizer():
+    set_determinism(1)  # no score near the threshold, where it would be rounded to it
     return Recognizer(
         han.build(1 / 16), 32000, 16000, 8000, (0.5,) * 11,
         provenance={"name": "small network"},

@@ -205,7 +205,7 @@ class TestDemucs:
     def test_the_missing_extra_is_named(self):
         if importlib.util.find_spec("demucs"):
             pytest.skip("demucs is installed")
-        with pytest.raises(SettingsError, match=r"irmas-notebooks\[demucs\]"):
+        with pytest.raises(SettingsError, match="uv pip install demucs"):
             separation.separate(np.zeros((10, 2), np.float32), RATE, "demucs")
 
     @pytest.mark.parametrize(("rate", "channels"), [(44100, 2), (44100, 1), (22050, 2)])
