@@ -4,9 +4,11 @@ import itertools
 from collections.abc import Mapping
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from irmas_utils import metrics
@@ -84,6 +86,17 @@ def comparison(systems: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.set(xlabel="micro F1", xlim=(0, 1.03 * ax.get_xlim()[1]))
     legend_above(ax)
     return ax
+
+
+def comparisons(panels: Mapping[str, pd.DataFrame]) -> Figure:
+    """Draw a panel for each data set, so that no two stand on one axis; see `comparison`."""
+    rows = [len(systems) + 2 for systems in panels.values()]
+    figure, axes = plt.subplots(
+        len(rows), figsize=(8, 0.33 * sum(rows)), height_ratios=rows, layout="constrained"
+    )
+    for ax, (data, systems) in zip(np.atleast_1d(axes), panels.items(), strict=True):
+        comparison(systems, ax).set_xlabel(f"micro F1, {data}")
+    return figure
 
 
 def differences(table: pd.DataFrame, ax: Axes | None = None, xlabel: str = "difference") -> Axes:

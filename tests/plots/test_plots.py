@@ -141,6 +141,7 @@ FIGURES = {
     "gradient_norm": lambda: plots.gradient_norm(gradients(), RATE),
     "per_label_scores": lambda: plots.per_label_scores(fake_result()),
     "comparison": lambda: plots.comparison(fake_systems()),
+    "comparisons": lambda: plots.comparisons(dict.fromkeys("ab", fake_systems())).axes[0],
     "differences": lambda: plots.differences(fake_differences(), xlabel="difference in micro F1"),
     "study": lambda: plots.study(
         *fake_study(), xlabel="batch size", log_x=True, paper=4
@@ -291,6 +292,12 @@ def test_comparison_has_a_row_a_system_from_the_top():
     assert ax.get_yticklabels()[0].get_text() == "Bosch et al. 2012, experiment 5"
     assert ax.get_ylim()[0] > ax.get_ylim()[1]
     assert [t.get_text() for t in ax.texts][:2] == ["0.503", "0.378"]
+
+
+def test_each_data_set_has_a_panel_of_its_own():
+    figure = plots.comparisons({"this": fake_systems(), "that": fake_systems()[:2]})
+    assert [ax.get_xlabel() for ax in figure.axes] == ["micro F1, this", "micro F1, that"]
+    assert len(figure.axes[1].get_yticklabels()) == 2
 
 
 def test_differences_have_a_row_an_idea_from_the_top():
