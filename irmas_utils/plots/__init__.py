@@ -33,7 +33,7 @@ from irmas_utils.plots.training import training_curves, training_curves_of
 __all__ = [
     "causes", "comparison", "comparisons", "cooccurrence", "differences", "durations",
     "f1_by_stream", "gradient_norm", "instruments_over_time", "label_occurrence", "labels_per_clip",
-    "log_mel", "padded_waveform", "per_label_f1", "per_label_scores", "separation_quality", "shared_legend",
-    "spectrum", "stems", "study", "threshold_curve", "training_curves", "training_curves_of",
-    "use_style", "waveform",
+    "log_mel", "padded_waveform", "per_label_f1", "per_label_scores", "separation_quality",
+    "shared_legend", "spectrum", "stems", "study", "threshold_curve", "training_curves",
+    "training_curves_of", "use_style", "waveform",
 ]  # fmt: skip
