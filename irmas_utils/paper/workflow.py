@@ -209,11 +209,10 @@ class _State:
         for path in sorted(self.folder.glob("*/**/*")):
             name, status = path.relative_to(self.folder).as_posix(), path.stat()
             if path.is_file() and "/." not in f"/{name}" and ".failed" not in path.name:
-                stamp = [status.st_size, status.st_mtime_ns]
+                now = [status.st_size, status.st_mtime_ns]
                 before = self.files.get(name, [])
-                found[name] = [*stamp, before[2] if before[:2] == stamp else files.digest(path)]
-        kept = {"made_from": made_from, "stamp": stamp, "files": found}
-        files.write_json(self.file, kept)
+                found[name] = [*now, before[2] if before[:2] == now else files.digest(path)]
+        files.write_json(self.file, {"made_from": made_from, "stamp": stamp, "files": found})
 
     def altered(self) -> dict[str, str]:
         """Name the results that are not what was made, each with the job's output to make again."""

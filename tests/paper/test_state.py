@@ -42,7 +42,8 @@ def missed(folder):
 
 def test_what_is_as_it_was_made_is_left_alone(folder):
     assert missed(folder) == set()
-    assert workflow._State(CFG, folder).made_from == "abc"
+    state = workflow._State(CFG, folder)
+    assert (state.made_from, state.stamp) == ("abc", "def")
 
 
 @pytest.mark.parametrize(("executed", "made"), MADE.items())
