@@ -44,7 +44,7 @@ def _paper(options: Namespace) -> int:
     from irmas_utils.data import fetch, index
     from irmas_utils.paper import workflow
 
-    needs_none = settings.corpus.source != "irmas" or {"-n", "--dry-run"} & {*options.others}
+    needs_none = settings.corpus.source != "irmas" or workflow.is_dry(options.others)
     if not (needs_none or os.environ.get("IRMAS_DATA") or index.folders(paths.data_root())):
         fetch.irmas()
     return workflow.run(options.profile, options.notebook, options.cores, options.others)

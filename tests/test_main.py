@@ -98,6 +98,7 @@ def test_other_options_of_the_paper_go_to_snakemake(monkeypatch):
     [
         (None, ["--profile", "full"], 1),
         (None, ["--profile", "full", "--dry-run"], 0),
+        (None, ["--profile", "full", "-np"], 0),
         (None, ["--profile", "smoke"], 0),
         ("nowhere", ["--profile", "full"], 0),
     ],

@@ -83,7 +83,7 @@ def run(profile: str, targets: Sequence[str], cores: int, options: Sequence[str]
         command += ["--config", f"profile={json.dumps([profile], ensure_ascii=False)}"]  # YAML
         if not any(folder.glob(".snakemake/metadata/*")):
             command += ["--forceall"]  # nobody knows what the results there are made from
-        dry = any(re.fullmatch(r"--dry.*|-[Fkpq]*n\w*", option) for option in options)
+        dry = is_dry(options)
         if dry:
             command += ["--forcerun", *altered.values()]
         for file in () if dry else altered.values():
@@ -100,6 +100,11 @@ def run(profile: str, targets: Sequence[str], cores: int, options: Sequence[str]
             what = "Stopped. What was finished is kept in" if status else "Finished. Results:"
             print(what, folder, file=sys.stderr if status else sys.stdout)
     return status
+
+
+def is_dry(options: Sequence[str]) -> bool:
+    """Say whether Snakemake's options ask only what would be run."""
+    return any(re.fullmatch(r"--dry.*|-[Fkpq]*n\w*", option) for option in options)
 
 
 def redraw(profile: str, figure: str) -> int:

@@ -84,8 +84,7 @@ def _run(notebook: Path, output: Path, parameters: dict[str, Any]) -> None:
             kernel_name="python3",
             language="python",
             progress_bar=False,
-            # A kernel warns that local sockets are not encrypted, and complains when it is stopped.
-            extra_arguments=["--IPKernelApp.log_level=50", "--HistoryManager.enabled=False"],
+            extra_arguments=[*kernels.OPTIONS],
             cwd=notebook.resolve().parent,
             # Two that start together may choose the same TCP port.
             config=Config({"KernelManager": {"transport": "ipc", "connection_file": sockets}}),

@@ -22,6 +22,8 @@ from irmas_utils.project import paths
 FOLDER = "IRMAS_KERNELS"
 """Environment variable: where the kernels of the run are found."""
 
+# A kernel warns that local sockets are not encrypted, and complains when it is stopped.
+OPTIONS = ("--IPKernelApp.log_level=50", "--HistoryManager.enabled=False")
 _THREADS = ("OMP", "OPENBLAS", "MKL", "NUMEXPR")
 
 
@@ -51,7 +53,7 @@ def kept(count: int, log: Path, environment: Mapping[str, str]) -> Iterator[dict
                 env={**environment, **own},
                 stdout=output,
                 stderr=output,
-                extra_arguments=["--IPKernelApp.log_level=40"],
+                extra_arguments=[*OPTIONS],
             )
             stack.callback(kernel.shutdown_kernel, now=True)
             Path(f"{file}.pid").write_text(str(kernel.provisioner.pid))
@@ -133,8 +135,7 @@ def renew() -> None:
         keras.backend.clear_session(free_memory=False)
     gc.collect()
     gc.freeze()  # a million objects of imported modules need not be looked at again
-    with contextlib.suppress(
-        OSError, AttributeError, TypeError
-    ):  # where there is no glibc or /proc
+    # Where there is glibc and /proc, the peak of memory begins anew.
+    with contextlib.suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)
-        Path("/proc/self/clear_refs").write_text("5")  # the peak of memory begins anew
+        Path("/proc/self/clear_refs").write_text("5")
