@@ -28,7 +28,7 @@ from irmas_utils.project.backend import keras, set_determinism, tf
 from irmas_utils.project.vocabulary import INSTRUMENTS
 
 FULL = settings.load("full").lstm
-TABLE = paths.reference_dir().parent / "real" / "constant_head.csv"
+TABLE = paths.reference_dir("real") / "constant_head.csv"
 INPUTS = {"tone": 0.3, "silence": 0.0}  # amplitude
 
 

@@ -83,7 +83,7 @@ def test_a_run_without_weights_does_not_replace_a_copy_with_them(tmp_path, monke
     copied = run(tmp_path / "reference" / "sample", f1=0.5)
     (copied / "metrics" / "mn04.json").write_text("{}")
     monkeypatch.setenv("IRMAS_RESULTS", str(tmp_path))
-    monkeypatch.setattr(paths, "reference_dir", lambda: copied)
+    monkeypatch.setattr(paths, "reference_dir", lambda *_: copied)
     assert reference.main(["refresh"]) == 1
     assert "no results of mn04" in capsys.readouterr().err
     assert (copied / "metrics" / "mn04.json").exists()

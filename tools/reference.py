@@ -76,7 +76,7 @@ def _without_paths(notebook: str) -> str:
 
 def show_benchmarks() -> int:
     """Put the benchmarks' tables into the README; returns how many there are."""
-    files = sorted((paths.reference_dir().parent / "benchmarks").glob("*.md"))
+    files = sorted(paths.reference_dir("benchmarks").glob("*.md"))
     tables = {f.stem: f.read_text(encoding="utf-8") for f in files}
     # Of scores and not of speed, so they have places of their own.
     for scores in ("networks", "ablations"):

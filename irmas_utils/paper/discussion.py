@@ -22,7 +22,7 @@ from irmas_utils.project import paths, records
 from irmas_utils.project.settings import Settings
 from irmas_utils.systems.networks import registry
 
-BENCHMARKS = paths.reference_dir().parent / "benchmarks"
+BENCHMARKS = paths.reference_dir("benchmarks")
 """Scores on folds of real training recordings; not of the testing set."""
 
 

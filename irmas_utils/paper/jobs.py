@@ -119,7 +119,7 @@ def _read(job: Job, settings: Settings) -> dict[str, Any]:
 
 def benchmarks() -> list[Path]:
     """Return the committed benchmarks, which notebook 10 shows and the ledger of claims reads."""
-    return sorted((paths.reference_dir().parent / "benchmarks").glob("*.json"))
+    return sorted(paths.reference_dir("benchmarks").glob("*.json"))
 
 
 def data(settings: Settings) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from irmas_utils.project.settings import Settings, load
 from irmas_utils.systems.networks import registry
 
 NOTEBOOKS = {"lstm": "03_lstm_model", "fft": "04_fft_model"}
-CONSTANT_HEAD = paths.reference_dir().parent / "real" / "constant_head.csv"
+CONSTANT_HEAD = paths.reference_dir("real") / "constant_head.csv"
 """Committed, written by ``benchmarks/constant_head.py``, which says what a row is."""
 
 

@@ -78,6 +78,9 @@ def weights_root() -> Path:
     return _from_environment("IRMAS_WEIGHTS", cache_root() / "weights")
 
 
-def reference_dir() -> Path:
-    """The committed copy of a finished sample run, shown in the README."""
-    return ROOT / "results" / "reference" / "sample"
+def reference_dir(what: str = "sample") -> Path:
+    """What is committed: a finished ``sample`` run, aggregates of ``real`` clips, ``benchmarks``.
+
+    An empty `what` is the folder of all three.
+    """
+    return ROOT / "results" / "reference" / what

@@ -332,10 +332,10 @@ def alter(monkeypatch, tmp_path, path, value):
     """Let a published fact, or a benchmark's number, be another."""
     name, *keys = path.split(".")
     if name == "benchmarks":
-        file = paths.reference_dir().parent / name / f"{keys[0]}.json"
+        file = paths.reference_dir(name) / f"{keys[0]}.json"
         changed = json.loads(file.read_text())
         found, keys = changed["rows"], keys[1:]
-        monkeypatch.setattr(paths, "reference_dir", lambda: tmp_path / "sample")
+        monkeypatch.setattr(paths, "reference_dir", lambda what: tmp_path / what)
         written = tmp_path / name / file.name
     else:
         changed = found = published.load(name)
@@ -372,7 +372,7 @@ def test_every_verdict_of_this_machine_is_turned_once(offline):
 
 
 def test_a_benchmark_that_was_not_run_decides_nothing(monkeypatch, tmp_path):
-    monkeypatch.setattr(paths, "reference_dir", lambda: tmp_path)
+    monkeypatch.setattr(paths, "reference_dir", lambda what: tmp_path)
     measured = [i for i, c in CLAIMS.items() if c["kind"] == "measurement"]
     assert set(claims.check(ids=measured)["verdict"]) == {claims.CANNOT_TELL}
 

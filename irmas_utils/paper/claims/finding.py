@@ -43,7 +43,7 @@ def fact(path: str) -> Any:
     """
     name, *keys = path.split(".")
     if name == "benchmarks":
-        file = paths.reference_dir().parent / name / f"{keys.pop(0)}.json"
+        file = paths.reference_dir(name) / f"{keys.pop(0)}.json"
         found = json.loads(file.read_text("utf-8"))["rows"] if file.is_file() else []
     else:
         found = published.load(name)
