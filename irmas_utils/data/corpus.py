@@ -80,7 +80,7 @@ def content(clips: pd.DataFrame) -> str:
 
 def folder(settings: Settings) -> Path:
     """Return the folder in the IRMAS layout that the profile's data is in. Raises as `load`."""
-    if settings.corpus.source == "irmas":
+    if settings.corpus.source != "sample":
         return paths.data_root()
     return sample.ensure(
         training_clips=settings.corpus.training_clips,
@@ -91,9 +91,17 @@ def folder(settings: Settings) -> Path:
     )
 
 
+NAMES = {
+    "irmas": "IRMAS",
+    "sample": "sample corpus, not IRMAS",
+    "rebuilt": "real clips rebuilt from spectrograms and mixed, not IRMAS",
+}
+"""What figures and tables call the data set, by its source."""
+
+
 def name(settings: Settings) -> str:
     """Return what figures and tables call the data set."""
-    return "IRMAS" if settings.corpus.source == "irmas" else "sample corpus, not IRMAS"
+    return NAMES[settings.corpus.source]
 
 
 def describe(settings: Settings) -> dict[str, Any]:
@@ -104,13 +112,13 @@ def describe(settings: Settings) -> dict[str, Any]:
         "folder": str(folder(settings)),
         "fingerprint": fingerprint(index),
         "clips": index["split"].value_counts().to_dict(),
-        "missing": [] if settings.corpus.source == "sample" else integrity.missing(index),
+        "missing": integrity.missing(index) if settings.corpus.source == "irmas" else [],
     }
 
 
 def version(settings: Settings) -> list[str]:
     """Return something that changes when clips are added to or removed from the real data."""
-    if settings.corpus.source != "irmas":
+    if settings.corpus.source == "sample":
         return []
     parts = folders(paths.data_root())
     inner = [path for folder in parts for path in sorted(folder.glob("*/"))]

@@ -5,6 +5,7 @@ a result that it reads has changed, and not otherwise. Code is compared by what 
 (`project.sources`), not by the times of files.
 """
 
+import itertools
 import json
 import shlex
 from collections.abc import Mapping
@@ -39,6 +40,10 @@ _SECTIONS = {
 _MODELS = ("03_lstm_model", "04_fft_model", "07_other_networks", "08_bosch_baselines")
 LONG = ("07_other_networks", "08_bosch_baselines", "04_fft_model")
 """Notebooks that begin first, or one core idles in the end."""
+
+
+REAL = ("05_lstm_hyperparameters", "06_fft_hyperparameters", "09_comparison", "10_discussion")
+"""Notebooks that conclude from the results on real clips."""
 
 
 class Job(NamedTuple):
@@ -99,8 +104,8 @@ def made_from(job: Job, settings: Settings) -> dict[str, Any]:
         found["weights"] = fetch.given()
     if job.notebook in ("09_comparison", "10_discussion"):
         found["benchmarks"] = [files.digest(path) for path in benchmarks()]
-    if job.notebook == "05_lstm_hyperparameters":
-        found["constant head"] = files.digest(studies.CONSTANT_HEAD)
+    if job.notebook in REAL:
+        found["real"] = [files.digest(path) for path in real(settings)]
     return json.loads(json.dumps(found))
 
 
@@ -120,6 +125,13 @@ def _read(job: Job, settings: Settings) -> dict[str, Any]:
 def benchmarks() -> list[Path]:
     """Return the committed benchmarks, which notebook 10 shows and the ledger of claims reads."""
     return sorted(paths.reference_dir("benchmarks").glob("*.json"))
+
+
+def real(settings: Settings) -> list[Path]:
+    """Return what is committed on real clips and read; a profile of real data has its own runs."""
+    inside = ["metrics/*.json", "tables/*.csv"] if settings.corpus.source == "sample" else []
+    found = (sorted(paths.reference_dir("real").glob(pattern)) for pattern in inside)
+    return [studies.CONSTANT_HEAD, *itertools.chain(*found)]
 
 
 def data(settings: Settings) -> dict[str, Any]:

@@ -253,6 +253,6 @@ def _provenance(record: Record, name: str, system: System, clips: pd.DataFrame) 
 
 def _licence(source: str, pretrained: bool) -> str:
     data = "Trained on the built-in sample corpus: its scores say nothing about IRMAS."
-    if source == "irmas":
+    if source != "sample":
         data = "Trained on IRMAS: for research and non-commercial use only (CC BY-NC-SA 3.0)."
     return data + f" Its initial weights are under the {fetch.MN04.licence} licence." * pretrained

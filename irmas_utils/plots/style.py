@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
+from irmas_utils.data import corpus
 from irmas_utils.project.settings import Settings
 from irmas_utils.project.vocabulary import INSTRUMENT_NAMES, INSTRUMENTS
 
@@ -39,13 +40,13 @@ SLANT = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"}  # of names b
 def use_style(settings: Settings | None = None) -> None:
     """Set the style of every figure drawn after.
 
-    Where the data that is drawn, by the profile's `settings`, is the sample corpus, each says so.
+    Where the data that is drawn, by the profile's `settings`, is not IRMAS, each says so.
     """
     # What a matplotlibrc says, or MPLBACKEND where a notebook is started by hand, is set aside.
     plt.rcdefaults()
     if (shell := get_ipython()) and plt.get_backend().lower() == "agg":
         shell.run_line_magic("matplotlib", "inline")
-    is_sample = settings is not None and settings.corpus.source != "irmas"
+    source = settings.corpus.source if settings else "irmas"
     seaborn.set_theme(
         context="notebook",
         style="whitegrid",
@@ -63,16 +64,21 @@ def use_style(settings: Settings | None = None) -> None:
             "savefig.bbox": "tight",
             "pdf.fonttype": 42,  # text stays text
             "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib
-            "figure.hooks": [f"{__name__}:mark_sample"] if is_sample else [],
+            "figure.hooks": [f"{__name__}:mark_{source}"] if source != "irmas" else [],
         },
     )
 
 
-def mark_sample(figure: Figure) -> None:
+def mark_sample(figure: Figure, source: str = "sample") -> None:
     """Say under a figure that its data is the sample corpus."""
     style = {"fontsize": "small", "style": "italic", "color": COLOURS["quiet"]}
     # Below the figure's edge, where a tight bounding box takes it in and nothing else stands.
-    figure.text(1, -0.01, "sample corpus, not IRMAS", ha="right", va="top", **style)
+    figure.text(1, -0.01, corpus.NAMES[source], ha="right", va="top", **style)
+
+
+def mark_rebuilt(figure: Figure) -> None:
+    """Say under a figure that its data is rebuilt clips."""
+    mark_sample(figure, "rebuilt")
 
 
 def axes_or_new(ax: Axes | None, width: float = 8, height: float = 3.6) -> Axes:

@@ -28,6 +28,8 @@ from irmas_utils.project.vocabulary import INSTRUMENTS
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+REAL = "make reference-real"
+"""The command that computes what is missing on real clips."""
 PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn", "matplotlib", "pandas")
 
 
@@ -140,6 +142,26 @@ def load_metrics(profile: str, name: str) -> dict[str, Any]:
 def load_table(profile: str, name: str) -> pd.DataFrame:
     """Read a table of an earlier notebook; as `load_metrics`."""
     return _read(profile, f"tables/{name}.csv", pd.read_csv)
+
+
+def real_metrics(settings: Settings, name: str) -> dict[str, Any] | None:
+    """Read a run's metrics on real clips: the profile's own where its data is real.
+
+    Else those committed in ``results/reference/real``, or None where there are none yet: a
+    reader is told of `REAL`, which computes them.
+    """
+    if settings.corpus.source != "sample":
+        return load_metrics(settings.profile, name)
+    file = paths.reference_dir("real") / "metrics" / f"{name}.json"
+    return json.loads(file.read_bytes()) if file.is_file() else None
+
+
+def real_table(settings: Settings, name: str) -> pd.DataFrame | None:
+    """Read a table on real clips, as `real_metrics`."""
+    if settings.corpus.source != "sample":
+        return load_table(settings.profile, name)
+    file = paths.reference_dir("real") / "tables" / f"{name}.csv"
+    return pd.read_csv(file) if file.is_file() else None
 
 
 def load_predictions(

@@ -37,7 +37,7 @@ class Section(BaseModel):
 
 
 class Corpus(Section):
-    source: Literal["sample", "irmas"]
+    source: Literal["sample", "irmas", "rebuilt"]
     training_clips: PositiveInt
     testing_clips: PositiveInt
     soundfont: str | None

@@ -25,6 +25,17 @@ def test_every_notebook_is_a_job_and_needs_jobs_that_there_are():
     assert all({*job.needs} <= found.keys() for job in found.values())
 
 
+def test_new_results_on_real_clips_make_anew_what_concludes_from_them(tmp_path, monkeypatch):
+    before = {name: jobs.made_from(job, SMOKE) for name, job in jobs.jobs(SMOKE).items()}
+    (tmp_path / "metrics").mkdir()
+    (tmp_path / "metrics" / "lstm.json").write_text("{}")
+    measured = paths.reference_dir("benchmarks")
+    folders = {"real": tmp_path, "benchmarks": measured}
+    monkeypatch.setattr(paths, "reference_dir", folders.get)
+    now = {name: jobs.made_from(job, SMOKE) for name, job in jobs.jobs(SMOKE).items()}
+    assert {name for name in now if now[name] != before[name]} == {*jobs.REAL}
+
+
 @pytest.mark.parametrize(
     ("overrides", "expected"),
     [

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from irmas_utils.project import files, records, settings
+from irmas_utils.project import files, paths, records, settings
 from irmas_utils.project.errors import DataError, SettingsError
 
 
@@ -175,6 +175,21 @@ def test_a_missing_result_says_which_command_makes_it():
     for load in (records.load_metrics, records.load_table, records.load_predictions):
         with pytest.raises(DataError, match="make paper PROFILE=smoke"):
             load("smoke", "nothing")
+
+
+def test_what_is_known_of_real_clips_is_committed_or_the_profiles_own(
+    record, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(paths, "reference_dir", lambda what: tmp_path / what)
+    assert records.real_metrics(record.settings, "fft") is None
+    assert records.real_table(record.settings, "fft_history") is None
+    for name, text in {"metrics/fft.json": '{"f1": 0.5}', "tables/a.csv": "epoch\n1\n"}.items():
+        files.write_text(tmp_path / "real" / name, text)
+    assert records.real_metrics(record.settings, "fft") == {"f1": 0.5}
+    assert list(records.real_table(record.settings, "a")["epoch"]) == [1]
+    own = settings.load("smoke", corpus={"source": "rebuilt"})
+    with pytest.raises(DataError, match="no such result"):
+        records.real_metrics(own, "fft")
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path):
