@@ -147,8 +147,8 @@ class Recognizer:
         if (found := files.sha256(path)) != description["sha256"]:
             raise _unusable(path, f"SHA-256 {found}", f"{description['sha256']}, as in the JSON")
         try:
-            _require_modest(path)
-            model = keras.saving.load_model(path, compile=False, safe_mode=True)
+            with ThreadPoolExecutor(1) as pool:  # Keras remembers, in each thread, what it plans
+                model = pool.submit(_read_network, path).result()
         except Exception as error:  # Keras raises whatever the file makes it raise
             reason = str(error).strip().split("\n")[0][:200]
             found = f"a model that does not load ({reason})"
@@ -184,23 +184,24 @@ def describe(path: str | Path) -> dict[str, Any]:
     return description
 
 
-def _require_modest(path: Path) -> None:
-    """Raise ValueError if a network would take more memory than its file."""
+def _read_network(path: Path) -> keras.Model:
+    """Read a network as `keras.saving.load_model` does, but plan it before it takes memory.
+
+    Raises ValueError if it would take more memory than its file.
+    """
     size = path.stat().st_size
     with zipfile.ZipFile(path) as archive:
         if sum(member.file_size for member in archive.infolist()) > 2 * size:
             raise ValueError("it is compressed, which Keras does not do")
-        config = json.loads(archive.read("config.json"))
-    with ThreadPoolExecutor(1) as pool:  # for Keras remembers, in each thread, what it plans
-        needed = pool.submit(_needed, config).result()
-    if needed > size:
-        raise ValueError(f"it needs {needed} bytes of weights, and its file has {size}")
-
-
-def _needed(config: dict[str, Any]) -> int:
-    with keras.StatelessScope(initialize_variables=False):
-        variables = keras.saving.deserialize_keras_object(config, safe_mode=True).variables
-    return sum(4 * math.prod(variable.shape) for variable in variables)
+        config = json.loads(archive.read("config.json")) | {"compile_config": None}
+    with keras.StatelessScope(initialize_variables=False) as plan:
+        model = keras.saving.deserialize_keras_object(config, safe_mode=True)
+        needed = sum(4 * math.prod(variable.shape) for variable in model.variables)
+        if needed > size:
+            raise ValueError(f"it needs {needed} bytes of weights, and its file has {size}")
+        plan.initialize_variables = True  # on leaving
+    model.load_weights(path)
+    return model
 
 
 _Text = Annotated[str, Field(max_length=10_000)]
