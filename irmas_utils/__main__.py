@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from irmas_utils.project import files, paths
-from irmas_utils.project.errors import AudioError, IrmasError, ModelError, NotebookError
+from irmas_utils.project.errors import AudioError, DataError, IrmasError, ModelError, NotebookError
 
 if TYPE_CHECKING:
     from irmas_utils.project.settings import Settings
@@ -25,6 +25,10 @@ _PROFILE = {"type": paths.given_profile, "help": "name of a profile, or a YAML f
 
 COMMANDS: dict[str, tuple[Callable[[Namespace], int | None], dict[str, dict[str, Any]]]] = {}
 """Name to what a command runs, and its arguments as `ArgumentParser.add_argument` takes them."""
+
+
+def _numbers(text: str) -> list[float]:
+    return [float(each) for each in text.split(",")]
 
 
 def _command(arguments: dict[str, dict[str, Any]]) -> Callable:
@@ -77,6 +81,33 @@ def _predict(options: Namespace) -> int:
 
     recognizer = Recognizer.load(options.model) if options.model else predict.default_recognizer()
     return int(predict.tell(options.files, recognizer, options.json) > 0)
+
+
+@_command({
+    "answers": {"type": Path, "metavar": "ANSWERS.CSV",
+                "help": "a row a clip: its name, and a score or a decision (0, 1) for each label"},
+    "--profile": _PROFILE | {"default": "full", "help": "whose data set has the labels"},
+    "--labels": {"type": Path, "help": "take them from this CSV: clip, labels, recording, split"},
+    "--threshold": {"type": _numbers, "help": "number, or one a label, commas between them"},
+    "--validation": {"type": Path, "help": "scores of other clips, to choose the threshold on"},
+    "--against": {"type": Path, "help": "another system's answers, to test the difference"},
+    "--against-threshold": {"type": _numbers},
+    "--against-validation": {"type": Path},
+    "--format": {"choices": ["markdown", "latex", "json"], "default": "markdown"},
+})  # fmt: skip
+def _score(options: Namespace) -> None:
+    """Score any system's answers, with intervals, beside trivial and published systems."""
+    for file in (options.answers, options.labels, options.validation, options.against):
+        if file:
+            _require(file, DataError, "a CSV file")
+    source = options.labels or _settings(options)
+    from irmas_utils.metrics import scorer
+
+    ours = scorer.System(options.answers, options.threshold, options.validation)
+    other = options.against and scorer.System(
+        options.against, options.against_threshold, options.against_validation
+    )
+    print(scorer.render(scorer.score(ours, scorer.truth(source), other), options.format))
 
 
 @_command({

@@ -1,6 +1,7 @@
 """Evaluate systems on the clips of a data set, and see whether they listen at all."""
 
 import resource
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -42,21 +43,31 @@ def trivial_decisions(splits: Splits) -> dict[str, np.ndarray]:
 
 
 def trivial(splits: Splits, settings: Settings) -> dict[str, dict[str, Any]]:
-    """Evaluate `trivial_decisions` on the testing set: name to evaluation.
+    """Evaluate what does not listen, `constants`, on the testing set: name to evaluation."""
+    training = pd.concat([splits.fitting, splits.validation])
+    found = constants(label_matrix(training["labels"]), len(splits.testing))
+    return {
+        name: score(
+            splits.testing, ranks, settings, 1 - 2.5 / ranks.shape[1] if name == RANKED else 0.5
+        )
+        for name, (_, ranks) in found.items()
+    }
+
+
+def constants(
+    training_labels: np.ndarray, n_clips: int, codes: Sequence[str] = INSTRUMENTS
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Return decisions and scores, (n_clips, n_labels), of `metrics.trivial_predictors`, by name.
 
     They name labels and rank none: their LRAP is that of ties. *Prior, ranked* names the three most
-    frequent and ranks all eleven by frequency, so its LRAP is what the frequencies alone are worth.
+    frequent and ranks all labels by frequency, so its LRAP is what the frequencies alone are worth.
     """
-    decisions = trivial_decisions(splits)
-    found = {
-        name: score(splits.testing, decided.astype(float), settings)
-        for name, decided in decisions.items()
-    }
-    training = pd.concat([splits.fitting, splits.validation])
-    frequency = label_matrix(training["labels"]).sum(axis=0)
+    decided = metrics.trivial_predictors(training_labels, n_clips, codes)
+    frequency = training_labels.sum(axis=0)
     places = np.argsort(np.argsort(-frequency, kind="stable"))
-    ranked = np.tile(1 - places / len(places), (len(splits.testing), 1))
-    return found | {RANKED: score(splits.testing, ranked, settings, 1 - 2.5 / len(places))}
+    ranked = np.tile(1 - places / len(places), (n_clips, 1))
+    found = {name: (each, each.astype(float)) for name, each in decided.items()}
+    return found | {RANKED: (decided["prior top-3"], ranked)}
 
 
 def answers(decisions: dict[int, np.ndarray]) -> pd.DataFrame:

@@ -6,8 +6,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from irmas_utils.project.vocabulary import INSTRUMENTS
-
 AVERAGES = ("micro", "macro", "weighted")
 QUANTITIES = ("precision", "recall", "f1")
 
@@ -17,10 +15,14 @@ def validate(
     y_pred: ArrayLike | None = None,
     y_score: ArrayLike | None = None,
     groups: Sequence[Any] | None = None,
+    n_labels: int | None = None,
 ) -> None:
-    """Raise a ValueError that names the argument unless all obey the conventions of `metrics`."""
-    n_clips = np.shape(y_true)[0] if np.ndim(y_true) else 0
-    shape = (n_clips, len(INSTRUMENTS))
+    """Raise a ValueError that names the argument unless all obey the conventions of `metrics`.
+
+    `n_labels` is that of the vocabulary; without it, `y_true` says how many there are.
+    """
+    n_clips, width = np.shape(y_true) if np.ndim(y_true) == 2 else (0, 0)
+    shape = (n_clips, n_labels or width)
     for name, matrix in {"y_true": y_true, "y_pred": y_pred, "y_score": y_score}.items():
         if matrix is None:
             continue
@@ -36,7 +38,7 @@ def validate(
 
 
 def f1(y_true: ArrayLike, y_pred: ArrayLike, average: str | None = None) -> Any:
-    """Harmonic mean of precision and recall: (11,) array, or a float with an `average`."""
+    """Harmonic mean of precision and recall: (n_labels,) array, or a float with an `average`."""
     validate(y_true, y_pred)
     value = from_counts(clip_counts(y_true, y_pred).sum(axis=0), average)["f1"]
     return value if average is None else float(value)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from irmas_utils.project.vocabulary import INSTRUMENT_NAMES
+from irmas_utils.project.vocabulary import IRMAS
 
 TITLES = {
     "micro_f1": "micro F1",
@@ -56,7 +56,7 @@ def per_label_table(evaluation: dict[str, Any]) -> pd.DataFrame:
     """Return precision, recall and F1 an instrument beside its base rate (paper section 5)."""
     rows = [
         {
-            "instrument": INSTRUMENT_NAMES[code],
+            "instrument": IRMAS.name(code),
             **{key: values[key]["value"] for key in ("precision", "recall", "f1")},
             "F1 95 % interval": interval(values["f1"]),
             "base rate": values["base_rate"],

@@ -1,5 +1,7 @@
 """From scores to labels, and the predictors that every system has to beat."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
@@ -87,18 +89,22 @@ def _best(y_true: NDArray, y_score: NDArray) -> float:
     return float(curve["threshold"][np.argmax(curve["f1"])])
 
 
-def trivial_predictors(training_labels: ArrayLike, n_clips: int) -> dict[str, NDArray]:
+def trivial_predictors(
+    training_labels: ArrayLike, n_clips: int, codes: Sequence[str] = INSTRUMENTS
+) -> dict[str, NDArray]:
     """Systems that never listen, name to bool (n_clips, 11): the same labels for every clip.
 
-    From the training labels, (n_training_clips, 11), they know how frequent each label is.
+    From the training labels, (n_training_clips, 11), they know how frequent each label is. Of
+    another vocabulary's `codes` the paper has no constant.
     """
-    scores.validate(training_labels)
+    scores.validate(training_labels, n_labels=len(codes))
     frequency = np.asarray(training_labels, dtype=int).sum(axis=0)
+    of_irmas = tuple(codes) == INSTRUMENTS
     constants = {
         "prior top-1": prior_top(frequency, 1),
         "prior top-3": prior_top(frequency, 3),
-        "all eleven": np.ones(len(INSTRUMENTS), dtype=bool),
-        "paper's constant": np.isin(INSTRUMENTS, PAPER_CONSTANT),
+        "all eleven" if of_irmas else "all labels": np.ones(len(codes), dtype=bool),
+        **({"paper's constant": np.isin(codes, PAPER_CONSTANT)} if of_irmas else {}),
         "softmax prior": prior_only_labels(frequency),
     }
     return {name: np.tile(labels, (n_clips, 1)) for name, labels in constants.items()}

@@ -25,6 +25,7 @@ def evaluate(
     groups: Sequence[Any] | None = None,
     n_bootstrap: int = 1000,
     seed: int = 0,
+    codes: Sequence[str] = INSTRUMENTS,
 ) -> dict[str, Any]:
     """All scores of one system, with 95 % bootstrap intervals.
 
@@ -37,6 +38,8 @@ def evaluate(
         are too narrow if clips share recordings.
     n_bootstrap : int
         Resamples; 0 leaves the intervals out.
+    codes : sequence of str
+        Of the labels, which are IRMAS's eleven unless the clips are of another vocabulary.
 
     Returns
     -------
@@ -48,7 +51,7 @@ def evaluate(
         ``{"value", "low", "high"}``; low and high are None where fewer than two groups, or no
         resamples, allow no interval. Everything is ready for JSON.
     """
-    scores.validate(y_true, y_pred, y_score, groups)
+    scores.validate(y_true, y_pred, y_score, groups, len(codes))
     members = _members(groups, len(y_true))
     counts = _group_sums(scores.clip_counts(y_true, y_pred), members)
     total, drawn = counts.sum(axis=0), _bootstrap(counts, n_bootstrap, seed)
@@ -57,7 +60,7 @@ def evaluate(
     if y_score is not None:
         sums = _lrap_sums(y_true, y_score, members)
         result["lrap"] = _leaf(_mean(sums.sum(axis=0)), _mean(_bootstrap(sums, n_bootstrap, seed)))
-    result["per_label"] = _per_label(total, drawn, len(y_true))
+    result["per_label"] = _per_label(total, drawn, len(y_true), codes)
     result["labels_per_clip"] = {
         "true": scores.labels_per_clip(y_true),
         "predicted": scores.labels_per_clip(y_pred),
@@ -234,9 +237,11 @@ def _leaves(total: NDArray, drawn: NDArray, average: str) -> dict[str, dict[str,
     return {quantity: _leaf(values[quantity], resampled[quantity]) for quantity in values}
 
 
-def _per_label(total: NDArray, drawn: NDArray, n_clips: int) -> dict[str, dict[str, Any]]:
+def _per_label(
+    total: NDArray, drawn: NDArray, n_clips: int, codes: Sequence[str]
+) -> dict[str, dict[str, Any]]:
     found = {}
-    for i, code in enumerate(INSTRUMENTS):
+    for i, code in enumerate(codes):
         tp, fp, fn = total[:, i].astype(int).tolist()
         numbers = {"support": tp + fn, "predicted": tp + fp, "base_rate": (tp + fn) / n_clips}
         # The micro average over one label is the label's own score.

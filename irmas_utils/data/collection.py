@@ -1,0 +1,125 @@
+"""Clips that a CSV lists, a row each: a collection of one's own, truth to score against, answers.
+
+Columns of a collection: ``file`` (or ``clip``, or ``name``; seen from the CSV's folder), ``labels``
+(codes with blanks, commas, semicolons or bars between them) and, where they are known,
+``recording`` (clips of one value stay together in a split) and ``split`` (training or testing).
+"""
+
+import re
+import unicodedata
+from pathlib import Path
+
+import pandas as pd
+
+from irmas_utils.audio import io
+from irmas_utils.data.index import COLUMNS
+from irmas_utils.project.errors import AudioError, DataError
+from irmas_utils.project.vocabulary import IRMAS, Vocabulary
+
+NAMES = ("clip", "name", "file")
+_AUDIO = re.compile(r"\.(wav|flac|mp3|ogg|opus|m4a|aiff?)$", re.IGNORECASE)
+
+
+def read_table(path: str | Path) -> pd.DataFrame:
+    """Read a CSV as texts, with a first column ``clip``: a file's name or path less its suffix.
+
+    Raises DataError if the file is no such table, has no row, or a clip has two.
+    """
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
+        raise refused(path, f"no table ({error})"[:300], "a CSV file in UTF-8") from error
+    named = next((column for column in NAMES if column in table), None)
+    if named is None or table.empty:
+        found = f"{len(table)} rows of the columns {', '.join(table)[:200]}"
+        raise refused(path, found, f"rows, with a column {', '.join(NAMES[:-1])} or {NAMES[-1]}")
+    table.insert(0, "_clip", [key(text) for text in table[named]])
+    table = table.drop(columns={"clip"} & {*table}).rename(columns={"_clip": "clip"})
+    if doubled := table["clip"][table["clip"].duplicated()].unique().tolist():
+        raise refused(path, f"doubled rows: {several(doubled)}", "one row a clip")
+    return table
+
+
+def key(text: str) -> str:
+    """Return what a clip is known by: its path less the suffix of an audio file, composed."""
+    return unicodedata.normalize("NFC", _AUDIO.sub("", text.strip().replace("\\", "/")))
+
+
+def parse_labels(texts: pd.Series) -> pd.Series:
+    """Split texts into tuples of codes, each once, in the order of their alphabet."""
+    return texts.map(lambda text: tuple(sorted({*re.split(r"[\s,;|]+", text)} - {""})))
+
+
+def read(path: str | Path) -> tuple[pd.DataFrame, Vocabulary]:
+    """Read a collection.
+
+    Returns
+    -------
+    index : pandas.DataFrame
+        As `data.index.load_index`; ``name`` is the `key`, and what needs the audio is None.
+        ``recording`` is the name where the CSV states none, ``split`` None where it does not.
+    vocabulary : Vocabulary
+        IRMAS's if its codes are all there is, else the codes that occur, in alphabetical order.
+
+    Raises
+    ------
+    DataError
+        As `read_table`; if a clip has no label, or a split is neither training nor testing.
+    """
+    table = read_table(path)
+    if "labels" not in table:
+        raise refused(path, f"the columns {', '.join(table)[:200]}", "a column labels")
+    labels = parse_labels(table["labels"])
+    if bare := table["clip"][labels.map(len) == 0].tolist():
+        raise refused(path, f"clips without labels: {several(bare)}", "a code or more a clip")
+    file = table["file"] if "file" in table else table["clip"]
+    index = pd.DataFrame(index=table.index, columns=list(COLUMNS), dtype=object)
+    index = index.assign(name=table["clip"], labels=labels, split=table.get("split"))
+    index["recording"] = table.get("recording", table["clip"]).where(lambda r: r != "", index.name)
+    index["path"] = [str(Path(path).absolute().parent / each) for each in file]
+    if "split" in table and (odd := {*table["split"]} - {"training", "testing"}):
+        raise refused(path, f"split {several(sorted(odd))}", "training or testing")
+    codes = {code for row in labels for code in row}
+    own = Vocabulary({code: code for code in sorted(codes)})
+    return index, IRMAS if codes <= {*IRMAS.codes} else own
+
+
+def read_audio(path: str | Path) -> tuple[pd.DataFrame, Vocabulary]:
+    """Read a collection with the headers of its files. Raises as `read`, also for a bad file."""
+    index, vocabulary = read(path)
+    headers, bad = [], []
+    for file in index["path"]:
+        try:
+            headers.append(io.header(file))
+        except AudioError as error:
+            bad.append(f"{file} ({error.found})")
+    if bad:
+        raise refused(path, f"files that cannot be read: {several(bad)}", "audio files")
+    return index.assign(**pd.DataFrame(headers, index=index.index)), vocabulary
+
+
+def rows_of(clips: pd.Series, names: pd.Series) -> pd.Series:
+    """Return the place among `names` of each clip, NaN where there is none.
+
+    A clip may have more folders before it than the name has, or, if that is unique, less.
+    """
+    known = {name: place for place, name in enumerate(names)}
+    last = pd.Series([name.rpartition("/")[2] for name in names])
+    short = {name: place for place, name in last[~last.duplicated(keep=False)].items()}
+
+    def place(clip: str) -> float:
+        ends = ("/".join(clip.split("/")[n:]) for n in range(clip.count("/") + 1))
+        return next((known[end] for end in ends if end in known), short.get(clip, float("nan")))
+
+    return clips.map(place).astype(float)
+
+
+def several(names: list[str]) -> str:
+    """Write up to ten names, and how many there are beyond them."""
+    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
+    return ", ".join(map(repr, names[:10])) + more
+
+
+def refused(path: str | Path, found: str, expected: str, remedy: str = "") -> DataError:
+    """Return the error for a file that cannot be used as it is."""
+    return DataError(path, found=found, expected=expected, remedy=remedy or "Mend the file.")

@@ -1,0 +1,300 @@
+"""Score what any system says of the clips: the command ``irmas score``.
+
+A file of answers has a row a clip: its name, and a column a label, called by its code (or by
+``score_`` or ``decision_`` before it, as this project writes them). Only 0 and 1 are decisions,
+all else are scores in [0, 1]. The labels come from the data set, or from a `data.collection`.
+"""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from irmas_utils import metrics
+from irmas_utils.data import collection, corpus, integrity, published
+from irmas_utils.data.collection import refused, several
+from irmas_utils.data.index import load_index
+from irmas_utils.metrics import evaluation, tables
+from irmas_utils.project.settings import Settings
+from irmas_utils.project.vocabulary import IRMAS, Vocabulary
+
+METRICS = ("micro_f1", "macro_f1", "lrap")
+_ELSEWHERE = "Published results are of IRMAS's whole testing set, which this is not: left out."
+
+
+class Truth(NamedTuple):
+    """The clips to score, the others whose labels are known, and what they may be labelled."""
+
+    data: str  # what the set is called
+    clips: pd.DataFrame  # rows of the index
+    others: pd.DataFrame
+    vocabulary: Vocabulary
+
+    def matrix(self, labels: pd.Series) -> np.ndarray:
+        """Return the label matrix, bool (n_clips, n_labels)."""
+        return np.array([[code in row for code in self.vocabulary.codes] for row in labels])
+
+    @property
+    def is_official(self) -> bool:
+        """Whether this is IRMAS's whole testing set, by its number of clips and of each label."""
+        official = published.load("irmas")["testing"]
+        counts = self.matrix(self.clips["labels"]).sum(axis=0).tolist()
+        same = len(self.clips) == official["n_clips"]
+        return self.vocabulary is IRMAS and same and counts == [*official["clips"].values()]
+
+    def prior(self) -> np.ndarray | None:
+        """Return the training labels: of the training clips, else, of IRMAS, the official ones."""
+        training = self.others[self.others["split"] == "training"]
+        if len(training):
+            return self.matrix(training["labels"])
+        if self.vocabulary is not IRMAS:
+            return None
+        counts = [*published.load("irmas")["training"]["clips"].values()]
+        return np.repeat(np.eye(len(counts), dtype=bool), counts, axis=0)
+
+
+def truth(source: Settings | Path) -> Truth:
+    """Read the truth from a profile's data set or from the CSV of a collection.
+
+    Of a collection that has splits the testing clips are scored, else all. DataError if there is
+    nothing to score, or the data set is incomplete and may not be.
+    """
+    if isinstance(source, Path):
+        index, vocabulary = collection.read(source)
+        name, tested = source.name, index["split"].fillna("testing") == "testing"
+    else:
+        root = corpus.folder(source)
+        index = load_index(root, skip_bad_clips=source.corpus.skip_bad_clips)
+        if not source.corpus.allow_incomplete:
+            integrity.require_complete(root, index)
+        twice = index.duplicated(["split", "name"], keep=False)  # in two parts of the testing set
+        index["name"] = index["name"].where(~twice, index["part"] + "/" + index["name"])
+        name, vocabulary, tested = corpus.name(source), IRMAS, index["split"] == "testing"
+    if not tested.any():
+        raise refused(name, "no testing clips", "clips to score")
+    return Truth(name, index[tested].reset_index(drop=True), index[~tested], vocabulary)
+
+
+class Answers(NamedTuple):
+    """What a system says of the clips: (n_clips, n_labels), scores or decisions or both."""
+
+    scores: np.ndarray | None
+    decisions: np.ndarray | None
+
+
+def read(path: Path, names: pd.Series, codes: tuple[str, ...]) -> Answers:
+    """Read a file of answers, its rows in the order of `names`.
+
+    Raises DataError, which names them, if labels lack a column, if rows are missing, doubled or of
+    unknown clips, or if values are no finite numbers in [0, 1].
+    """
+    table = collection.read_table(path)
+    found = collection.rows_of(table["clip"], names)
+    faults = {
+        "unknown clips": table["clip"][found.isna()],
+        "doubled rows": table["clip"][found.notna() & found.duplicated()],
+        "missing clips": names[~names.index.isin(found)],
+    }
+    if told := [f"{what}: {several([*which])}" for what, which in faults.items() if len(which)]:
+        raise refused(path, "; ".join(told), f"a row for each of the {len(names)} clips")
+    table = table.assign(row=found).sort_values("row")
+    scores, decisions = (_columns(path, table, kind, codes) for kind in ("score", "decision"))
+    if scores is None and decisions is None:
+        missing = several([code for code in codes if code not in table])
+        raise refused(path, f"no column {missing}", f"a column for each of {' '.join(codes)}")
+    if decisions is not None and not np.isin(decisions, (0, 1)).all():
+        raise refused(path, "decisions other than 0 and 1", "0 or 1")
+    if decisions is None and np.isin(scores, (0, 1)).all():
+        return Answers(None, scores.astype(bool))
+    return Answers(scores, None if decisions is None else decisions.astype(bool))
+
+
+def _columns(path: Path, table: pd.DataFrame, kind: str, codes: tuple[str, ...]) -> Any:
+    """Return the values of a kind's columns, (n_clips, n_labels), or None without them."""
+    named = [f"{kind}_{code}" for code in codes]
+    if kind == "score" and named[0] not in table:
+        named = [*codes]
+    if not {*named} <= {*table}:
+        return None
+    values = table[named].apply(pd.to_numeric, errors="coerce").to_numpy(float)
+    bad = ~((values >= 0) & (values <= 1))
+    if bad.any():
+        places = [f"{clip}: {table[named].iloc[row, column]} for {codes[column]}"
+                  for row, clip in enumerate(table["clip"])
+                  for column in np.flatnonzero(bad[row])]  # fmt: skip
+        remedy = "Write probabilities; of logits, the sigmoid."
+        raise refused(path, several(places), "finite numbers in [0, 1]", remedy)
+    return values
+
+
+class Cut(NamedTuple):
+    """Decisions, how they came about, and whether the testing clips had a say."""
+
+    decisions: np.ndarray
+    told: str
+    optimistic: bool = False
+
+
+def cut(
+    answers: Answers, known: Truth, threshold: list[float] | None, validation: Path | None
+) -> Cut:
+    """Turn scores into decisions by thresholds that are given or chosen on validation scores.
+
+    Without either, the file's own decisions count; without these, the threshold of best micro F1 is
+    chosen on the testing clips themselves, which is told. DataError as `validated`.
+    """
+    scores, decisions = answers
+    codes = known.vocabulary.codes
+    if scores is None and (threshold or validation):
+        raise refused("--threshold", "decisions in the file", "scores to cut", "Leave it out.")
+    if threshold:
+        if len(threshold) not in (1, len(codes)) or not np.isfinite(threshold).all():
+            expected = f"one number, or {len(codes)} with commas between them"
+            raise refused("--threshold", f"{threshold}", expected, "Correct it.")
+        told = "cut at the threshold given, " + ", ".join(f"{each:g}" for each in threshold)
+        return Cut(metrics.binarize(scores, threshold), told)
+    if validation:
+        labels, on = validated(validation, known)
+        chosen = metrics.choose_threshold(labels, on)
+        told = f"cut at {chosen:.4g}, of the best micro F1 on the {len(on)} clips of {validation}"
+        if (labels.sum(axis=1) == 1).all():
+            told += ", which have one label each: too high a threshold for clips of several"
+        return Cut(metrics.binarize(scores, chosen), told)
+    if decisions is not None:
+        return Cut(decisions, "the file's own")
+    chosen = metrics.choose_threshold(known.matrix(known.clips["labels"]), scores)
+    told = f"cut at {chosen:.4g}, chosen on the scored clips themselves"
+    return Cut(metrics.binarize(scores, chosen), told, optimistic=True)
+
+
+def validated(path: Path, known: Truth) -> tuple[np.ndarray, np.ndarray]:
+    """Read validation scores: labels and scores, (n_clips, n_labels) each.
+
+    Labels stand in a column ``labels`` or are those of the data set's other clips. Raises
+    DataError if they are not known, if a clip is one of those to score, and as `read`.
+    """
+    table = collection.read_table(path)
+    scored = collection.rows_of(table["clip"], known.clips["name"]).notna()
+    if scored.any():
+        leaked = several([*table["clip"][scored]])
+        raise refused(path, f"clips that are scored: {leaked}", "validation clips alone")
+    if "labels" in table:
+        labels = collection.parse_labels(table["labels"])
+    else:
+        rows = collection.rows_of(table["clip"], known.others["name"])
+        labels = rows.map(
+            lambda row: () if np.isnan(row) else known.others["labels"].iloc[int(row)]
+        )
+    odd = labels.map(lambda row: not row or not {*row} <= {*known.vocabulary.codes})
+    if odd.any():
+        found = f"clips without known labels: {several(table['clip'][odd].tolist())}"
+        raise refused(path, found, "clips of the training set, or a column labels")
+    scores = read(path, table["clip"], known.vocabulary.codes).scores
+    if scores is None:
+        raise refused(path, "decisions", "scores")
+    return known.matrix(labels), scores
+
+
+class System(NamedTuple):
+    """A file of answers, and how its scores become decisions: see `cut`."""
+
+    path: Path
+    threshold: list[float] | None = None
+    validation: Path | None = None
+
+
+def score(system: System, known: Truth, against: System | None = None) -> dict[str, Any]:
+    """Score a system beside those that do not listen and the published ones: ready for JSON.
+
+    With a system `against`, the two are tested pair by pair over recordings (`metrics.paired_test`,
+    adjusted after Holm). Raises DataError as `read` and `cut`.
+    """
+    labels, codes = known.matrix(known.clips["labels"]), known.vocabulary.codes
+    options = {"groups": [*known.clips["recording"]], "codes": codes}
+    answers, decided = _answers(system, known)
+    prior = known.prior()
+    constants = {} if prior is None else evaluation.constants(prior, len(labels), codes)
+    found = {
+        "file": system.path.name,
+        "data": known.data,
+        "decisions": decided.told,
+        "optimistic": decided.optimistic,
+        "evaluation": metrics.evaluate(labels, decided.decisions, answers.scores, **options),
+        "trivial": {k: metrics.evaluate(labels, *v, **options) for k, v in constants.items()},
+        "published": published.results() if known.is_official else [],
+    }
+    if against is None:
+        return found
+    other, other_cut = _answers(against, known)
+    tests = {}
+    for metric in METRICS:
+        pair = (decided.decisions, other_cut.decisions)
+        pair = (answers.scores, other.scores) if metric == "lrap" else pair
+        if pair[0] is not None and pair[1] is not None:
+            tests[metric] = metrics.paired_test(labels, *pair, options["groups"], metric)
+    adjusted = metrics.holm([test["p_value"] for test in tests.values()]).tolist()
+    tests = {k: t | {"p_adjusted": p} for (k, t), p in zip(tests.items(), adjusted, strict=True)}
+    told = {"decisions": other_cut.told, "optimistic": other_cut.optimistic, "tests": tests}
+    return found | {"against": {"file": against.path.name} | told}
+
+
+def _answers(system: System, known: Truth) -> tuple[Answers, Cut]:
+    answers = read(system.path, known.clips["name"], known.vocabulary.codes)
+    return answers, cut(answers, known, system.threshold, system.validation)
+
+
+def render(found: dict[str, Any], style: str = "markdown") -> str:
+    """Write what `score` returns as ``markdown``, ``latex`` or ``json``."""
+    if style == "json":
+        return json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False)
+    ours = found["evaluation"]
+    name = found["file"] + (" (optimistic)" if found["optimistic"] else "")
+    systems = tables.average_table({name: ours} | found["trivial"])
+    rows = [{"system": each["name"] + (" *" if each["caution"] else ""), "micro F1":
+             each["micro_f1"], "macro F1": each["macro_f1"], "LRAP": each["lrap"]}
+            for each in found["published"]]  # fmt: skip
+    shown = {
+        "Scores": _scores(ours),
+        "Beside trivial and published systems": pd.concat([systems, pd.DataFrame(rows)]),
+        "An instrument at a time": tables.per_label_table(ours),
+    }
+    if other := found.get("against"):
+        shown[f"Less {other['file']}, paired over recordings"] = pd.DataFrame(
+            [{"score": tables.TITLES[k], "difference": t["difference"], "95 % interval":
+              tables.interval(t), "p": t["p_value"], "p, Holm": t["p_adjusted"]}
+             for k, t in other["tests"].items()]
+        )  # fmt: skip
+    return "\n\n".join([*_notes(found), *(_table(*each, style) for each in shown.items())])
+
+
+def _scores(ours: dict[str, Any]) -> pd.DataFrame:
+    leaves = {f"{a} {q}": ours[a][q] for a in ("micro", "macro") for q in ours[a]}
+    leaves |= {"LRAP": ours["lrap"]} if ours["lrap"] else {}
+    rows = [(k.replace("f1", "F1"), x["value"], tables.interval(x)) for k, x in leaves.items()]
+    return pd.DataFrame(rows, columns=["score", "value", "95 % interval"])
+
+
+def _notes(found: dict[str, Any]) -> list[str]:
+    ours = found["evaluation"]
+    size = f"{ours['n_clips']} clips of {ours['n_groups']} recordings"
+    notes = [f"{found['file']} on {found['data']}: {size}. Decisions: {found['decisions']}."]
+    if (other := found.get("against")) is not None:
+        notes.append(f"Decisions of {other['file']}: {other['decisions']}.")
+    if found["optimistic"] or (other and other["optimistic"]):
+        notes.append("Optimistic: the testing clips chose a threshold. Not a score to report; give "
+                     "--threshold, or validation scores with --validation.")  # fmt: skip
+    if ours["lrap"] is None:
+        notes.append("Decisions rank no labels: no LRAP.")
+    cautions = [f"{r['name']}: {r['caution']}" for r in found["published"] if r["caution"]]
+    return [*notes, "* " + "; ".join(cautions) + "." if cautions else _ELSEWHERE]
+
+
+def _table(title: str, table: pd.DataFrame, style: str) -> str:
+    whole = table.astype(object).where(table.notna(), None)
+    if style == "latex":
+        options = {"index": False, "escape": True, "na_rep": "--", "float_format": "%.3f"}
+        text = table.to_latex(caption=title, position="tbp", **options)
+        return text.replace("–", "--")
+    return f"## {title}\n\n" + whole.to_markdown(index=False, floatfmt=".3f", missingval="–")

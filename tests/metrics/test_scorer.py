@@ -1,0 +1,222 @@
+"""The reference scorer: against scikit-learn, the paper's own figures, and files that are wrong."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from sklearn import metrics as sklearn_metrics
+
+from irmas_utils import __main__ as cli
+from irmas_utils.data import published
+from irmas_utils.metrics import scorer
+from irmas_utils.project.errors import DataError
+from irmas_utils.project.vocabulary import INSTRUMENTS
+
+TESTING = published.load("irmas")["testing"]
+OTHER = ("bass", "drums")
+
+
+def official_labels():
+    """Deal labels as often as IRMAS's testing set has them: always the commonest that are left."""
+    left = np.array([TESTING["clips"][code] for code in INSTRUMENTS])
+    rows = []
+    for n, clips in sorted(TESTING["clips_by_number_of_labels"].items(), reverse=True):
+        for _ in range(clips):
+            on = np.argsort(-left, kind="stable")[:n]
+            left[on] -= 1
+            rows.append([INSTRUMENTS[k] for k in sorted(on)])
+    assert not left.any()
+    return rows
+
+
+def write(path, names, values, codes=INSTRUMENTS, **columns):
+    table = pd.DataFrame(np.asarray(values), columns=[*codes])
+    pd.concat([pd.DataFrame({"clip": names, **columns}), table], axis=1).to_csv(path, index=False)
+    return path
+
+
+def write_truth(path, labels, **columns):
+    names = [f"song {n // 3}-{n % 3 + 1}" for n in range(len(labels))]
+    recordings = [f"song {n // 3}" for n in range(len(labels))]
+    table = {"clip": names, "labels": map(" ".join, labels), "recording": recordings, **columns}
+    pd.DataFrame(table).to_csv(path, index=False)
+    return scorer.truth(path)
+
+
+@pytest.fixture
+def truth(tmp_path):
+    rng = np.random.default_rng(0)
+    labels = [[INSTRUMENTS[k] for k in sorted({n % 11, *rng.integers(11, size=2)})]
+              for n in range(30)]  # fmt: skip
+    return write_truth(tmp_path / "truth.csv", labels)
+
+
+@pytest.fixture
+def scores(truth):
+    labels = truth.matrix(truth.clips["labels"])
+    return np.clip(np.random.default_rng(1).normal(0.3, 0.2, labels.shape) + 0.4 * labels, 0, 1)
+
+
+def test_the_papers_constant_on_the_official_counts(tmp_path):
+    known = write_truth(tmp_path / "truth.csv", official_labels())
+    assert known.is_official
+    constant = np.tile(np.isin(INSTRUMENTS, ("gel", "org", "pia", "sax", "voi")), (2874, 1))
+    path = write(tmp_path / "constant.csv", known.clips["name"], constant.astype(int))
+    found = scorer.score(scorer.System(path), known)
+    micro = {k: round(leaf["value"], 4) for k, leaf in found["evaluation"]["micro"].items()}
+    assert micro == {"precision": 0.2553, "recall": 0.746, "f1": 0.3804}
+    assert found["evaluation"]["macro"]["f1"]["value"] == pytest.approx(0.179, abs=5e-4)
+    f1 = {name: round(each["micro"]["f1"]["value"], 4) for name, each in found["trivial"].items()}
+    assert f1["paper's constant"] == 0.3804
+    assert (f1["prior top-3"], f1["all eleven"]) == (0.4404, 0.2692)
+    shown = scorer.render(found)
+    assert "Bosch et al. 5" in shown
+    assert "claim of 2025" not in shown
+    assert "remembered" not in shown
+
+
+@settings(
+    deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.data())
+def test_scores_are_those_of_scikit_learn(tmp_path, data):
+    shape = (data.draw(st.integers(2, 12)), 11)
+    labels = data.draw(hnp.arrays(bool, shape))
+    labels[:, 3] |= ~labels.any(axis=1)
+    values = data.draw(hnp.arrays(float, shape, elements=st.floats(0, 1, width=16)))
+    values[0, 0] = 0.25  # so that they are no decisions
+    rows = [[c for c, on in zip(INSTRUMENTS, row, strict=True) if on] for row in labels]
+    known = write_truth(tmp_path / "truth.csv", rows)
+    order = data.draw(st.permutations(range(len(rows))))
+    names = [f"folder/{known.clips['name'][n]}.wav" for n in order]
+    path = write(tmp_path / "answers.csv", names, values[order])
+    found = scorer.score(scorer.System(path, [0.5]), known)["evaluation"]
+    for average in ("micro", "macro"):
+        for quantity in ("precision", "recall", "f1"):
+            theirs = getattr(sklearn_metrics, f"{quantity}_score")
+            expected = theirs(labels, values > 0.5, average=average, zero_division=0)
+            assert found[average][quantity]["value"] == pytest.approx(expected)
+    lrap = sklearn_metrics.label_ranking_average_precision_score(labels, values)
+    assert found["lrap"]["value"] == pytest.approx(lrap)
+
+
+def test_it_runs_without_tensorflow(tmp_path, truth, scores):
+    path = write(tmp_path / "answers.csv", truth.clips["name"], scores)
+    code = (
+        "import sys; from irmas_utils.__main__ import main\n"
+        f"status = main(['score', '{path}', '--labels', '{tmp_path / 'truth.csv'}'])\n"
+        "sys.exit(status or {'tensorflow', 'keras', 'torch', 'librosa'} & set(sys.modules) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "optimistic" in done.stdout
+
+
+def test_thresholds_are_given_or_chosen_elsewhere_or_told_of(tmp_path, truth, scores):
+    path = write(tmp_path / "answers.csv", truth.clips["name"], scores)
+    given_ = scorer.score(scorer.System(path, [0.45]), truth)
+    elsewhere = write(
+        tmp_path / "validation.csv", ["a", "b"], [[0.1] * 11, [0.3, 0.15] + [0.1] * 9],
+        labels=["cla", "cel cla"],
+    )  # fmt: skip
+    chosen = scorer.score(scorer.System(path, validation=elsewhere), truth)
+    neither = scorer.score(scorer.System(path), truth)
+    assert [each["optimistic"] for each in (given_, chosen, neither)] == [False, False, True]
+    assert "cut at 0.125, of the best micro F1 on the 2 clips" in chosen["decisions"]
+    best = neither["evaluation"]["micro"]["f1"]["value"]
+    assert best >= max(each["evaluation"]["micro"]["f1"]["value"] for each in (given_, chosen))
+    assert "Optimistic" in scorer.render(neither)
+    assert "Optimistic" not in scorer.render(chosen)
+
+
+def test_single_label_validation_is_warned_of(tmp_path, truth, scores):
+    path = write(tmp_path / "answers.csv", truth.clips["name"], scores)
+    single = write(tmp_path / "v.csv", ["a"], [[0.2] + [0.1] * 10], labels=["cel"])
+    assert (
+        "one label each" in scorer.score(scorer.System(path, validation=single), truth)["decisions"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: t.iloc[2:], "missing clips: 'song 0-1', 'song 0-2'"),
+        (lambda t: pd.concat([t, t.iloc[:1]]), "doubled rows: 'song 0-1'"),
+        (lambda t: t.replace({"song 0-1": "song x"}), "unknown clips: 'song x'; missing"),
+        (lambda t: t.assign(pia=["inf", *t["pia"][1:]]), "'song 0-1: inf for pia'"),
+        (lambda t: t.assign(pia=["", *t["pia"][1:]]), "'song 0-1:  for pia'"),
+        (lambda t: t.assign(voi=-3.0), "20 more.*sigmoid"),
+        (lambda t: t.drop(columns="voi"), "no column 'voi'"),
+        (lambda t: t.drop(columns="clip"), "column clip, name or file"),
+        (lambda t: t.iloc[:0], "0 rows"),
+    ],
+)
+def test_wrong_files_are_told_of(tmp_path, truth, scores, change, message):
+    path = write(tmp_path / "answers.csv", truth.clips["name"], scores)
+    change(pd.read_csv(path)).to_csv(path, index=False)
+    with pytest.raises(DataError, match=message):
+        scorer.score(scorer.System(path), truth)
+
+
+def test_clips_without_labels_are_refused(tmp_path, truth):
+    with pytest.raises(DataError, match="clips without labels: 'song 0-2'"):
+        write_truth(tmp_path / "truth.csv", [["cel"], [], ["voi"]])
+
+
+@pytest.mark.parametrize(
+    ("names", "labels", "message"),
+    [(["song 0-1"], ["cel"], "clips that are scored"), (["x"], [""], "without known labels"),
+     (["x"], ["zither"], "without known labels")],
+)  # fmt: skip
+def test_validation_clips_are_others_with_labels(tmp_path, truth, scores, names, labels, message):
+    path = write(tmp_path / "answers.csv", truth.clips["name"], scores)
+    elsewhere = write(tmp_path / "v.csv", names, [[0.5] * 11], labels=labels)
+    with pytest.raises(DataError, match=message):
+        scorer.score(scorer.System(path, validation=elsewhere), truth)
+
+
+def test_two_systems_are_tested_in_pairs(tmp_path, truth, scores, capsys):
+    good = write(tmp_path / "good.csv", truth.clips["name"], scores)
+    decided = (np.random.default_rng(2).random(scores.shape) < 0.2).astype(int)
+    bad = write(tmp_path / "bad.csv", truth.clips["name"][::-1], decided[::-1])
+    arguments = ["score", str(good), "--labels", str(tmp_path / "truth.csv"), "--threshold", "0.45"]
+    assert cli.main([*arguments, "--against", str(bad), "--format", "json"]) == 0
+    tests = json.loads(capsys.readouterr().out)["against"]["tests"]
+    assert set(tests) == {"micro_f1", "macro_f1"}  # decisions rank nothing
+    assert tests["micro_f1"]["p_adjusted"] < 0.05
+    assert cli.main([*arguments, "--against", str(good), "--format", "latex"]) == 0
+    written = capsys.readouterr()
+    assert written.out.count(r"\begin{table}") == 4
+    assert "Optimistic" in written.out  # of the other, whose threshold is not given
+
+
+def test_own_predictions_and_another_vocabulary(tmp_path):
+    labels = [["bass"], ["bass", "drums"]] * 4
+    splits = ["training", "training"] + ["testing"] * 6
+    known = write_truth(tmp_path / "truth.csv", labels, split=splits)
+    assert known.vocabulary.codes == OTHER
+    answers = known.matrix(known.clips["labels"])
+    columns = [f"decision_{code}" for code in OTHER]
+    path = write(tmp_path / "answers.csv", known.clips["name"], answers.astype(int), columns)
+    found = scorer.score(scorer.System(path), known)
+    assert found["evaluation"]["micro"]["f1"]["value"] == 1
+    assert set(found["evaluation"]["per_label"]) == {*OTHER}
+    assert "all labels" in found["trivial"]
+    assert "paper's constant" not in found["trivial"]
+    assert "left out" in scorer.render(found)
+
+
+def test_the_data_set_itself_is_the_truth(tiny_irmas, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("IRMAS_DATA", str(tiny_irmas))
+    profile = tmp_path / "part.yaml"
+    profile.write_text("extends: full\ncorpus:\n  allow_incomplete: true\n")
+    names = [f"01 - Sólo piano-{n}.wav" for n in (1, 2, 3)]
+    path = write(tmp_path / "answers.csv", names, np.eye(11)[[4, 10, 6]].astype(int))
+    assert cli.main(["score", str(path), "--profile", str(profile)]) == 0
+    assert "3 clips of 1 recordings" in capsys.readouterr().out
