@@ -100,13 +100,14 @@ def summary(
     `answers`, `history` has a column ``seconds``, `facts` are JSON values.
     """
     rows = [scores_of(evaluation) for evaluation in by_seed.values()]
+    most = {"labels_per_clip": len(INSTRUMENTS)}  # of a score it is 1
     over_seeds = {key: [row[key]["value"] for row in rows] for key in rows[0] if rows[0][key]}
     return {
         "memory_peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         **facts,
         "seeds": list(by_seed),
         "over_seeds": {
-            key: {"values": values, **metrics.mean_interval(values)}
+            key: {"values": values, **metrics.mean_interval(values, 0, most.get(key, 1))}
             for key, values in over_seeds.items()
         },
         "answers": answers(decisions).to_dict("records"),

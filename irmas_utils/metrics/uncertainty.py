@@ -50,6 +50,12 @@ def evaluate(
         "labels_per_clip" with "true" and "predicted"; "n_clips"; "n_groups". Each score is
         ``{"value", "low", "high"}``; low and high are None where fewer than two groups, or no
         resamples, allow no interval. Everything is ready for JSON.
+
+    Notes
+    -----
+    A resample that has drawn no clip of a label says nothing of that label, and must not count as
+    a score of 0: it takes no part in the label's own interval, and in the macro averages the
+    label's score on all clips stands in for it.
     """
     scores.validate(y_true, y_pred, y_score, groups, len(codes))
     members = _members(groups, len(y_true))
@@ -107,6 +113,8 @@ def paired_test(
     value_a, value_b = statistic(sums_a.sum(axis=0)), statistic(sums_b.sum(axis=0))
     difference = float(value_a - value_b)
     both = _bootstrap(np.stack([sums_a, sums_b], axis=1), n_resamples, seed)
+    if metric.startswith("macro"):
+        both = _with_all_labels(both, np.stack([sums_a.sum(axis=0), sums_b.sum(axis=0)]))
     drawn = statistic(both[:, 0]) - statistic(both[:, 1])
     swapped = _swap_differences(sums_a, sums_b, statistic, n_resamples, seed + 1)
     # Rounding must not turn an equal difference into a smaller one.
@@ -133,15 +141,20 @@ def holm(p_values: ArrayLike) -> NDArray:
     return adjusted
 
 
-def mean_interval(values: ArrayLike) -> dict[str, float | None]:
-    """Mean of repeated runs, such as seeds, with its 95 % Student t interval; none from one run."""
+def mean_interval(
+    values: ArrayLike, low: float = -math.inf, high: float = math.inf
+) -> dict[str, float | None]:
+    """Mean of repeated runs, such as seeds, with its 95 % Student t interval; none from one run.
+
+    The interval ends where the quantity does, at `low` and `high`: 0 and 1 of a score.
+    """
     values = np.asarray(values, dtype=float)
     mean = float(values.mean())
     if len(values) < 2:
         return {"value": mean, "low": None, "high": None}
     error = values.std(ddof=1) / math.sqrt(len(values))
-    half = special.stdtrit(len(values) - 1, 0.5 + LEVEL / 2) * error
-    return {"value": mean, "low": mean - float(half), "high": mean + float(half)}
+    half = float(special.stdtrit(len(values) - 1, 0.5 + LEVEL / 2) * error)
+    return {"value": mean, "low": max(mean - half, low), "high": min(mean + half, high)}
 
 
 def _members(groups: Sequence[Any] | None, n_clips: int) -> NDArray:
@@ -232,7 +245,15 @@ def _bounds(drawn: NDArray) -> dict[str, float | None]:
     return {"low": float(low), "high": float(high)}
 
 
+def _with_all_labels(drawn: NDArray, total: NDArray) -> NDArray:
+    """Put a label's counts on all clips, (..., 3, 11), where a resample has no clip of it."""
+    lacking = drawn[..., 0, :] + drawn[..., 2, :] == 0
+    return np.where(lacking[..., None, :], total, drawn)
+
+
 def _leaves(total: NDArray, drawn: NDArray, average: str) -> dict[str, dict[str, float | None]]:
+    if average == "macro":
+        drawn = _with_all_labels(drawn, total)
     values, resampled = scores.from_counts(total, average), scores.from_counts(drawn, average)
     return {quantity: _leaf(values[quantity], resampled[quantity]) for quantity in values}
 
@@ -244,6 +265,9 @@ def _per_label(
     for i, code in enumerate(codes):
         tp, fp, fn = total[:, i].astype(int).tolist()
         numbers = {"support": tp + fn, "predicted": tp + fp, "base_rate": (tp + fn) / n_clips}
+        own = drawn[..., [i]]
+        if tp + fn:  # of a label that no clip has, every resample counts: 0 by convention
+            own = own[own[:, 0, 0] + own[:, 2, 0] > 0]
         # The micro average over one label is the label's own score.
-        found[code] = _leaves(total[:, [i]], drawn[..., [i]], "micro") | numbers
+        found[code] = _leaves(total[:, [i]], own, "micro") | numbers
     return found

@@ -5,7 +5,14 @@ few that draw several panels take or return `axes`. None saves. `use_style`, cal
 makes every figure that is drawn from the sample corpus say so.
 """
 
-from irmas_utils.plots.corpus import cooccurrence, durations, label_occurrence, labels_per_clip
+from irmas_utils.plots.corpus import (
+    cooccurrence,
+    durations,
+    label_occurrence,
+    label_occurrences,
+    labels_per_clip,
+)
+from irmas_utils.plots.decisions import f1_by_duration, logit_histograms, threshold_curve
 from irmas_utils.plots.results import (
     causes,
     comparison,
@@ -16,7 +23,7 @@ from irmas_utils.plots.results import (
     per_label_scores,
     separation_quality,
     study,
-    threshold_curve,
+    verdicts,
 )
 from irmas_utils.plots.signals import (
     gradient_norm,
@@ -32,8 +39,9 @@ from irmas_utils.plots.training import training_curves, training_curves_of
 
 __all__ = [
     "causes", "comparison", "comparisons", "cooccurrence", "differences", "durations",
-    "f1_by_stream", "gradient_norm", "instruments_over_time", "label_occurrence", "labels_per_clip",
-    "log_mel", "padded_waveform", "per_label_f1", "per_label_scores", "separation_quality",
+    "f1_by_duration", "f1_by_stream", "gradient_norm", "instruments_over_time",
+    "label_occurrence", "label_occurrences", "labels_per_clip", "log_mel", "logit_histograms",
+    "padded_waveform", "per_label_f1", "per_label_scores", "separation_quality",
     "shared_legend", "spectrum", "stems", "study", "threshold_curve", "training_curves",
-    "training_curves_of", "use_style", "waveform",
+    "training_curves_of", "use_style", "verdicts", "waveform",
 ]  # fmt: skip

@@ -1,17 +1,30 @@
 """What the data set holds. Notebook: 01_data_analysis.ipynb."""
 
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
-from irmas_utils.plots.style import COLOURS, NAMES, axes_or_new, heat_map
+from irmas_utils.plots.style import (
+    COLOURS,
+    INSTRUMENT_COLOURS,
+    NAMES,
+    axes_or_new,
+    colour_names,
+    heat_map,
+)
 
 
 def label_occurrence(counts: ArrayLike, ax: Axes | None = None, title: str = "") -> Axes:
     """Bars of the number of clips with each label, (11,) in IRMAS order (paper, Figure 1)."""
     ax = axes_or_new(ax)
-    bars = ax.barh(NAMES, np.asarray(counts), color=COLOURS["line"], height=0.72)
+    colours = [*INSTRUMENT_COLOURS.values()]
+    bars = ax.barh(NAMES, np.asarray(counts), color=colours, height=0.72)
+    colour_names(ax.yaxis)
     ax.bar_label(bars, padding=3, fontsize="small")
     ax.invert_yaxis()
     ax.margins(x=0.1)
@@ -19,6 +32,17 @@ def label_occurrence(counts: ArrayLike, ax: Axes | None = None, title: str = "")
     ax.grid(axis="y", visible=False)
     ax.set(xlabel="clips", title=title)
     return ax
+
+
+def label_occurrences(counts: Mapping[str, ArrayLike]) -> Figure:
+    """Draw `label_occurrence` of several data sets side by side, by what each panel is called."""
+    with plt.rc_context({"figure.hooks": []}):  # each panel says what its data is
+        shape = {"figsize": (6 * len(counts), 3.8), "layout": "constrained", "squeeze": False}
+        figure, axes = plt.subplots(1, len(counts), sharey=True, **shape)
+    for ax, (name, each) in zip(axes[0], counts.items(), strict=True):
+        label_occurrence(each, ax, title=name)
+    axes[0, 0].set_ylim(len(NAMES) - 0.5, -0.5)  # sharing it has turned it over twice
+    return figure
 
 
 def durations(seconds: ArrayLike, ax: Axes | None = None) -> Axes:

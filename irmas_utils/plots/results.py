@@ -1,7 +1,8 @@
 """Scores of systems. Notebooks: 03 to 10."""
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -9,11 +10,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from irmas_utils import metrics
 from irmas_utils.plots.style import (
     COLOURS,
+    QUANTITIES,
     SLANT,
     axes_or_new,
     heat_map,
@@ -26,7 +29,17 @@ from irmas_utils.project.vocabulary import INSTRUMENTS
 
 KIND_MARKERS = {"ours": "o", "trivial": "s", "published": "D"}
 MARKERS = "osD^vPX"
-QUANTITIES = {"precision": "--", "recall": "-.", "f1": "-"}
+# What is decided is strong, what is open pale; light and dark tell for from against in print.
+VERDICT_COLOURS = {
+    "confirmed": "#0173b2",
+    "differs within rounding": "#56b4e9",
+    "compatible": "#a6d5f2",
+    "implied": "#cfe6f5",
+    "inconclusive": "#dddddd",
+    "cannot tell": "#f2f2f2",
+    "refuted": "#d55e00",
+}
+DECIDED = ("confirmed", "refuted")
 
 
 def per_label_scores(result: Mapping[str, Any], ax: Axes | None = None) -> Axes:
@@ -44,7 +57,8 @@ def per_label_scores(result: Mapping[str, Any], ax: Axes | None = None) -> Axes:
         values, lengths = [leaf["value"] for leaf in leaves], interval_lengths(leaves)
         ax.bar(places + (i - 1) * width, values, width, yerr=lengths, **style)
     rates = [label["base_rate"] for label in labels]
-    score_each_instrument(ax, rates, "base rate", color=COLOURS["mark"])
+    clips = [label["support"] for label in labels]
+    score_each_instrument(ax, rates, "base rate", clips, color=COLOURS["mark"])
     ax.set(ylim=(0, 1), ylabel="score")
     return ax
 
@@ -63,7 +77,8 @@ def per_label_f1(results: Mapping[str, Mapping[str, Any]], ax: Axes | None = Non
     labels = next(iter(results.values()))["per_label"]
     rates = np.array([labels[code]["base_rate"] for code in INSTRUMENTS])
     always = 2 * rates / (1 + rates)  # F1 at recall 1 and that precision
-    score_each_instrument(ax, always, "always named", color=COLOURS["published"])
+    clips = [labels[code]["support"] for code in INSTRUMENTS]
+    score_each_instrument(ax, always, "always named", clips, color=COLOURS["published"])
     ax.set(ylim=(0, 1.02), ylabel="F1")
     return ax
 
@@ -91,9 +106,10 @@ def comparison(systems: pd.DataFrame, ax: Axes | None = None) -> Axes:
 def comparisons(panels: Mapping[str, pd.DataFrame]) -> Figure:
     """Draw a panel for each data set, so that no two stand on one axis; see `comparison`."""
     rows = [len(systems) + 2 for systems in panels.values()]
-    figure, axes = plt.subplots(
-        len(rows), figsize=(8, 0.33 * sum(rows)), height_ratios=rows, layout="constrained"
-    )
+    with plt.rc_context({"figure.hooks": []}):  # each panel says what its data is
+        figure, axes = plt.subplots(
+            len(rows), figsize=(8, 0.33 * sum(rows)), height_ratios=rows, layout="constrained"
+        )
     for ax, (data, systems) in zip(np.atleast_1d(axes), panels.items(), strict=True):
         comparison(systems, ax).set_xlabel(f"micro F1, {data}")
     return figure
@@ -123,22 +139,28 @@ def study(
     ylabel: str = "micro F1",
     log_x: bool = False,
     paper: Any = None,
+    constant: ArrayLike | None = None,
 ) -> Axes:
     """Score against the value of a hyper-parameter: each seed, the mean and its 95 % interval.
 
     `values` and `scores`, (n_runs,), are the hyper-parameter in each run, a number or a word
     (words stand in order of appearance), and what the run scored. The `paper`'s value is marked.
+    Where all runs of a value are `constant`, bool (n_runs,), this is written there.
     """
     ax = axes_or_new(ax, 5.5)
     runs = pd.DataFrame({"value": values, "score": scores})
     places = _places(runs["value"])
-    means = runs.groupby("value")["score"].apply(metrics.mean_interval).unstack().loc[[*places]]
+    most = 1 if ylabel in ("micro F1", "macro F1", "LRAP") else np.inf
+    interval = partial(metrics.mean_interval, low=0, high=most)
+    means = runs.groupby("value")["score"].apply(interval).unstack().loc[[*places]]
     style = {"color": COLOURS["line"], "capsize": 3, "label": "mean, 95 % interval"}
     style["fmt"] = "o" if isinstance(next(iter(places)), str) else "o-"
     ax.errorbar([*places.values()], means["value"], yerr=interval_lengths(means), **style)
     _each_seed(ax, runs["value"].map(places), runs["score"])
     if paper in places:
         _reference(ax, places[paper], "paper")
+    if constant is not None:
+        _mark_constants(ax, means.index, places, runs["value"], constant)
     if log_x and len(places) > 1:
         ax.set_xscale("log")
     names = [value if isinstance(value, str) else f"{value:g}" for value in places]
@@ -148,6 +170,20 @@ def study(
     ax.set(xlabel=xlabel, ylabel=ylabel)
     legend_above(ax, fontsize="small")
     return ax
+
+
+def _mark_constants(
+    ax: Axes, index: Iterable[Any], places: Mapping[Any, float], values: ArrayLike, on: ArrayLike
+) -> None:
+    """Write below the values of which every run gives all clips the same answer that it does."""
+    alike = pd.Series(np.asarray(on, dtype=bool)).groupby(np.asarray(values)).all()
+    style = {"xycoords": ("data", "axes fraction"), "ha": "center", "fontsize": "small"}
+    if alike.all():
+        ax.annotate("all constant", (0.5, 0.02), **style | {"xycoords": "axes fraction"})
+        return
+    for value in index:
+        if alike[value]:
+            ax.annotate("all\nconstant", (places[value], 0.02), **style)
 
 
 def _places(values: pd.Series) -> dict[Any, float]:
@@ -188,15 +224,30 @@ def _reference(ax: Axes, x: float, label: str) -> None:
     ax.axvline(x, color=COLOURS["quiet"], ls=":", lw=2, zorder=0, label=label)
 
 
-def threshold_curve(curve: Mapping[str, ArrayLike], chosen: float, ax: Axes | None = None) -> Axes:
-    """Micro precision, recall and F1 of `metrics.threshold_curve`; `chosen` is marked."""
-    ax = axes_or_new(ax, 6)
-    for quantity, dashes in QUANTITIES.items():
-        style = {"color": COLOURS[quantity], "label": quantity.replace("f1", "F1")}
-        ax.plot(curve["threshold"], curve[quantity], dashes, **style)
-    ax.axvline(chosen, color=COLOURS["mark"], lw=1.2, label=f"chosen: {float(chosen):.2f}")
-    ax.set(xlabel="threshold", ylabel="score", xlim=(0, 1), ylim=(0, 1.02))
-    legend_above(ax)
+def verdicts(ledger: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """How many of the paper's claims have which verdict, a bar for each part of the paper.
+
+    `ledger` is of `paper.claims.check`: its columns section and verdict are read.
+    """
+    ax = axes_or_new(ax, 9, 3.8)
+    section = ledger["section"].astype(str)
+    part = section.where(section.eq("Abstract"), section.str.split(".").str[:2].str.join("."))
+    counts = pd.crosstab(part, ledger["verdict"])
+    shown = [name for name in VERDICT_COLOURS if name in counts]
+    shown += [name for name in counts if name not in VERDICT_COLOURS]
+    left = np.zeros(len(counts))
+    for name in shown:
+        style = {"color": VERDICT_COLOURS.get(name, "#cccccc"), "height": 0.72}
+        label = f"{name} ({counts[name].sum()})"
+        bars = ax.barh(counts.index, counts[name], left=left, label=label, **style)
+        style = {"fontsize": "small", "color": "white" if name in DECIDED else "black"}
+        ax.bar_label(bars, [n or "" for n in counts[name]], label_type="center", **style)
+        left += counts[name].to_numpy()
+    ax.set_ylim(len(counts) - 0.5, -0.5)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.grid(axis="y", visible=False)
+    ax.set(xlabel="claims", ylabel="section of the paper")
+    legend_above(ax, ncols=3)
     return ax
 
 

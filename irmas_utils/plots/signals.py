@@ -13,7 +13,15 @@ from matplotlib.image import AxesImage
 from matplotlib.ticker import EngFormatter, FixedLocator
 from numpy.typing import ArrayLike, NDArray
 
-from irmas_utils.plots.style import COLOURS, LEVEL_MAP, NAMES, QUANTITY_MAP, axes_or_new, pooled
+from irmas_utils.plots.style import (
+    COLOURS,
+    LEVEL_MAP,
+    NAMES,
+    QUANTITY_MAP,
+    axes_or_new,
+    colour_names,
+    pooled,
+)
 
 POINTS = 1500  # more than a figure has pixels across
 FREQUENCY_TICKS = (125, 250, 500, 1000, 2000, 4000, 8000, 16000)  # Hz
@@ -127,6 +135,7 @@ def instruments_over_time(
     rows = np.arange(len(NAMES) + 1) - 0.5
     image = ax.pcolormesh(np.asarray(edges, dtype=float), rows, np.transpose(scores), **style)
     ax.set_yticks(range(len(NAMES)), NAMES)
+    colour_names(ax.yaxis)
     ax.invert_yaxis()
     ax.grid(visible=False)
     ax.set(xlabel="time [s]")

@@ -9,6 +9,7 @@ import pandas as pd
 import seaborn
 from IPython import get_ipython
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
@@ -31,7 +32,23 @@ COLOURS = {
     "line": "#0173b2",
     "mark": "#d55e00",
     "quiet": "#949494",
+    "true": "#029e73",
 }
+# Of each instrument, the same in every figure; all are dark enough to write its name in.
+INSTRUMENT_COLOURS = {
+    "cel": "#8c510a",
+    "cla": "#01665e",
+    "flu": "#1f86ab",
+    "gac": "#6f7f00",
+    "gel": "#d73027",
+    "org": "#762a83",
+    "pia": "#222222",
+    "sax": "#c05f00",
+    "tru": "#d0186c",
+    "vio": "#3b5bb5",
+    "voi": "#168a48",
+}
+QUANTITIES = {"precision": "--", "recall": "-.", "f1": "-"}
 QUANTITY_MAP = "Blues"  # white to dark: also in print
 LEVEL_MAP = "magma"  # spectrograms
 SLANT = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"}  # of names below an axis
@@ -99,11 +116,26 @@ def shared_legend(*axes: Axes) -> None:
         ax.get_legend().remove()
 
 
-def score_each_instrument(ax: Axes, levels: ArrayLike, label: str, **style: Any) -> None:
-    """Name the instruments below the axes, with a line across each at its level, (11,)."""
+def colour_names(*axes: Axis) -> None:
+    """Write the instruments' names along some axes in their colours."""
+    colours = {INSTRUMENT_NAMES[code]: colour for code, colour in INSTRUMENT_COLOURS.items()}
+    for text in (text for axis in axes for text in axis.get_ticklabels()):
+        text.set_color(colours.get(text.get_text().partition(" (")[0], "black"))
+
+
+def score_each_instrument(
+    ax: Axes, levels: ArrayLike, label: str, clips: Sequence[int], **style: Any
+) -> None:
+    """Name the instruments below the axes, with a line across each at its level, (11,).
+
+    How many `clips` have it, (11,), stands behind its name.
+    """
     places = np.arange(len(NAMES))
     ax.hlines(levels, places - 0.42, places + 0.42, linewidth=1.6, label=label, **style)
-    ax.set_xticks(places, NAMES, **SLANT)
+    names = [f"{name} ({n})" for name, n in zip(NAMES, clips, strict=True)]
+    ax.set_xticks(places, names, **SLANT)
+    colour_names(ax.xaxis)
+    ax.set_xlabel("instrument (clips that have it)")
     ax.grid(axis="x", visible=False)
     ax.margins(x=0.02)
     legend_above(ax)
@@ -129,6 +161,7 @@ def heat_map(
         ax.text(column, row, text, **style)
     ax.set_xticks(range(len(columns)), columns, **SLANT)
     ax.set_yticks(range(len(rows)), rows)
+    colour_names(ax.xaxis, ax.yaxis)
     ax.grid(visible=False)
 
 

@@ -1,6 +1,7 @@
 """How training went. Notebooks: 03 to 07."""
 
 from collections.abc import Mapping
+from functools import partial
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -44,7 +45,9 @@ def _draw_seeds(history: pd.DataFrame, column: str, part: str, ax: Axes) -> None
     for _, run in history.groupby("seed"):
         ax.plot(run["epoch"], run[column], **style, **thin)
     if several:
-        mean = history.groupby("epoch")[column].apply(metrics.mean_interval).unstack()
+        most = 1 if column.endswith("accuracy") else np.inf
+        interval = partial(metrics.mean_interval, low=0, high=most)
+        mean = history.groupby("epoch")[column].apply(interval).unstack()
         ax.plot(mean.index, mean["value"], label=part, **style)
         bounds = mean[["low", "high"]].astype(float)
         band = {"color": COLOURS[part], "alpha": 0.15, "linewidth": 0}

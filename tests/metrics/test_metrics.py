@@ -95,12 +95,13 @@ def test_bootstrap_agrees_with_resampling_the_clips_themselves():
     y_pred = metrics.binarize(y_score)
     result = metrics.evaluate(y_true, y_pred, y_score, groups, n_bootstrap=4000)
     rng, members = np.random.default_rng(1), [np.flatnonzero(groups == g) for g in range(12)]
-    drawn = []
+    drawn, whole = [], metrics.f1(y_true, y_pred)
     for _ in range(2000):
         rows = np.concatenate([members[g] for g in rng.integers(12, size=12)])
+        has_clips, own = y_true[rows].any(axis=0), metrics.f1(y_true[rows], y_pred[rows])
         drawn.append(
             (
-                metrics.f1(y_true[rows], y_pred[rows], "macro"),
+                np.where(has_clips, own, whole).mean(),
                 metrics.clip_lrap(y_true[rows], y_score[rows]).mean(),
             )
         )
@@ -139,6 +140,31 @@ def test_same_seed_gives_identical_bits_and_another_seed_does_not():
     first = metrics.evaluate(y_true, y_pred, y_score, groups, seed=3)
     assert first == metrics.evaluate(y_true, y_pred, y_score, groups, seed=3)
     assert first != metrics.evaluate(y_true, y_pred, y_score, groups, seed=4)
+
+
+def test_a_label_of_one_song_does_not_pull_the_macro_average_down():
+    y_true = np.eye(11, dtype=bool)[np.arange(44) % 10]
+    y_true[0] = np.arange(11) == 10  # the only clip of the eleventh label
+    result = metrics.evaluate(y_true, y_true, groups=np.arange(44) // 2, n_bootstrap=300)
+    assert result["macro"]["f1"] == {"value": 1, "low": 1, "high": 1}
+    assert result["per_label"][INSTRUMENTS[10]]["recall"] == {"value": 1, "low": 1, "high": 1}
+    wrong = y_true.copy()
+    wrong[0] = False
+    test = metrics.paired_test(y_true, y_true, wrong, np.arange(44) // 2, "macro_f1", 300)
+    assert test["low"] > 0.08  # everywhere a label better, though most resamples lack it
+
+
+def test_a_label_without_clips_stays_zero_in_every_resample():
+    y_true = np.eye(11, dtype=bool)[np.arange(40) % 10]
+    result = metrics.evaluate(y_true, y_true, n_bootstrap=100)
+    assert result["macro"]["f1"]["value"] == pytest.approx(10 / 11)
+    assert result["macro"]["f1"]["high"] == pytest.approx(10 / 11)
+    assert result["per_label"][INSTRUMENTS[10]]["f1"] == {"value": 0, "low": 0, "high": 0}
+
+
+def test_an_interval_over_seeds_ends_where_its_quantity_does():
+    assert metrics.mean_interval([0.1, 0.9], 0, 1) == {"value": 0.5, "low": 0, "high": 1}
+    assert metrics.mean_interval([0.1, 0.9])["low"] < -4
 
 
 def test_golden_values():

@@ -108,6 +108,17 @@ def fake_study():
     return values, 0.32 - 0.01 * np.abs(np.log2(values) - 2) + rng.normal(0, 0.006, len(values))
 
 
+def fake_durations():
+    rows = [
+        ("one", "5 to 10", 300, 0.4, 0.3, 0.5),
+        ("one", "10 to 20", 900, 0.3, 0.2, 0.4),
+        ("two", "5 to 10", 300, 0.5, 0.4, 0.6),
+        ("two", "10 to 20", 900, 0.4, None, None),
+    ]
+    columns = ["system", "seconds", "clips", "value", "low", "high"]
+    return pd.DataFrame(rows, columns=columns)
+
+
 def gradients():
     t = np.arange(132_300)
     noise = np.exp(np.random.default_rng(0).normal(0, 0.5, len(t)))
@@ -117,6 +128,15 @@ def gradients():
 FIGURES = {
     "label_occurrence": lambda: plots.label_occurrence(
         claims.label_counts("training"), title="Training set (Figure 1)"
+    ),
+    "label_occurrences": lambda: plots.label_occurrences(
+        {"this": claims.label_counts("training"), "that": range(11)}
+    ).axes[0],
+    "verdicts": lambda: plots.verdicts(claims.check()),
+    "logit_histograms": lambda: plots.logit_histograms(*fake_labels()[:2], threshold=0.3),
+    "f1_by_duration": lambda: plots.f1_by_duration(fake_durations()),
+    "study_constant": lambda: plots.study(
+        *fake_study(), constant=np.repeat([True, False, True, False, False], 3)
     ),
     "durations": lambda: plots.durations(np.random.default_rng(0).uniform(5, 20, 2874)),
     "labels_per_clip": lambda: plots.labels_per_clip(fake_labels(2874)[0].sum(axis=1)),
@@ -320,6 +340,55 @@ def test_only_the_sample_corpus_is_marked_and_once():
         plots.use_style(settings.load(profile))
         figure = plots.labels_per_clip([1, 2]).figure
         assert [t.get_text() for t in figure.texts] == ["sample corpus, not IRMAS"] * notes
+
+
+def test_an_instrument_has_one_colour_everywhere():
+    bars = plots.label_occurrence(range(11))
+    names = plots.per_label_scores(fake_result(100)).get_xticklabels()
+    map_of = plots.cooccurrence(np.eye(11, dtype=int))
+    for bar, name, row, colour in zip(
+        bars.patches, names, map_of.get_yticklabels(), style.INSTRUMENT_COLOURS.values(),
+        strict=True,
+    ):  # fmt: skip
+        assert to_rgb(bar.get_facecolor()) == to_rgb(colour)
+        assert name.get_color() == row.get_color() == colour
+    assert len({*style.INSTRUMENT_COLOURS.values()}) == len(INSTRUMENTS)
+    for colour in style.INSTRUMENT_COLOURS.values():  # readable as text on white
+        assert 1.05 / (0.05 + np.dot(np.array(to_rgb(colour)) ** 2.2, (0.21, 0.72, 0.07))) > 3.5
+
+
+def test_an_interval_of_a_score_stays_a_score_and_that_of_seconds_does_not():
+    for ylabel, most in {"micro F1": 1, "seconds": 4}.items():
+        ax = plots.study([1, 1], [0.1, 0.9], ylabel=ylabel)
+        (bar,) = ax.containers[0].lines[2][0].get_segments()
+        assert bar[0, 1] == 0
+        assert bar[1, 1] >= most
+        assert (bar[1, 1] == 1) == (most == 1)
+    accuracy = plots.training_curves(fake_history(2, 5).assign(accuracy=[0.01, 0.99] * 5))[0]
+    band = accuracy.collections[0].get_paths()[0].vertices[:, 1]
+    assert (band.min(), band.max()) == (0, 1)
+
+
+def test_runs_that_are_constant_are_told():
+    one = plots.study([1, 1, 2, 2], [0.3, 0.3, 0.3, 0.4], constant=[True, True, True, False])
+    assert [(t.get_text(), t.xy[0]) for t in one.texts] == [("all\nconstant", 1)]
+    whole = plots.study([1, 2], [0.3, 0.3], constant=[True, True])
+    assert [t.get_text() for t in whole.texts] == ["all constant"]
+
+
+def test_counts_stand_beside_the_instruments_and_the_verdicts():
+    result = fake_result(100)
+    names = [t.get_text() for t in plots.per_label_scores(result).get_xticklabels()]
+    assert names[10] == f"voice ({result['per_label']['voi']['support']})"
+    ledger = pd.DataFrame({"section": ["Abstract", "3.1.1", "3.1.2"],
+                           "verdict": ["refuted", "confirmed", "confirmed"]})  # fmt: skip
+    ax = plots.verdicts(ledger)
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["confirmed (2)", "refuted (1)"]
+
+
+def test_panels_of_other_data_do_not_say_that_they_are_the_sample_corpus():
+    plots.use_style(settings.load("sample"))
+    assert not plots.label_occurrences({"IRMAS, published": range(11), "this": range(11)}).texts
 
 
 def test_panels_share_one_legend():
