@@ -26,6 +26,7 @@ Davison and Hinkley 1997, section 3.8). Every score here is a function of sums o
 resampling is one matrix product.
 """
 
+from irmas_utils.metrics.constancy import clip_gain, dependence
 from irmas_utils.metrics.scores import (
     AVERAGES,
     clip_counts,
@@ -51,7 +52,7 @@ from irmas_utils.metrics.uncertainty import evaluate, holm, mean_interval, paire
 
 __all__ = [
     "AVERAGES", "PAPER_CONSTANT", "THRESHOLD", "binarize", "choose_threshold", "clip_counts",
-    "clip_lrap", "cooccurrence", "evaluate", "f1", "from_counts", "holm", "labels_per_clip",
-    "mean_interval", "paired_test", "prior_only_labels", "prior_top", "relative",
+    "clip_gain", "clip_lrap", "cooccurrence", "dependence", "evaluate", "f1", "from_counts", "holm",
+    "labels_per_clip", "mean_interval", "paired_test", "prior_only_labels", "prior_top", "relative",
     "threshold_curve", "trivial_predictors", "validate",
 ]  # fmt: skip

@@ -70,6 +70,13 @@ def constants(
     return found | {RANKED: (decided["prior top-3"], ranked)}
 
 
+def listens(clips: pd.DataFrame, scores: np.ndarray, settings: Settings) -> dict[str, float]:
+    """Return `metrics.dependence` of scores, (n_clips, 11): whether they depend on what sounds."""
+    labels, groups = label_matrix(clips["labels"]), list(clips["recording"])
+    n = settings.evaluation.bootstrap_samples
+    return metrics.dependence(labels, scores, groups, n, settings.seed)
+
+
 def answers(decisions: dict[int, np.ndarray]) -> pd.DataFrame:
     """Say whether a system listens: how many different answers it gives, and the commonest one.
 

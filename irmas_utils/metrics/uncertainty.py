@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from irmas_utils.metrics import scores
+from irmas_utils.metrics.constancy import clip_gain
 from irmas_utils.project.vocabulary import INSTRUMENTS
 
 LEVEL = 0.95
@@ -94,11 +95,11 @@ def paired_test(
     Parameters
     ----------
     pred_a, pred_b : array (n_clips, 11)
-        Predictions of the two systems; for the metric "lrap" their scores.
+        Predictions of the two systems; for the metrics "lrap" and "gain" their scores.
     groups : sequence (n_clips,), optional
         As for `evaluate`.
     metric : str
-        "lrap", or an average and a quantity such as "micro_f1" or "macro_recall".
+        "lrap", "gain" (`metrics.clip_gain`), or an average and a quantity: "micro_f1".
     n_resamples : int
         Swaps, and bootstrap draws; the smallest possible p-value is 1 / (n_resamples + 1).
 
@@ -214,12 +215,15 @@ def _sufficient(
     """The metric as a function of sums, and each system's sums a group."""
     average, _, quantity = metric.partition("_")
     for system in systems:
-        kind = "y_score" if metric == "lrap" else "y_pred"
+        kind = "y_score" if metric in ("lrap", "gain") else "y_pred"
         scores.validate(y_true, groups=groups, **{kind: system})
     if metric == "lrap":
         return _mean, [_lrap_sums(y_true, system, members) for system in systems]
+    if metric == "gain":
+        gains = [clip_gain(y_true, system, groups) for system in systems]
+        return _mean, [_clip_sums(gain, members) for gain in gains]
     if average not in scores.AVERAGES or quantity not in scores.QUANTITIES:
-        raise ValueError(f"metric is {metric!r}; expected 'lrap' or one like 'micro_f1'")
+        raise ValueError(f"metric is {metric!r}; expected 'lrap', 'gain' or one like 'micro_f1'")
     sums = [_group_sums(scores.clip_counts(y_true, system), members) for system in systems]
     return (lambda counts: scores.from_counts(counts, average)[quantity]), sums
 
@@ -230,7 +234,11 @@ def _mean(sums: NDArray) -> NDArray:
 
 def _lrap_sums(y_true: ArrayLike, y_score: ArrayLike, members: NDArray) -> NDArray:
     """Sum of LRAP and number of clips of each group, (n_groups, 2)."""
-    clips = scores.clip_lrap(y_true, y_score)
+    return _clip_sums(scores.clip_lrap(y_true, y_score), members)
+
+
+def _clip_sums(clips: NDArray, members: NDArray) -> NDArray:
+    """Sum of a clip's score, (n_clips,), and number of clips of each group, (n_groups, 2)."""
     return _group_sums(np.stack([clips, np.ones_like(clips)], axis=1), members)
 
 

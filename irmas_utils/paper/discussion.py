@@ -26,7 +26,7 @@ BENCHMARKS = paths.reference_dir("benchmarks")
 """Scores on folds of real training recordings; not of the testing set."""
 
 
-SMALL = 0.02  # a gain in LRAP that would not matter, set before any result
+SMALL = 0.02  # a difference in gain that would not matter, set before any result
 
 
 class Idea(NamedTuple):
@@ -121,15 +121,16 @@ def compare(
 ) -> dict[str, pd.DataFrame]:
     """Put each idea's system beside the one without it, on the same clips.
 
-    `questions` is name to ideas and the metric to compare by, "micro_f1" or "lrap". All their
+    `questions` is name to ideas and the metric to compare by, "micro_f1" or "gain". All their
     tests are one family: the adjusted p-value decides, the interval describes.
 
     Returns
     -------
     dict of str to pandas.DataFrame
         A row an idea: idea, system, the scores of `metrics.tables.score_row` with 95 % intervals,
-        share (of the clips that get the commonest answer), against, difference in the metric with
-        low, high and p_value of `metrics.paired_test`, p_adjusted (Holm) and verdict.
+        share (of the clips that get the commonest answer), gain (`metrics.clip_gain`), against,
+        difference in the metric with low, high and p_value of `metrics.paired_test`, p_adjusted
+        (Holm) and verdict.
     """
     rows = [
         {"question": name, **_row(settings, idea, metric)}
@@ -147,7 +148,7 @@ def _row(settings: Settings, idea: Idea, metric: str) -> dict[str, Any]:
     clips, scores = combined(settings, idea.systems)
     _, without = combined(settings, idea.against, clips)
     decisions, pair = metrics.binarize(scores), (scores, without)
-    if metric != "lrap":
+    if metric not in ("lrap", "gain"):
         pair = decisions, metrics.binarize(without)
     labels, groups = label_matrix(clips["labels"]), list(clips["recording"])
     test = metrics.paired_test(labels, *pair, groups, metric, seed=settings.seed)
@@ -157,6 +158,7 @@ def _row(settings: Settings, idea: Idea, metric: str) -> dict[str, Any]:
         "system": _named(idea.systems),
         **score_row(result, ("micro_f1", "macro_f1", "lrap")),
         "share": evaluation.answers({0: decisions})["share"].iloc[0],
+        "gain": float(metrics.clip_gain(labels, scores, groups).mean()),
         "against": _named(idea.against),
         **{key: test[key] for key in ("difference", "low", "high", "p_value")},
     }

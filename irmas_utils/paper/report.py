@@ -17,6 +17,7 @@ from irmas_utils.metrics import evaluation, tables
 from irmas_utils.models.training import Network, Trained
 from irmas_utils.project.backend import keras
 from irmas_utils.project.records import Record
+from irmas_utils.project.vocabulary import INSTRUMENT_NAMES, INSTRUMENTS
 
 
 def say(text: str) -> None:
@@ -72,13 +73,32 @@ class Report:
         if self.draws:
             self.figures["training"] = plots.training_curves(self.trained.history)[0].figure
 
+    def learnt(self) -> None:
+        """Say by how much each loss has moved."""
+        means = self.trained.history.groupby("epoch")[["loss", "val_loss"]].mean()
+        first, last = means.iloc[0], means.iloc[-1]
+        say(
+            f"**From the first epoch to the last the training loss went from {first['loss']:.3f} "
+            f"to {last['loss']:.3f} and the validation loss from {first['val_loss']:.3f} to "
+            f"{last['val_loss']:.3f}**; eleven equal outputs have {np.log(len(INSTRUMENTS)):.3f} "
+            "under the softmax loss."
+        )
+
     def scores(self, name: str) -> None:
         """Show the scores, of all seeds joined, beside those of predictors that never listen."""
-        trivial = evaluation.trivial(self.parts, self.record.settings) if self.draws else {}
-        show(tables.average_table({name: self.whole, **trivial}))
+        trivial = evaluation.trivial(self.parts, self.record.settings)
+        show(tables.average_table({name: self.whole, **(trivial if self.draws else {})}))
+        rivals = {rival: result["micro"]["f1"]["value"] for rival, result in trivial.items()}
+        best, own = max(rivals, key=rivals.get), self.whole["micro"]["f1"]
+        above = own["low"] is not None and own["low"] > rivals[best]
+        say(
+            f"**Micro F1 is {own['value']:.3f} ({tables.interval(own)}); that it is above the "
+            f"best that never listens, *{best}* with {rivals[best]:.3f}, is "
+            f"{'shown' if above else 'not shown'}.**"
+        )
 
     def answers(self) -> None:
-        """Say how many different answers the network gives, and the commonest."""
+        """Say how many different answers the network gives, and whether they tell of the clip."""
         decisions = metrics.binarize(self.joined)
         said, labels = evaluation.answers({0: decisions}).iloc[0], self.whole["labels_per_clip"]
         say(
@@ -87,12 +107,35 @@ class Report:
             f"{said['share']:.0%} of them. It names {labels['predicted']:.2f} instruments a "
             f"clip, where {labels['true']:.2f} are labelled."
         )
+        verdicts = {True: "shown", False: "not shown"}
+        tells = evaluation.listens(self.parts.testing, self.joined, self.record.settings)
+        say(
+            f"Its outputs tell {tells['information']:.2f} bits of a clip's labels. Dealt to other "
+            f"songs they tell {tells['chance']:.2f} by chance, and in one deal of twenty more than "
+            f"{tells['detectable']:.2f}: p = {tells['p_value']:.3f}. Its LRAP is "
+            f"{tells['gain']:+.3f} above that of the dealt outputs. **That it listens is "
+            f"{verdicts[tells['information'] > tells['detectable']]}.**"
+        )
 
     def instruments(self) -> None:
         """Draw and list precision, recall and F1 of each instrument."""
         if self.draws:
             self.figures["per_label"] = plots.per_label_scores(self.whole).figure
             show(tables.per_label_table(self.whole))
+
+    def found(self) -> None:
+        """Say which instruments are named, and which of them better than by always naming them."""
+        labels = self.whole["per_label"].items()
+        named = {code: v for code, v in labels if v["predicted"]}
+        better = [
+            INSTRUMENT_NAMES[code]
+            for code, v in named.items()
+            if v["precision"]["low"] is not None and v["precision"]["low"] > v["base_rate"]
+        ]
+        say(
+            f"**It names {len(named)} of the {len(INSTRUMENTS)} instruments at all; with a "
+            f"precision whose interval lies above the base rate: {', '.join(better) or 'none'}.**"
+        )
 
     def save(self, **facts: Any) -> None:
         """Record everything under the record's run; `facts` go into its metrics."""
@@ -105,4 +148,7 @@ class Report:
         record.save_predictions(self.parts.testing, self.joined, decisions, run)
         facts |= self.trained.facts | {"settings": self.network.settings.model_dump()}
         found = evaluation.summary(self.by_seed, self.decisions, history, **facts)
+        for row in found["answers"]:
+            scores = self.trained.scores[row["seed"]]
+            row |= evaluation.listens(self.parts.testing, scores, record.settings)
         record.save_metrics(found | {"evaluation": self.whole}, run)

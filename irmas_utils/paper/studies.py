@@ -93,7 +93,8 @@ def rows(settings: Settings, run: str, value: Any) -> pd.DataFrame:
     pandas.DataFrame
         Columns value, seed, micro F1, macro F1, LRAP, labels a clip, parameters, seconds (an
         epoch), memory MiB (peak), heard seconds (see notebook 03), base (whether this is the
-        study's base setting) and those of `metrics.evaluation.answers`.
+        study's base setting), listens (whether the outputs are shown to depend on what sounds)
+        and those of `metrics.evaluation.answers` and `metrics.dependence`.
     """
     result = records.load_metrics(settings.profile, run)
     scores = {TITLES[key]: leaf["values"] for key, leaf in result["over_seeds"].items()}
@@ -105,7 +106,9 @@ def rows(settings: Settings, run: str, value: Any) -> pd.DataFrame:
         "memory MiB": result["memory_peak_mib"],
         "heard seconds": result.get("heard_seconds"),
     }
-    return pd.DataFrame(result["answers"]).assign(**scores, **shared)
+    found = pd.DataFrame(result["answers"])
+    listens = found["information"] > found["detectable"]
+    return found.assign(listens=listens, **scores, **shared)
 
 
 def means(table: pd.DataFrame) -> dict[str, dict[str, float]]:

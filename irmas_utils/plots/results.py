@@ -195,12 +195,19 @@ def _places(values: pd.Series) -> dict[Any, float]:
 
 
 def causes(
-    names: ArrayLike, scores: ArrayLike, ax: Axes | None = None, *, reference: float
+    names: ArrayLike,
+    scores: ArrayLike,
+    ax: Axes | None = None,
+    *,
+    reference: float,
+    of: str = "unchanged",
+    xlabel: str = "LRAP",
 ) -> Axes:
-    """LRAP of runs that differ in one thing each, a row a change: each seed, and the mean.
+    """A score of runs that differ in one thing each, a row a change: each seed, and the mean.
 
     `names` and `scores`, (n_runs,), say what was changed in a run and what it scored; `reference`
-    is the score of the unchanged setting, drawn as a line. Rows stand in order of appearance.
+    is the score `of` the unchanged setting, or another, drawn as a line. Rows stand in order of
+    appearance.
     """
     ax = axes_or_new(ax, 9, 5)
     runs = pd.DataFrame({"name": np.asarray(names), "score": np.asarray(scores, dtype=float)})
@@ -208,10 +215,10 @@ def causes(
     rows = range(len(means))
     ax.scatter(means, rows, color=COLOURS["line"], s=45, label="mean", zorder=2)
     _each_seed(ax, runs["score"], runs["name"].map(dict(zip(means.index, rows, strict=True))))
-    _reference(ax, reference, "unchanged")
+    _reference(ax, reference, of)
     ax.set_yticks(rows, means.index)
     ax.invert_yaxis()
-    ax.set(xlabel="LRAP")
+    ax.set(xlabel=xlabel)
     legend_above(ax, fontsize="small")
     return ax
 

@@ -88,7 +88,7 @@ def test_the_order_of_a_systems_rows_does_not_matter(runs):
 def test_a_comparison_tells_better_from_worse(runs):
     ideas = [Idea("up", ("han",), ("lstm",)), Idea("down", ("lstm",), ("han",)),
              Idea("same", ("han",), ("han",))]  # fmt: skip
-    found = discussion.compare(CFG, {m: (ideas, m) for m in ("micro_f1", "lrap")})
+    found = discussion.compare(CFG, {m: (ideas, m) for m in ("micro_f1", "lrap", "gain")})
     for table in found.values():
         assert table["verdict"].tolist() == ["better", "worse", "no clear difference"]
     assert table["share"].tolist()[1] == 1

@@ -53,7 +53,8 @@ def test_results_become_a_row_a_value_and_seed(monkeypatch):
         return {
             "over_seeds": {name: {"values": values} for name, values in by_seed.items()},
             "answers": [
-                {"seed": s, "answers": 1, "commonest": "voi", "share": 1.0} for s in (0, 1)
+                {"seed": s, "answers": 1, "information": 0.1 * s, "detectable": 0.05}
+                for s in (0, 1)
             ],
             "n_parameters": 7,
             "seconds_per_epoch": 1.5,
@@ -66,6 +67,7 @@ def test_results_become_a_row_a_value_and_seed(monkeypatch):
     assert table["value"].iloc[0] == "64–100000–32–50000"
     assert table["base"].tolist() == [True] * 2 + [False] * (len(table) - 2)
     assert table["micro F1"].tolist()[:2] == [0.1, 0.2]
+    assert table["listens"].tolist()[:2] == [False, True]
     assert studies.means(table)["64–100000"] == pytest.approx(
         {"micro_f1": 0.15, "macro_f1": 0.1, "lrap": 0.4}
     )
