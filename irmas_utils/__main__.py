@@ -110,6 +110,23 @@ def _score(options: Namespace) -> None:
     print(scorer.render(scorer.score(ours, scorer.truth(source), other), options.format))
 
 
+_SCORES = ("precision", "recall", "f1", "macro-precision", "macro-recall", "macro-f1", "lrap")
+
+
+@_command({f"--{name}": {"metavar": "X", "help": "as printed: .38"} for name in _SCORES})
+def _audit(options: Namespace) -> None:
+    """Say whether scores stated for IRMAS's testing set are possible, and what they tell."""
+    stated = {name: vars(options)[name.replace("-", "_")] for name in _SCORES}
+    stated = {name: text for name, text in stated.items() if text is not None}
+    if not stated:
+        expected, remedy = "a score at least", "State it: irmas audit --f1 .38"
+        raise DataError("audit", found="no score", expected=expected, remedy=remedy)
+    from irmas_utils.paper import audit
+
+    for table in audit.audit(stated):
+        print(table.to_markdown(index=False, floatfmt=".3f"), end="\n\n")
+
+
 @_command({
     "claim": {"nargs": "?", "help": "its name in the ledger; without one, all are listed"},
     "--profile": _PROFILE | {"default": "full", "help": "what a claim is run under, if need be"},

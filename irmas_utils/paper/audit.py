@@ -1,0 +1,194 @@
+"""What the official counts of IRMAS's testing set say of a paper's scores: ``irmas audit``.
+
+Each number is taken for the interval that rounds to it. Predictions are not at hand, so there are
+two standard errors: of label decisions that are independent, and of songs whose own are all alike.
+"""
+
+import math
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from irmas_utils.data import published
+from irmas_utils.metrics import prior_top
+from irmas_utils.paper.claims import formulas
+from irmas_utils.paper.claims.finding import fact
+from irmas_utils.project.errors import DataError
+
+_MICRO = ("precision", "recall", "f1")
+_LABELS = 11
+
+
+class Stated(NamedTuple):
+    """A number as printed, and the ends of what rounds to it."""
+
+    value: float
+    low: float
+    high: float
+
+
+_ANY = Stated(math.nan, 0.0, 1.0)
+
+
+def read(name: str, text: str) -> Stated:
+    """Read a score, ``".38"``: its digits tell its rounding. DataError unless it is in [0, 1]."""
+    try:
+        value = Decimal(text)
+        if not 0 <= value <= 1:
+            raise InvalidOperation
+    except InvalidOperation:
+        remedy = "Write it as printed; of percent, a hundredth."
+        found, expected = repr(text), "a number from 0 to 1"
+        raise DataError(f"--{name}", found=found, expected=expected, remedy=remedy) from None
+    half = 0.5 * 10.0 ** int(value.as_tuple().exponent) + 1e-9
+    return Stated(float(value), max(0.0, float(value) - half), min(1.0, float(value) + half))
+
+
+def audit(texts: Mapping[str, str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Check stated scores, by the names of the command's options, as texts; raises as `read`.
+
+    Returns
+    -------
+    checks : pandas.DataFrame
+        Columns check, found and verdict.
+    literature : pandas.DataFrame
+        A row a published score: system, score, published, difference, ``told apart beyond`` (the
+        difference that needs no more than songs that are independent) and verdict.
+    """
+    stated = {name: read(name, text) for name, text in texts.items()}
+    micro, macro = ([stated.get(kind + each, _ANY) for each in _MICRO] for kind in ("", "macro-"))
+    rows, f1 = [], micro[2]
+    if any(each is not _ANY for each in micro):
+        fits = counts(*micro)
+        rows.append(_micro(fits))
+        if len(fits) and f1 is _ANY and _ANY not in micro[:2]:
+            f1 = Stated(harmonic(*(each.value for each in micro[:2])), *_ends(fits))
+    if macro[2] is not _ANY and _ANY not in macro[:2]:
+        rows.append(_macro(*macro))
+    rows += [_lrap(stated["lrap"])] if "lrap" in stated else []
+    rows += [_trivial("f1", f1)] if f1 is not _ANY else []
+    rows += [_trivial("macro_f1", macro[2])] if macro[2] is not _ANY else []
+    checks = pd.DataFrame(rows, columns=["check", "found", "verdict"])
+    return checks, literature(f1, stated.get("lrap", _ANY))
+
+
+def counts(precision: Stated, recall: Stated, f1: Stated) -> NDArray:
+    """Return the counts that round to three micro scores: rows of TP, least and most predicted."""
+    true, every = fact("irmas.testing.n_labels"), fact("irmas.testing.n_clips") * _LABELS
+    tp = np.arange(1, true + 1)
+    tp = tp[(tp >= recall.low * true) & (tp <= recall.high * true)]
+    with np.errstate(divide="ignore"):
+        least = np.maximum(tp / precision.high, 2 * tp / f1.high - true)
+        most = np.minimum(tp / np.float64(precision.low), 2 * tp / np.float64(f1.low) - true)
+    least = np.ceil(np.maximum(least, tp)).astype(int)
+    most = np.floor(np.minimum(most, every - true + tp)).astype(int)
+    return np.stack([tp, least, most], axis=1)[least <= most]
+
+
+def harmonic(precision: float, recall: float) -> float:
+    """Return the harmonic mean of two scores, 0 if both are."""
+    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+
+
+def _ends(fits: NDArray) -> tuple[float, float]:
+    true = fact("irmas.testing.n_labels")
+    f1 = 2 * fits[:, :1] / (fits[:, 1:] + true)
+    return float(f1.min()), float(f1.max())
+
+
+def _micro(fits: NDArray) -> tuple[str, str, str]:
+    if not len(fits):
+        return "micro scores", "no counts give them all", "impossible"
+    clips, (low, high) = fact("irmas.testing.n_clips"), _ends(fits)
+    named = f"{fits[:, 1].min() / clips:.2f} to {fits[:, 2].max() / clips:.2f} labels a clip"
+    hits = (
+        f"{fits[:, 0].min()} to {fits[:, 0].max()} of {fact('irmas.testing.n_labels')} labels hit"
+    )
+    return "micro scores", f"{hits}, {named}, F1 {low:.4f} to {high:.4f}", "possible"
+
+
+def _macro(precision: Stated, recall: Stated, f1: Stated) -> tuple[str, str, str]:
+    """The mean of harmonic means is at most that of the means: both are concave, and Jensen's."""
+    top = harmonic(precision.high, recall.high)
+    floor = max(0.0, precision.low + recall.low - 1)
+    found = f"F1 of {floor:.4f} to {top:.4f} follows from precision and recall"
+    if f1.low > top or f1.high < floor:
+        return "macro scores", found, "impossible as the mean of the instruments' F1"
+    means = harmonic(precision.low, recall.low) <= f1.high
+    verdict = "possible" + (", but rather the F1 of the mean precision and recall" if means else "")
+    return "macro scores", found, verdict
+
+
+def _lrap(lrap: Stated) -> tuple[str, str, str]:
+    """The worst ranking has a clip's k labels last; of random ones, the places are uniform."""
+    sizes = fact("irmas.testing.clips_by_number_of_labels")
+    clips, place = sum(sizes.values()), np.arange(1, _LABELS + 1)
+    last = {k: (place[:k] / (_LABELS - k + place[:k])).mean() for k in sizes}
+    chance = {k: ((1 + (k - 1) * (place - 1) / (_LABELS - 1)) / place).mean() for k in sizes}
+    floor, random = (sum(n * v[k] for k, n in sizes.items()) / clips for v in (last, chance))
+    verdict = "impossible" if lrap.high < floor else "possible"
+    if verdict == "possible":
+        verdict += ", above chance" if lrap.low > random else ", not above chance"
+    return "LRAP", f"at least {floor:.4f}; random rankings {random:.4f}", verdict
+
+
+def _trivial(score: str, stated: Stated) -> tuple[str, str, str]:
+    counted = formulas.label_counts("training")
+    constants = {
+        "prior top-1": prior_top(counted, 1),
+        "prior top-3": prior_top(counted, 3),
+        "all eleven": np.ones(_LABELS),
+        "paper's constant": formulas.PAPER,
+    }
+    values = {name: formulas.constant_scores(on)[score] for name, on in constants.items()}
+    found = ", ".join(f"{name} {value:.4f}" for name, value in values.items())
+    same = [n for n, v in values.items() if stated.low <= v <= stated.high]
+    above = [n for n, v in values.items() if stated.high < v]
+    verdict = f"not above {', '.join(above)}" if above else "above all" if not same else ""
+    verdict += ("; " if verdict and same else "") + (f"equal to {', '.join(same)}" if same else "")
+    title = "macro F1" if score == "macro_f1" else "micro F1"
+    return f"{title} beside trivial predictors", found, verdict
+
+
+def literature(f1: Stated, lrap: Stated) -> pd.DataFrame:
+    """Compare stated scores with the published ones; columns as in `audit`."""
+    rows = []
+    for system in published.results():
+        for score, stated in (("micro_f1", f1), ("lrap", lrap)):
+            if system[score] is None or stated is _ANY:
+                continue
+            pairs = zip(*(errors(score, v) for v in (stated.value, system[score])), strict=True)
+            alone, songs = (1.96 * math.hypot(*pair) for pair in pairs)
+            difference = stated.value - system[score]
+            verdict = "cannot tell"
+            if abs(difference) > songs:
+                verdict = "higher" if difference > 0 else "lower"
+            elif abs(difference) < alone:
+                verdict = "not told apart"
+            named = (system["name"], score.replace("_f1", " F1").replace("lrap", "LRAP"))
+            rows.append((*named, system[score], difference, songs, verdict))
+    columns = ["system", "score", "published", "difference", "told apart beyond", "verdict"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def errors(score: str, value: float) -> tuple[float, float]:
+    """Return two standard errors: of decisions that are independent, of songs (as many in each).
+
+    Micro F1 is a function of the share J of hits among hits and errors, ``2 J / (1 + J)``, whose
+    error is that of a binomial share, for as many labels named as there are. A clip's LRAP lies in
+    [0, 1], so its variance is at most ``value (1 - value)``; how much less is not known.
+    """
+    testing = fact("irmas.testing")
+    if score == "lrap":
+        return 0.0, math.sqrt(value * (1 - value) / testing["n_songs"])
+    decided = testing["n_labels"] * (2 - value)
+    share = value / (2 - value)
+    slope = 2 / (1 + share) ** 2
+    alone, songs = (
+        slope * math.sqrt(share * (1 - share) / n) for n in (decided, testing["n_songs"])
+    )
+    return alone, songs
