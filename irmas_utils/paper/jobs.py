@@ -74,7 +74,7 @@ def jobs(settings: Settings) -> dict[str, Job]:
         "05_lstm_hyperparameters": of_model["lstm"],
         "06_fft_hyperparameters": of_model["fft"],
         "09_comparison": _MODELS,
-        "10_discussion": (*_MODELS, "05_lstm_hyperparameters", *studied),
+        "10_discussion": (*_MODELS, "05_lstm_hyperparameters", "09_comparison", *studied),
         "11_your_own_audio": ("07_other_networks",),
     }
     return studied | {name: Job(name, None, {}, needs.get(name, ())) for name in _SECTIONS}
