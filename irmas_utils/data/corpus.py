@@ -1,7 +1,11 @@
 """The data set that a profile names: the real IRMAS, or the built-in sample corpus."""
 
 import hashlib
+import os
+import shutil
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,7 +13,7 @@ import pandas as pd
 
 from irmas_utils.data import integrity, sample
 from irmas_utils.data.index import fingerprint, folders, load_index, split_validation
-from irmas_utils.project import paths
+from irmas_utils.project import files, paths
 from irmas_utils.project.errors import DataError
 from irmas_utils.project.settings import Settings
 
@@ -82,13 +86,50 @@ def folder(settings: Settings) -> Path:
     """Return the folder in the IRMAS layout that the profile's data is in. Raises as `load`."""
     if settings.corpus.source != "sample":
         return paths.data_root()
-    return sample.ensure(
-        training_clips=settings.corpus.training_clips,
-        testing_clips=settings.corpus.testing_clips,
-        seed=settings.seed,
-        soundfont=settings.corpus.soundfont,
-        progress=sys.stderr.isatty(),
+    return _as_rendered(
+        partial(
+            sample.ensure,
+            training_clips=settings.corpus.training_clips,
+            testing_clips=settings.corpus.testing_clips,
+            seed=settings.seed,
+            soundfont=settings.corpus.soundfont,
+            progress=sys.stderr.isatty(),
+        )
     )
+
+
+def _as_rendered(render: Callable[[], Path]) -> Path:
+    """Return the sample corpus, rendered again if it is not any more what was rendered.
+
+    Who uses it first keeps the digests of its files beside it.
+    """
+    root = render()
+    seal = root.with_name(f"{root.name}.json")
+    if _altered(root, seal) != []:
+        with files.locked(root.with_name(f".{root.name}.seal.lock")):
+            if altered := _altered(root, seal):  # another may have rendered it by now
+                print(f"{root} is rendered again: {altered[0]} is not what was rendered.")
+                shutil.rmtree(root)
+            root = render()
+            files.write_sealed(seal, _contents(root))
+    return root
+
+
+def _altered(root: Path, seal: Path) -> list[str] | None:
+    """Name the files that are not what was rendered; None if nobody knows what that was."""
+    try:
+        kept, now = files.read_sealed(seal), _contents(root)
+    except (OSError, ValueError):
+        return None
+    return sorted(name for name in kept.keys() | now.keys() if kept.get(name) != now.get(name))
+
+
+def _contents(root: Path) -> dict[str, str]:
+    kinds = (".wav", ".txt", ".json")
+    found = [str(path) for path in sorted(root.rglob("*.*")) if path.suffix in kinds]
+    content = integrity.digests(pd.DataFrame({"path": found}))
+    # Names on disk need not be UTF-8.
+    return {ascii(os.path.relpath(path, root)): of for path, of in zip(found, content, strict=True)}
 
 
 NAMES = {

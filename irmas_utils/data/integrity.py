@@ -5,17 +5,13 @@ Notebook: 01_data_analysis.ipynb.
 
 import os
 from pathlib import Path
-from typing import Annotated
 
 import pandas as pd
-from pydantic import StringConstraints, TypeAdapter
 
 from irmas_utils.data import published
 from irmas_utils.data.index import Problem
 from irmas_utils.project import files, paths
 from irmas_utils.project.errors import DataError
-
-_KEPT = TypeAdapter(dict[str, Annotated[str, StringConstraints(pattern="^[0-9a-f]{32}$")]])
 
 
 def report(problems: list[Problem]) -> pd.DataFrame:
@@ -59,15 +55,24 @@ def digests(clips: pd.DataFrame) -> pd.Series:
     Every notebook asks, so they are kept in the cache until a file is added or changed.
     """
     kept = paths.cache_root() / "digests.json"
-    try:
-        known = _KEPT.validate_json(kept.read_bytes())
-    except (OSError, ValueError):  # absent or damaged
-        known = {}
+    known = _known(kept)
     stamps = {path: _stamp(path) for path in clips["path"]}
     new = {stamp: files.digest(path) for path, stamp in stamps.items() if stamp not in known}
     if new:
-        files.write_json(kept, known | new)
+        with files.locked(kept.with_name(".digests.lock")):  # another may have added some
+            files.write_sealed(kept, _known(kept) | new)
     return clips["path"].map(stamps).map(known | new)
+
+
+def _known(kept: Path) -> dict[str, str]:
+    try:
+        return files.read_sealed(kept)
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        print(f"{kept} is made again: {error}")
+        kept.unlink(missing_ok=True)
+        return {}
 
 
 def _stamp(path: str) -> str:

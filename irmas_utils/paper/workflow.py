@@ -21,7 +21,7 @@ from typing import Any
 import psutil
 
 from irmas_utils.audio import cache
-from irmas_utils.data import fetch
+from irmas_utils.data import corpus, fetch
 from irmas_utils.paper import jobs
 from irmas_utils.project import files, kernels, paths, records, settings
 from irmas_utils.project.errors import NotebookError
@@ -75,6 +75,8 @@ def run(profile: str, targets: Sequence[str], cores: int, options: Sequence[str]
         stamp = _stamp(cfg)
         made_from = state.made_from if stamp == state.stamp else _digest(cfg)
         if whole and not altered and state.made_from == made_from:
+            if (paths.cache_root() / "sample").is_dir():
+                corpus.folder(cfg)  # which renders what is damaged again
             print(f"Nothing to run: up to date. Results: {folder}")
             return 0
         command = [sys.executable, "-m", "snakemake", *wanted, "--cores", str(cores), *options]
@@ -86,8 +88,10 @@ def run(profile: str, targets: Sequence[str], cores: int, options: Sequence[str]
         dry = is_dry(options)
         if dry:
             command += ["--forcerun", *altered.values()]
-        for file in () if dry else altered.values():
-            (folder / file).unlink(missing_ok=True)  # so that Snakemake misses it
+        for name, executed in () if dry else altered.items():
+            (folder / executed).unlink(missing_ok=True)  # so that Snakemake misses it
+            if name.startswith("manifests/"):  # which no job need write any more
+                (folder / name).unlink(missing_ok=True)
         count, log = min(cores, len(state.jobs)), folder / "snakemake.log"
         with kernels.kept(0 if dry else count, folder / "kernels.log", environment) as environment:
             status = _snakemake(command, environment, log, verbose=bool(options))
@@ -211,7 +215,8 @@ class _State:
     def remember(self, made_from: str | None, stamp: str | None) -> None:
         """Keep what the results are now, and of what."""
         found = {}
-        for path in sorted(self.folder.glob("*/**/*")):
+        made = {*self.folder.glob("*/**/*"), *self.folder.glob("*.json")} - {self.file}
+        for path in sorted(made):
             name, status = path.relative_to(self.folder).as_posix(), path.stat()
             if path.is_file() and "/." not in f"/{name}" and ".failed" not in path.name:
                 now = [status.st_size, status.st_mtime_ns]
@@ -222,7 +227,10 @@ class _State:
     def altered(self) -> dict[str, str]:
         """Name the results that are not what was made, each with the job's output to make again."""
         made_by = records.outputs(self.folder)
-        altered = [name for name, kept in self.files.items() if self._differs(name, kept, made_by)]
+        parts = records.manifests(self.folder)
+        damaged = {f"manifests/{name}.json" for name, entries in parts if entries is None}
+        differ = {name for name, kept in self.files.items() if self._differs(name, kept, made_by)}
+        altered = sorted(damaged | differ)
         for name in altered:
             print(f"{name} is not what was made; it has to be made again.")
         return {n: str(self._executed(n, made_by).relative_to(self.folder)) for n in altered}
@@ -237,7 +245,7 @@ class _State:
         if name in made_by:  # whoever wrote it has entered its digest
             return files.digest(path) != made_by[name][2]
         if name.startswith("manifests/"):  # a whole one is held against the files that it lists
-            return path.stem not in {records.manifest_name(*made[:2]) for made in made_by.values()}
+            return False
         return files.digest(path) != kept[2] and not self._executed_since(path)
 
     def _executed_since(self, path: Path) -> bool:
@@ -248,7 +256,7 @@ class _State:
 
     def _executed(self, name: str, made_by: dict[str, Any]) -> Path:
         """The file whose absence makes Snakemake make `name` again."""
-        if name.startswith("site/"):
+        if name.startswith("site/") or name == "manifest.json":
             return self.folder / "site" / "index.html"
         if name.startswith("manifests/"):
             return self._executed_by(Path(name).stem)

@@ -5,13 +5,12 @@ parameters, data fingerprint, package versions, source hash, seed and time. Note
 side, so each writes a manifest of its own; `merge_manifests` joins them when all are done.
 """
 
-import contextlib
 import functools
 import hashlib
 import importlib.metadata
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -106,7 +105,7 @@ class Record:
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         part = self.folder / "manifests" / f"{manifest_name(self.notebook, self.run)}.json"
-        files.write_json(part, self.entries)
+        files.write_sealed(part, self.entries)
 
 
 def manifest_name(notebook: str, run: str | None) -> str:
@@ -209,15 +208,19 @@ def _read(profile: str, file: str, parse: Callable[[Path], Any]) -> Any:
     if not (folder / file).is_file():
         raise _unfit(profile, file, "no such result")
     if entry and entry[2] != files.digest(folder / file):
-        # Without the executed notebook, `make paper` makes its results again.
-        study = folder / "notebooks" / "studies" / f"{entry[1]}.ipynb"
-        whole = folder / "notebooks" / f"{entry[0]}.ipynb"
-        (study if study.is_file() else whole).unlink(missing_ok=True)
+        _forget(folder, *entry[:2])
         raise _unfit(profile, file, "something else than what was recorded")
     try:
         return parse(folder / file)
     except (OSError, ValueError, KeyError, RecursionError) as error:
         raise _unfit(profile, file, f"a damaged file ({error})") from error
+
+
+def _forget(folder: Path, notebook: str, run: str | None) -> None:
+    """Remove an executed notebook: without it, `make paper` makes its results again."""
+    study = folder / "notebooks" / "studies" / f"{run}.ipynb"
+    whole = folder / "notebooks" / f"{notebook}.ipynb"
+    (study if study.is_file() else whole).unlink(missing_ok=True)
 
 
 def _unfit(profile: str, file: str, found: str) -> DataError:
@@ -231,20 +234,35 @@ def _unfit(profile: str, file: str, found: str) -> DataError:
 
 def outputs(folder: Path) -> dict[str, tuple[str, str | None, str]]:
     """Return notebook, run and digest of each recorded file, but for damaged manifests."""
-    found = {}
+    entries = {file: entry for _, part in manifests(folder) for file, entry in (part or {}).items()}
+    return {file: (made["notebook"], made["run"], made["digest"]) for file, made in entries.items()}
+
+
+def manifests(folder: Path) -> Iterator[tuple[str, dict[str, dict[str, Any]] | None]]:
+    """Yield the name of each manifest and what it lists: a file's entry by its name, sorted.
+
+    None stands for what is in a damaged one.
+    """
     for part in sorted((folder / "manifests").glob("*.json")):
-        with contextlib.suppress(Exception):
-            for file, entry in json.loads(part.read_text(encoding="utf-8")).items():
-                found[file] = (entry["notebook"], entry["run"], entry["digest"])
-    return found
+        try:
+            yield part.stem, files.read_sealed(part)
+        except (OSError, ValueError):
+            yield part.stem, None
 
 
 def merge_manifests(profile: str) -> dict[str, Any]:
-    """Join the notebooks' manifests into ``manifest.json`` and return it, sorted by file."""
+    """Join the notebooks' manifests into ``manifest.json`` and return it, sorted by file.
+
+    Raises DataError if one is damaged; the next run makes it again.
+    """
     folder = results_dir(profile)
     merged: dict[str, Any] = {}
-    for part in sorted((folder / "manifests").glob("*.json")):
-        merged |= json.loads(part.read_text(encoding="utf-8"))
+    for name, entries in manifests(folder):
+        if entries is None:
+            notebook, _, run = name.partition("-")
+            _forget(folder, notebook, run)
+            raise _unfit(profile, f"manifests/{name}.json", "something else than what was recorded")
+        merged |= entries
     merged = dict(sorted(merged.items()))
     files.write_json(folder / "manifest.json", merged)
     return merged

@@ -59,6 +59,16 @@ def test_a_dry_run_says_what_is_to_be_made_again_and_removes_nothing(
     assert "--forcerun" not in asked[-1]
 
 
+def test_a_damaged_manifest_that_no_job_writes_any_more_goes(asked, finished):
+    left = finished.parent.parent / "manifests" / "04_fft_model-fft-gone.json"
+    left.write_text("{")
+    workflow.run("smoke", [], 1, ["--dry-run"])
+    assert left.exists()
+    workflow.run("smoke", [], 1, [])
+    assert not left.exists()
+    assert records.merge_manifests("smoke").keys() == {"figures/durations.png"}
+
+
 def test_results_of_which_snakemake_knows_nothing_are_made_again(asked, finished):
     workflow.run("smoke", [], 1, [])
     assert "--forceall" not in asked[-1]

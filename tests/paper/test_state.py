@@ -6,6 +6,7 @@ import pytest
 
 from irmas_utils.paper import workflow
 from irmas_utils.project import files, records, settings
+from irmas_utils.project.errors import DataError
 
 CFG = settings.load("smoke")
 MADE = {  # executed notebook: its manifest, what it recorded
@@ -32,7 +33,7 @@ def execute(folder, executed, notebook, run, file, content):
         path.write_text(content)
     entry = {"notebook": notebook, "run": run, "digest": files.digest(folder / file)}
     part = folder / "manifests" / f"{records.manifest_name(notebook, run)}.json"
-    files.write_json(part, {file: entry})
+    files.write_sealed(part, {file: entry})
 
 
 def missed(folder):
@@ -59,6 +60,42 @@ def test_an_altered_page_executed_notebook_or_manifest_is_made_again(folder):
     (folder / "notebooks" / "04_fft_model.ipynb").write_text("other")
     (folder / "manifests" / "09_comparison.json").write_text("{")
     assert missed(folder) == {*MADE, "site/index.html"} - {"notebooks/studies/fft-base.ipynb"}
+
+
+def test_one_flipped_bit_of_any_manifest_is_noticed(folder, capsys):
+    for executed, (notebook, run, _) in MADE.items():
+        name = f"manifests/{records.manifest_name(notebook, run)}.json"
+        whole = bytearray((folder / name).read_bytes())
+        for bit in range(0, 8 * len(whole), 61):
+            damaged = whole.copy()
+            damaged[bit // 8] ^= 1 << bit % 8
+            (folder / name).write_bytes(damaged)
+            if missed(folder):  # it may be a space between two values
+                assert missed(folder) == {executed}
+                assert f"{name} is not what was made" in capsys.readouterr().out
+            else:
+                assert json.loads(damaged) == json.loads(whole)
+        (folder / name).write_bytes(whole)
+
+
+def test_a_damaged_manifest_is_one_error_where_they_are_joined_and_made_again(folder):
+    (folder / "manifests" / "04_fft_model-fft-base.json").write_text("{}")
+    with pytest.raises(
+        DataError, match=r"04_fft_model-fft-base\.json: found something.*make paper"
+    ):
+        records.merge_manifests("smoke")
+    assert not (folder / "notebooks" / "studies" / "fft-base.ipynb").exists()
+    assert (folder / "notebooks" / "04_fft_model.ipynb").exists()
+
+
+def test_the_joined_manifest_and_what_tells_of_the_data_are_results_too(folder):
+    files.write_json(folder / "manifest.json", {"seed": 1})
+    files.write_json(folder / "corpus.json", {"clips": 1})
+    workflow._State(CFG, folder).remember("abc", "def")
+    assert missed(folder) == set()
+    files.write_json(folder / "manifest.json", {"seed": 2})
+    (folder / "corpus.json").unlink()
+    assert missed(folder) == {"site/index.html", "corpus.json"}
 
 
 def test_what_a_killed_run_has_made_is_kept(folder):

@@ -3,6 +3,7 @@ import pickle
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 
 import pytest
 
@@ -92,6 +93,30 @@ def test_what_is_kept_is_made_once_and_again_when_damaged(tmp_path, capsys):
         files.kept(target, make)
         assert target.read_bytes() == bytes(range(40))
     assert capsys.readouterr().out == ""
+
+
+VALUE = {"ü": [1, 2.5, None, True, "\u2028"], "b": {"c": 1e-300}}
+
+
+def test_what_is_sealed_comes_back_or_not_at_all(tmp_path):
+    files.write_sealed(tmp_path / "a.json", VALUE)
+    whole = (tmp_path / "a.json").read_bytes()
+    assert files.read_sealed(tmp_path / "a.json") == VALUE
+    for bit in range(8 * len(whole)):
+        content = bytearray(whole)
+        content[bit // 8] ^= 1 << bit % 8
+        (tmp_path / "a.json").write_bytes(content)
+        with suppress(ValueError):  # or it is 1E-300, say
+            assert files.read_sealed(tmp_path / "a.json") == VALUE
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"null", b"[]", b"[" * 100_000, b"\xff", b"3"])
+def test_what_is_not_sealed_is_not_read(tmp_path, content):
+    (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(ValueError, match="not what was written"):
+        files.read_sealed(tmp_path / "a.json")
+    with pytest.raises(FileNotFoundError):
+        files.read_sealed(tmp_path / "b.json")
 
 
 @pytest.mark.parametrize(
