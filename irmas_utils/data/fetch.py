@@ -5,6 +5,7 @@ redistribution. Of pre-trained weights the project holds the address and the has
 a notebook that can do without them asks `available`; what cannot calls `weights`.
 """
 
+import email.utils
 import os
 import shutil
 import sys
@@ -26,6 +27,7 @@ ADDRESS = published.load("irmas")["address"]
 AGAIN = "Run the command again: it goes on where it stopped."
 TIMEOUT = 60  # s without an answer
 PAUSES = (1, 2, 4, 8, 16, 32, 60)  # s, before IRMAS is asked for again
+LONGEST = 600  # s, whatever a server asks for
 _PASSING = {None, 408, 429, 500, 502, 503, 504}  # HTTP states that may be over soon
 _LARGEST = 2**34  # bytes that an archive may unpack to; the whole set has 1.2e10
 
@@ -78,6 +80,7 @@ def file(
                         break
                     if pause is None or status not in _PASSING:
                         raise
+                    pause = max(pause, _asked(error.response))
                 time.sleep(pause)
             os.replace(partial, target)
 
@@ -101,6 +104,17 @@ def _go_on(url: str, partial: Path) -> None:
         headers = {"Range": f"bytes={file.tell()}-", "Accept-Encoding": "identity"}
         options = {"chunk_size": 2**16, "timeout": TIMEOUT, "hooks": {"response": begin}}
         pooch.HTTPDownloader(sys.stderr.isatty(), headers=headers, **options)(url, file, None)
+
+
+def _asked(response: requests.Response | None) -> float:
+    """Return how many seconds a server asks to wait, up to `LONGEST`: a number, or a date."""
+    text = "" if response is None else response.headers.get("Retry-After", "")
+    if text.isdecimal():
+        return min(float(text), LONGEST)
+    try:
+        return min(email.utils.parsedate_to_datetime(text).timestamp() - time.time(), LONGEST)
+    except (ValueError, OverflowError):  # neither
+        return 0
 
 
 def _reason(error: Exception) -> str:

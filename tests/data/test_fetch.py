@@ -1,3 +1,4 @@
+import email.utils
 import errno
 import hashlib
 import http.server
@@ -5,6 +6,7 @@ import io
 import os
 import shutil
 import threading
+import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -36,6 +38,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         body = server.files.get(name)
         if body is None or isinstance(fault, int):
             return self.answer(fault or 404, b"no")
+        if isinstance(fault, tuple):
+            return self.answer(fault[0], b"later", **{"Retry-After": fault[1]})
         if fault == "redirect":
             return self.answer(302, b"", Location=f"/{name}")
         if start >= len(body) and start:
@@ -167,6 +171,24 @@ def test_what_passes_is_waited_for(server, irmas, monkeypatch, fault):
     monkeypatch.setattr(fetch, "TIMEOUT", 0.1)
     server.faults = [fault]
     assert whole(irmas())
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize(
+    ("asked_for", "waited"),
+    [("7", 7), (lambda: email.utils.formatdate(time.time() + 9, usegmt=True), 9),
+     ("9" * 400, 600), ("0", 0), ("-5", 0), ("soon", 0), ("²", 0),
+     ("Fri, 99 Foo 2026", 0), ("Mon, 01 Jan 0001 00:00:00 +9999", 0),
+     ("Mon, 99999999999999999999 Jan 2020 00:00:00", 0), ("Wed, 21 Oct 2015 07:28:00 GMT", 0)],
+)  # fmt: skip
+def test_a_server_is_asked_again_when_it_says(
+    server, irmas, monkeypatch, status, asked_for, waited
+):
+    slept = []
+    monkeypatch.setattr(fetch.time, "sleep", slept.append)
+    server.faults = [(status, asked_for() if callable(asked_for) else asked_for)]
+    assert whole(irmas())
+    assert slept == [pytest.approx(waited, abs=2)]
 
 
 def test_a_cut_or_stalled_archive_is_gone_on_with(server, irmas, monkeypatch):
