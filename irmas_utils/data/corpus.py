@@ -98,6 +98,12 @@ def folder(settings: Settings) -> Path:
     )
 
 
+def mend(settings: Settings) -> None:
+    """Render the sample corpus again if some of it is damaged, but not where all of it is gone."""
+    if settings.corpus.source == "sample" and (paths.cache_root() / "sample").is_dir():
+        folder(settings)
+
+
 def _as_rendered(render: Callable[[], Path]) -> Path:
     """Return the sample corpus, rendered again if it is not any more what was rendered.
 

@@ -75,8 +75,7 @@ def run(profile: str, targets: Sequence[str], cores: int, options: Sequence[str]
         stamp = _stamp(cfg)
         made_from = state.made_from if stamp == state.stamp else _digest(cfg)
         if whole and not altered and state.made_from == made_from:
-            if (paths.cache_root() / "sample").is_dir():
-                corpus.folder(cfg)  # which renders what is damaged again
+            corpus.mend(cfg)
             print(f"Nothing to run: up to date. Results: {folder}")
             return 0
         command = [sys.executable, "-m", "snakemake", *wanted, "--cores", str(cores), *options]
@@ -88,10 +87,8 @@ def run(profile: str, targets: Sequence[str], cores: int, options: Sequence[str]
         dry = is_dry(options)
         if dry:
             command += ["--forcerun", *altered.values()]
-        for name, executed in () if dry else altered.items():
-            (folder / executed).unlink(missing_ok=True)  # so that Snakemake misses it
-            if name.startswith("manifests/"):  # which no job need write any more
-                (folder / name).unlink(missing_ok=True)
+        else:
+            state.discard(altered)
         count, log = min(cores, len(state.jobs)), folder / "snakemake.log"
         with kernels.kept(0 if dry else count, folder / "kernels.log", environment) as environment:
             status = _snakemake(command, environment, log, verbose=bool(options))
@@ -234,6 +231,13 @@ class _State:
         for name in altered:
             print(f"{name} is not what was made; it has to be made again.")
         return {n: str(self._executed(n, made_by).relative_to(self.folder)) for n in altered}
+
+    def discard(self, altered: dict[str, str]) -> None:
+        """Remove what is to be made again, so that Snakemake misses it."""
+        for name, executed in altered.items():
+            (self.folder / executed).unlink(missing_ok=True)
+            if name.startswith("manifests/"):  # which no job need write any more
+                (self.folder / name).unlink(missing_ok=True)
 
     def _differs(self, name: str, kept: list[Any], made_by: dict[str, Any]) -> bool:
         path = self.folder / name
