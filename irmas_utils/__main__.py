@@ -110,6 +110,30 @@ def _score(options: Namespace) -> None:
     print(scorer.render(scorer.score(ours, scorer.truth(source), other), options.format))
 
 
+@_command({
+    "--profile": _PROFILE | {"default": "full", "help": "whose data set is split"},
+    "--labels": {"type": Path, "help": "split this CSV instead: file, labels, recording"},
+    "--fraction": {"type": float, "default": 0.15, "help": "for validation; default: 0.15"},
+    "--folds": {"type": int, "default": 5, "help": "of cross-validation; default: 5"},
+    "--seed": {"type": int, "default": 2022},
+    "--to": {"type": Path, "help": "a CSV file; without it, the terminal"},
+})  # fmt: skip
+def _split(options: Namespace) -> None:
+    """Write leak-free splits as CSV: recordings stay together, identical files count as one."""
+    if options.labels:
+        _require(options.labels, DataError, "a CSV file")
+    settings = None if options.labels else _settings(options)
+    from irmas_utils.data import collection, corpus
+
+    index = corpus.load(settings) if settings else collection.read_audio(options.labels)[0]
+    table = corpus.split_table(index, options.fraction, options.seed, options.folds)
+    if settings:  # others have it elsewhere
+        root = corpus.folder(settings)
+        table["file"] = [os.path.relpath(file, root) for file in table["file"]]
+    text = table.to_csv(index=False)
+    print(text, end="") if options.to is None else files.write_text(options.to, text)
+
+
 _SCORES = ("precision", "recall", "f1", "macro-precision", "macro-recall", "macro-f1", "lrap")
 
 

@@ -2,7 +2,7 @@
 
 Columns of a collection: ``file`` (or ``clip``, or ``name``; seen from the CSV's folder), ``labels``
 (codes with blanks, commas, semicolons or bars between them) and, where they are known,
-``recording`` (clips of one value stay together in a split) and ``split`` (training or testing).
+``recording`` (clips of one value stay together in a split) and ``split`` (one of `SPLITS`).
 """
 
 import re
@@ -16,6 +16,7 @@ from irmas_utils.data.index import COLUMNS
 from irmas_utils.project.errors import AudioError, DataError
 from irmas_utils.project.vocabulary import IRMAS, Vocabulary
 
+SPLITS = ("training", "validation", "testing", "left out")
 NAMES = ("clip", "name", "file")
 _AUDIO = re.compile(r"\.(wav|flac|mp3|ogg|opus|m4a|aiff?)$", re.IGNORECASE)
 
@@ -64,7 +65,7 @@ def read(path: str | Path) -> tuple[pd.DataFrame, Vocabulary]:
     Raises
     ------
     DataError
-        As `read_table`; if a clip has no label, or a split is neither training nor testing.
+        As `read_table`; if a clip has no label, or its split is none of `SPLITS`.
     """
     table = read_table(path)
     if "labels" not in table:
@@ -77,8 +78,8 @@ def read(path: str | Path) -> tuple[pd.DataFrame, Vocabulary]:
     index = index.assign(name=table["clip"], labels=labels, split=table.get("split"))
     index["recording"] = table.get("recording", table["clip"]).where(lambda r: r != "", index.name)
     index["path"] = [str(Path(path).absolute().parent / each) for each in file]
-    if "split" in table and (odd := {*table["split"]} - {"training", "testing"}):
-        raise refused(path, f"split {several(sorted(odd))}", "training or testing")
+    if "split" in table and (odd := {*table["split"]} - {*SPLITS}):
+        raise refused(path, f"split {several(sorted(odd))}", f"one of {', '.join(SPLITS)}")
     codes = {code for row in labels for code in row}
     own = Vocabulary({code: code for code in sorted(codes)})
     return index, IRMAS if codes <= {*IRMAS.codes} else own

@@ -10,6 +10,7 @@ Only file headers are read. Notebook: 01_data_analysis.ipynb.
 
 import hashlib
 import os
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -203,9 +204,26 @@ def split_validation(
             expected="a fraction above 0 and at most 0.5 that is at least one recording",
             remedy="Change it in the profile, or use more training clips.",
         )
+    held_out = folds(training, n_splits, seed) == 0
+    return training[~held_out], training[held_out]
+
+
+def folds(clips: pd.DataFrame, n_folds: int, seed: int) -> np.ndarray:
+    """Deal recordings to folds by their clips' first labels: the fold of each clip, (n_clips,).
+
+    DataError if there are too few recordings, or clips of every label.
+    """
     from sklearn.model_selection import StratifiedGroupKFold  # seconds that few need
 
-    folds = StratifiedGroupKFold(n_splits, shuffle=True, random_state=seed)
-    classes = training["labels"].str[0].to_numpy(dtype=str)
-    fit, held_out = next(folds.split(np.zeros(len(training)), classes, training["recording"]))
-    return training.iloc[fit], training.iloc[held_out]
+    dealt = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
+    classes = clips["labels"].str[0].to_numpy(dtype=str)
+    found = np.full(len(clips), -1)
+    try:
+        with warnings.catch_warnings(action="ignore", category=UserWarning):  # of rare labels
+            for fold, (_, held) in enumerate(dealt.split(classes, classes, clips["recording"])):
+                found[held] = fold
+    except ValueError as error:
+        expected, remedy = "more recordings than folds", "Use fewer folds, or more clips."
+        found = f"{n_folds} folds of {clips['recording'].nunique()} recordings ({error})"
+        raise DataError("folds", found=found, expected=expected, remedy=remedy) from error
+    return found

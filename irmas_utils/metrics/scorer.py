@@ -46,7 +46,7 @@ class Truth(NamedTuple):
 
     def prior(self) -> np.ndarray | None:
         """Return the training labels: of the training clips, else, of IRMAS, the official ones."""
-        training = self.others[self.others["split"] == "training"]
+        training = self.others[self.others["split"] != "left out"]
         if len(training):
             return self.matrix(training["labels"])
         if self.vocabulary is not IRMAS:

@@ -1,10 +1,18 @@
+import io
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
+from conftest import write_clip
+from hypothesis import given
+from hypothesis import settings as settings_of_tests
+from hypothesis import strategies as st
 
-from irmas_utils.data import corpus, index, integrity
+from irmas_utils import __main__ as cli
+from irmas_utils.data import collection, corpus, index, integrity
 from irmas_utils.project import files, paths, settings
+from irmas_utils.project.errors import DataError
 
 
 @pytest.fixture
@@ -123,3 +131,93 @@ def test_a_changed_file_is_looked_at_again(here):
     shutil.copy(one, other)
     joined = corpus.load(here).set_index("path")["recording"]
     assert joined[one] == joined[other]
+
+
+def collect(folder, n=12, **columns):
+    """Write a collection of noise, two clips a recording, with its CSV."""
+    rows = {
+        "file": [f"audio/{k}.wav" for k in range(n)],
+        "labels": [("drums bass", "bass", "zither")[k // 2 % 3] for k in range(n)],
+        "recording": [f"r{k // 2}" for k in range(n)],
+    } | columns
+    for k, file in enumerate(rows["file"]):
+        write_clip(folder / file, seed=k)
+    pd.DataFrame(rows).to_csv(folder / "own.csv", index=False)
+    return folder / "own.csv"
+
+
+def test_a_split_of_irmas_has_no_leak(here, tiny_irmas, tmp_path, capsys):
+    one, other = sorted(tiny_irmas.rglob("*cel*__1.wav"))[:2]
+    shutil.copy(one, other)
+    profile = tmp_path / "part.yaml"
+    profile.write_text("extends: full\ncorpus:\n  allow_incomplete: true\n")
+    arguments = ["split", "--profile", str(profile), "--fraction", "0.5", "--folds", "2"]
+    assert cli.main(arguments) == 0
+    table = pd.read_csv(io.StringIO(capsys.readouterr().out))
+    assert len(table) == 69
+    assert (table.groupby("recording")["split"].nunique() == 1).all()
+    assert (table[table["split"] != "testing"].groupby("recording")["fold"].nunique() == 1).all()
+    assert table[table["split"] == "testing"]["fold"].isna().all()
+    joined = table.set_index("clip")["recording"]
+    assert joined[one.stem] == joined[other.stem]
+    assert (tiny_irmas / table["file"][0]).is_file()
+    assert cli.main([*arguments, "--seed", "1"]) == 0
+    assert not table.equals(pd.read_csv(io.StringIO(capsys.readouterr().out)))
+
+
+def test_a_collection_is_split_in_three_and_read_again(tmp_path):
+    own = collect(tmp_path)
+    arguments = ["split", "--labels", str(own), "--fraction", "0.3", "--folds", "2"]
+    assert cli.main([*arguments, "--to", str(tmp_path / "split.csv")]) == 0
+    clips, vocabulary = collection.read_audio(tmp_path / "split.csv")
+    assert vocabulary.codes == ("bass", "drums", "zither")
+    assert clips["labels"][0] == ("bass", "drums")
+    assert set(clips["split"]) == {"training", "validation", "testing"}
+    assert (clips.groupby("recording")["split"].nunique() == 1).all()
+
+
+def test_training_clips_of_a_tested_recording_are_left_out(tmp_path):
+    splits = ["testing", "training", *["training"] * 10]  # r0 in both
+    clips, _ = collection.read(collect(tmp_path, split=splits))
+    table = corpus.split_table(clips, 0.5, seed=0, n_folds=2)
+    assert table["split"].tolist()[:2] == ["testing", "left out"]
+    assert table["fold"].isna().tolist()[:3] == [True, True, False]
+
+
+@pytest.mark.parametrize("option", [["--folds", "9"], ["--folds", "1"], ["--fraction", "0"]])
+def test_impossible_splits_are_one_line(tmp_path, capsys, option):
+    assert cli.main(["split", "--labels", str(collect(tmp_path)), *option]) == 1
+    assert capsys.readouterr().err.startswith("error: ")
+
+
+def test_files_that_cannot_be_read_are_named(tmp_path):
+    own = collect(tmp_path)
+    (tmp_path / "audio" / "3.wav").write_bytes(b"no audio")
+    with pytest.raises(DataError, match="files that cannot be read.*3.wav"):
+        collection.read_audio(own)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("file\na.wav\n", "column labels"),
+        ("file,labels\na.wav,\n", "clips without labels"),
+        ("file,labels\na.wav,x\na.wav,y\n", "doubled rows"),
+        ("file,labels,split\na.wav,x,dev\n", "split 'dev'"),
+        ("", "no table"),
+        ("a,b\n1,2\n", "column clip, name or file"),
+    ],
+)
+def test_bad_collections_are_refused(tmp_path, text, message):
+    (tmp_path / "own.csv").write_text(text)
+    with pytest.raises(DataError, match=message):
+        collection.read(tmp_path / "own.csv")
+
+
+@given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="/\\"), min_size=1)))
+@settings_of_tests(deadline=None)
+def test_a_clip_is_found_by_its_name_wherever_it_lies(names):
+    names = [*dict.fromkeys(filter(None, map(collection.key, names)))]
+    clips = [collection.key(f"C:\\data\\set/{name}.WAV") for name in names]
+    rows = collection.rows_of(pd.Series(clips, dtype=object), pd.Series(names, dtype=object))
+    assert rows.tolist() == [*range(len(names))]
