@@ -139,9 +139,11 @@ def data(settings: Settings) -> dict[str, Any]:
     return {"settings": settings.section(*_DATA), "version": corpus.version(settings)}
 
 
-def site() -> str:
-    """Return the digest of what the pages are made with."""
-    return sources.digest_of("irmas_utils.paper.site")
+def site() -> list[str]:
+    """Return the digests of what the pages are made with."""
+    pages = [path for path in sorted((paths.ROOT / "docs").rglob("*")) if path.is_file()]
+    kept = [path for path in pages if "__pycache__" not in path.parts]
+    return [sources.digest_of("irmas_utils.paper.site"), *map(files.digest, kept)]
 
 
 def options(job: Job) -> str:

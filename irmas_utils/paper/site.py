@@ -1,83 +1,80 @@
-"""The executed notebooks as web pages: ``python -m irmas_utils site sample``."""
+"""The executed notebooks and the pages in ``docs/`` as a site: ``irmas site sample``.
 
-import html
+Sphinx makes it, as ``docs/conf.py`` and what lies beside it say; here its sources are brought
+together. A profile that has not been run is shown as it is committed, if it is.
+"""
+
+import shutil
+import tempfile
 from pathlib import Path
 
-import nbformat
-from nbconvert import HTMLExporter
-
 from irmas_utils.data import corpus
-from irmas_utils.project import files, records
+from irmas_utils.project import paths, records
+from irmas_utils.project.errors import NotebookError
 from irmas_utils.project.settings import Settings
 
-PAPER = (
-    "Recognizing predominant musical instruments in music using deep learning techniques "
-    "(Vaznonis et al. 2022)"
-)
-STYLE = """
-body { font: 16px/1.55 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem;
-       color: #1b1b1b; background: #fff; }
-h1 { line-height: 1.2; } a { color: #0b57a4; } img { max-width: 100%; }
-table { border-collapse: collapse; margin: 1rem 0; }
-td, th { padding: .3rem .8rem; border-bottom: 1px solid #ddd; text-align: right; }
-td:first-child, th:first-child { text-align: left; }
-.note { background: #fff4d6; border-left: 4px solid #d99a00; padding: .6rem 1rem; }
-"""
-NAVIGATION = (
-    '<nav style="font: 14px system-ui, sans-serif; padding: .6rem 1rem; '
-    'border-bottom: 1px solid #ddd"><a href="index.html">All notebooks</a>{links}</nav>'
-)
+DOCS = paths.ROOT / "docs"
 
 
 def build(settings: Settings) -> Path:
-    """Convert every executed notebook of a profile and write the front page, which is returned.
+    """Make the site of a profile and return its front page. The manifests are joined first.
 
-    The notebooks' manifests are joined first.
+    Raises NotebookError if nothing of the profile has been executed.
     """
-    records.merge_manifests(settings.profile)
-    folder = records.results_dir(settings.profile)
-    notebooks = sorted((folder / "notebooks").glob("[0-9][0-9]_*[!d].ipynb"))
-    names = [path.stem for path in notebooks]
-    for path in notebooks:
-        files.write_text(folder / "site" / f"{path.stem}.html", _page(path, names))
-    index = folder / "site" / "index.html"
-    files.write_text(index, _front_page(settings, notebooks))
-    return index
+    folder, target = source(settings.profile), records.results_dir(settings.profile) / "site"
+    if (folder / "manifests").is_dir():
+        records.merge_manifests(settings.profile)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".site-", dir=target.parent) as scratch:
+        pages, made = Path(scratch) / "pages", Path(scratch) / "made"
+        _lay_out(folder, pages)
+        _sphinx(settings, folder, pages, made)
+        shutil.rmtree(target, ignore_errors=True)
+        made.replace(target)
+    return target / "index.html"
 
 
-def _page(notebook: Path, names: list[str]) -> str:
-    exporter = HTMLExporter(exclude_input_prompt=True, exclude_output_prompt=True)
-    page, _ = exporter.from_filename(str(notebook))
-    links = "".join(f' · <a href="{html.escape(name)}.html">{name[:2]}</a>' for name in names)
-    head, body, rest = page.partition("<body")
-    tag, closing, content = rest.partition(">")
-    return head + body + tag + closing + NAVIGATION.format(links=links) + content
-
-
-def _front_page(settings: Settings, notebooks: list[Path]) -> str:
-    items = "".join(_item(path) for path in notebooks)
-    note = (
-        f'<p class="note">Data: {corpus.name(settings)}. These scores show that '
-        "the code works; they say nothing about IRMAS.</p>"
-    )
-    table = records.load_table(settings.profile, "comparison")
-    scores = table.to_html(index=False, float_format="%.3f", na_rep="", border=0)
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>irmas-notebooks</title><style>{STYLE}</style></head><body>"
-        f"<h1>{html.escape(PAPER)}, re-run</h1>{note if settings.corpus.source != 'irmas' else ''}"
-        f"<h2>Results</h2>{scores}"
-        '<img src="../figures/comparison.png" alt="Micro F1 of every system">'
-        f"<h2>Notebooks</h2><ol>{items}</ol></body></html>\n"
+def source(profile: str) -> Path:
+    """Return the folder of a profile's executed notebooks: its results, else what is committed."""
+    for folder in (records.results_dir(profile), paths.reference_dir(profile)):
+        if any(folder.glob("notebooks/[0-9]*.ipynb")):
+            return folder
+    raise NotebookError(
+        records.results_dir(profile) / "notebooks",
+        found="no executed notebook",
+        expected="a finished run",
+        remedy=f"Run `make paper PROFILE={profile}` first.",
     )
 
 
-def _item(notebook: Path) -> str:
-    first = nbformat.read(notebook, as_version=4).cells[0].source
-    title, _, rest = first.partition("\n")
-    summary = " ".join(rest.strip().partition("\n\n")[0].split())  # the question, unwrapped
-    return (
-        f'<li value="{int(notebook.stem[:2])}"><a href="{html.escape(notebook.stem)}.html">'
-        f"{html.escape(title.lstrip('# '))}</a><br>{html.escape(summary.replace('*', ''))}</li>"
-    )
+def _lay_out(folder: Path, pages: Path) -> None:
+    """Put the sources where they lie in the repository, so that their links hold."""
+    hidden = shutil.ignore_patterns("_*", "index.md", "conf.py")
+    shutil.copytree(DOCS, pages / "docs", ignore=hidden)
+    shutil.copyfile(DOCS / "index.md", pages / "index.md")
+    for path in paths.reference_dir("benchmarks").glob("*.png"):
+        copy = pages / path.relative_to(paths.ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copy)
+    for name, pattern in {"figures": "*.png", "notebooks": "[0-9][0-9]_*[!d].ipynb"}.items():
+        (pages / name).mkdir()
+        for path in folder.glob(f"{name}/{pattern}"):
+            shutil.copyfile(path, pages / name / path.name)
+
+
+def _sphinx(settings: Settings, folder: Path, pages: Path, made: Path) -> None:
+    from sphinx.cmd.build import build_main  # takes a second
+
+    values = {
+        "irmas_profile": settings.profile,
+        "irmas_results": folder,
+        "irmas_data": corpus.name(settings),
+    }
+    options = [f"-D{name}={value}" for name, value in values.items()]
+    options += ["-q", "-c", str(DOCS), "-d", str(made.with_name("doctrees"))]
+    if build_main([*options, str(pages), str(made)]):
+        remedy = "Sphinx has said above what is wrong."
+        raise NotebookError(DOCS, found="unreadable pages", expected="a site", remedy=remedy)
+    shutil.rmtree(made / "_sources", ignore_errors=True)
+    for path in (made / ".buildinfo", made / "objects.inv", *made.rglob("*.map")):
+        path.unlink(missing_ok=True)  # for those who debug the theme, and for other sites

@@ -9,7 +9,9 @@ import functools
 import hashlib
 import importlib.metadata
 import json
+import platform
 import re
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -100,7 +102,9 @@ class Record:
             "seed": self.settings.seed,
             "data": self.data,
             "source": source_hash(),
+            "commit": _commit(),
             "versions": _versions(),
+            "processor": _processor(),
             "digest": files.digest(self.folder / file),
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
         }
@@ -275,6 +279,23 @@ def source_hash() -> str:
     for path in sorted([*paths.PACKAGE.rglob("*.py"), *paths.NOTEBOOKS.glob("*.ipynb")]):
         digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()
+
+
+@functools.cache
+def _commit() -> str | None:
+    """Return the commit that is checked out, None without git."""
+    command = ["git", "-C", str(paths.ROOT), "rev-parse", "--short=12", "HEAD"]
+    with contextlib.suppress(OSError):
+        return subprocess.run(command, capture_output=True, text=True).stdout.strip() or None
+    return None
+
+
+@functools.cache
+def _processor() -> str:
+    with contextlib.suppress(OSError):
+        names = re.findall(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+        return names[0] if names else platform.machine()
+    return platform.processor() or platform.machine()
 
 
 @functools.cache
