@@ -18,6 +18,7 @@ from irmas_utils.audio import features
 from irmas_utils.audio.cache import FeatureCache
 from irmas_utils.data import corpus
 from irmas_utils.models import fft, lstm, training
+from irmas_utils.models.dense import DenseTrainer
 from irmas_utils.project import backend, settings
 from irmas_utils.systems.networks import fine_tuning
 from irmas_utils.systems.networks import training as networks
@@ -62,9 +63,8 @@ def main() -> None:
         rows.append(_epoch(f"LSTM, batch {size}", lstm.build(), subset, 1e-3, FULL.lstm.epochs,
                            min(8 * size, len(clips)) if size == 2 else len(clips)))  # fmt: skip
     stream = pipeline.fixed_batches(clips, load, features.FFT_SAMPLES // 2, 4)
-    rows.append(
-        _epoch("FFT network, batch 4", fft.build(), stream, 1e-4, FULL.fft.epochs, len(clips), True)
-    )
+    rows.append(_epoch("FFT network, batch 4", fft.build(), stream, 1e-4, FULL.fft.epochs,
+                       len(clips), DenseTrainer))  # fmt: skip
     rows.append(_mixed_epoch(clips))
     report.write(options.out, "epochs", rows)
 
@@ -78,9 +78,9 @@ def _mixed_epoch(clips: pd.DataFrame) -> dict:
     return _row(name, history, plan.epochs, len(clips))
 
 
-def _epoch(name, model, stream, rate, full_epochs, n_clips, jit=False) -> dict:
+def _epoch(name, model, stream, rate, full_epochs, n_clips, kind=training.Trainer) -> dict:
     timed = Timed(stream)
-    trainer = training.Trainer(model, "paper", rate, jit_compile=jit)
+    trainer = kind(model, "paper", rate)
     history = training.fit(trainer, lambda epoch: timed, None, epochs=1, seed=0, progress=False)
     busy = 1 - timed.waited / history["seconds"].iloc[-1]
     return _row(name, history, full_epochs, n_clips, f"{busy:.0%}")

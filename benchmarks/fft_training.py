@@ -17,6 +17,7 @@ import numpy as np
 import report
 
 from irmas_utils.models import fft
+from irmas_utils.models.dense import DenseTrainer
 from irmas_utils.models.layers import hidden, scores
 from irmas_utils.models.training import Trainer
 from irmas_utils.project.backend import keras
@@ -67,8 +68,8 @@ def main() -> None:
         "stock, XLA, bfloat16": stock_model("mixed_bfloat16", True),
     }
     trainers = {
-        name: Trainer(fft.build(n_features, widths), "paper", 1e-4, jit_compile=jit)
-        for name, jit in (("ours, without XLA", False), ("ours", True))
+        name: trainer(fft.build(n_features, widths), "paper", 1e-4)
+        for name, trainer in (("ours, by TensorFlow", Trainer), ("ours", DenseTrainer))
     }
 
     def stock_epoch(model: keras.Model) -> None:

@@ -30,6 +30,7 @@ def train(network: str, batch: int, n_clips: int, quick: bool) -> None:
     from irmas_utils.audio.cache import FeatureCache
     from irmas_utils.data import corpus
     from irmas_utils.models import fft, lstm, training
+    from irmas_utils.models.dense import DenseTrainer
 
     index = corpus.load(report.irmas_sized(quick))
     index = index[index["split"] == "training"]
@@ -51,7 +52,9 @@ def train(network: str, batch: int, n_clips: int, quick: bool) -> None:
 
     model = lstm.build() if network == "lstm" else fft.build(features.FFT_SAMPLES // 2)
     with tempfile.TemporaryDirectory() as folder:
-        trainer = training.Trainer(model, "paper", 1e-4, jit_compile=network == "fft")
+        few = network == "fft" and batch <= DenseTrainer.few
+        kind = DenseTrainer if few else training.Trainer
+        trainer = kind(model, "paper", 1e-4)
         training.fit(trainer, batches, None, epochs=1, seed=0, checkpoint_dir=folder,
                      progress=False)  # fmt: skip
     peaks.append(report.peak_mib() / 1024)

@@ -92,7 +92,7 @@ def dense(data: Fold, seed: int) -> tuple:
     own = FULL.fft.model_copy(update={"epochs": 3, "batch_size": 16})
     load = FeatureCache("fft", fft_magnitude, length=own.samples).compute  # 9 GB if kept
     paper = fft.Network(own, load=load)
-    trainer = Trainer(paper.build(), own.loss, own.learning_rate, jit_compile=True)
+    trainer = Trainer(paper.build(), own.loss, own.learning_rate)
     fit(
         trainer,
         lambda epoch: paper.batches(data.fitting, epoch_order(len(data.fitting), seed, epoch)),

@@ -22,7 +22,6 @@ import report
 from irmas_utils.data import corpus, integrity
 from irmas_utils.data.index import load_index
 from irmas_utils.models import fft, lstm
-from irmas_utils.models.training import Trainer
 from irmas_utils.project import paths
 from irmas_utils.project.settings import Settings
 
@@ -52,7 +51,7 @@ def tasks(step: str, clips: pd.DataFrame, cfg: Settings) -> tuple[int, Callable[
     if step.startswith("LSTM"):
         network = lstm.Network(cfg.lstm.model_copy(update={"batch_size": 64}), 0)
     own = network.settings
-    trainer = Trainer(network.build(), own.loss, own.learning_rate, network.jit_compile)
+    trainer = network.trainer(network.build(), own.loss, own.learning_rate)
     trainer.train([next(iter(network.batches(clips)))], 1, 1, progress=False)  # compiles
     return len(clips), lambda: trainer.train(network.batches(clips), 1, 1, progress=False)
 

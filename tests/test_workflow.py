@@ -235,9 +235,9 @@ def test_missing_data_is_one_clear_error(smoke, tmp_path):
     assert "Traceback" not in failed.stderr
 
 
-def test_what_xla_compiles_is_kept_for_the_run_alone():
-    with workflow.compiled_once() as environment:
-        folder = re.search(r'_directory="(.+)"', environment["TF_XLA_FLAGS"])[1]
+def test_temporary_files_last_as_long_as_the_run():
+    with workflow.scratch() as environment:
+        folder = environment["TMPDIR"]
         assert os.path.isdir(folder)
     assert not os.path.exists(folder)
 

@@ -48,29 +48,7 @@ class Configured(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("irmas_utils")
 class WideDense(keras.layers.Dense):
-    """`keras.layers.Dense` for a kernel far larger than the batch; the same function.
-
-    The gradient of the kernel is a sum of one outer product a clip. Written out so, XLA computes
-    it inside the optimizer's sweep over the weights, and it never goes through memory. It pays
-    under ``jit_compile`` only and for few clips.
-    """
-
-    few = 8
-
-    def call(self, inputs, training=None):
-        """Apply the layer to (batch, features)."""
-        if inputs.shape[0] is None or inputs.shape[0] > self.few:
-            return super().call(inputs, training=training)
-        return _product(inputs, tf.convert_to_tensor(self.kernel)) + self.bias
-
-
-@tf.custom_gradient
-def _product(x: tf.Tensor, kernel: tf.Tensor):
-    def gradients(dy):
-        d_kernel = sum(x[clip][:, None] * dy[clip] for clip in range(x.shape[0]))
-        return tf.matmul(dy, kernel, transpose_b=True), d_kernel
-
-    return tf.matmul(x, kernel), gradients
+    """`keras.layers.Dense`, under the name that it has in models saved by older versions."""
 
 
 @keras.saving.register_keras_serializable("irmas_utils")

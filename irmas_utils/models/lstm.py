@@ -15,6 +15,7 @@ from irmas_utils.audio.features import waveform as samples
 from irmas_utils.models.layers import Configured, hidden, logits_view, scores
 from irmas_utils.models.losses import LOSSES
 from irmas_utils.models.recurrence import LastState
+from irmas_utils.models.training import Trainer
 from irmas_utils.project.backend import keras, tf
 from irmas_utils.project.settings import Lstm
 
@@ -67,7 +68,7 @@ class Network:
     `seed` says where clips lie in the silence around them, if they are padded.
     """
 
-    name, code, jit_compile = "lstm", (__name__,), False
+    name, code, trainer = "lstm", (__name__,), Trainer
 
     def __init__(self, settings: Lstm, seed: int) -> None:
         self.settings, self.rate = settings, SAMPLE_RATE // settings.decimation

@@ -13,7 +13,7 @@ import numpy as np
 
 from irmas_utils.models import lstm_kernel as kernel
 from irmas_utils.models.layers import Configured
-from irmas_utils.project.backend import keras, tf
+from irmas_utils.project.backend import has_gpu, keras, tf
 from irmas_utils.project.parallel import threads
 
 
@@ -134,10 +134,6 @@ def keras_lstm(layer: keras.layers.LSTM, x, length, h, c, *weights):
     return tf.where(real, sequence, 0.0), *last
 
 
-def _has_gpu() -> bool:
-    return bool(tf.config.list_logical_devices("GPU"))
-
-
 @keras.saving.register_keras_serializable("irmas_utils")
 class LastState(Configured):
     """`keras.layers.LSTM` for long sequences of different lengths; the weights interchange.
@@ -162,7 +158,7 @@ class LastState(Configured):
         bias = keras.initializers.Constant(np.repeat([0.0, 1.0, 0.0, 0.0], self.units))
         self.bias = self.add_weight(shape=(width,), initializer=bias)
         options = {"sequences": self.sequences, "reverse": self.reverse}
-        if _has_gpu():
+        if has_gpu():
             self._run = partial(keras_lstm, keras_layer(self.units, features, **options))
         else:
             self._run = partial(lstm, **options)

@@ -107,7 +107,7 @@ class Network(Protocol):
 
     name: str  # of its runs
     code: tuple[str, ...]  # the modules that it and its input are made of
-    jit_compile: bool
+    trainer: type["Trainer"]
     settings: Lstm | Fft
 
     def describe(self) -> dict[str, Any]:
@@ -136,9 +136,7 @@ def train_seeds(network: Network, parts: Splits) -> Trained:
     """
     own = network.settings
     # One model takes each seed's weights in turn, so that it is compiled once and not again.
-    trainer = functools.cache(
-        lambda: Trainer(network.build(), own.loss, own.learning_rate, network.jit_compile)
-    )
+    trainer = functools.cache(lambda: network.trainer(network.build(), own.loss, own.learning_rate))
     made_from = {
         "settings": network.describe(),
         "clips": {name: content(clips) for name, clips in parts._asdict().items()},
@@ -213,9 +211,6 @@ class Trainer:
     learning_rate : float or LearningRateSchedule
         Of Adam, whose other constants are Keras's defaults (the paper's, section 3.3.3, but for
         an epsilon of 1e-7).
-    jit_compile : bool
-        Compile the training step with XLA. It pays where the optimizer's sweep over the weights
-        dominates (`models.fft`, batch 4).
     ema : float, optional
         Momentum a step of an exponential moving average of the weights, which is left in the
         model at the end; validation sees the moving weights themselves.
@@ -226,7 +221,6 @@ class Trainer:
         model: keras.Model,
         loss: str,
         learning_rate: float | keras.optimizers.schedules.LearningRateSchedule,
-        jit_compile: bool = False,
         ema: float | None = None,
     ) -> None:
         self.model, self.view = model, logits_view(model)
@@ -235,11 +229,10 @@ class Trainer:
         self.optimizer = FusedAdam(learning_rate, name="adam", **average)
         self.optimizer.build(model.trainable_variables)
         # No branch here hangs on a tensor, and to look for one takes longer than a short training.
-        plain = {"reduce_retracing": True, "autograph": False}
-        compiled = plain | {"jit_compile": jit_compile}
-        self._step = tf.function(self._train_batch, **compiled)
-        self._score = tf.function(lambda x, y: self._outcome(x, y, training=False), **compiled)
-        self._forward = tf.function(lambda x: model(x, training=False), **plain)
+        compiled = functools.partial(tf.function, reduce_retracing=True, autograph=False)
+        self._step = compiled(self._train_batch)
+        self._score = compiled(lambda x, y: self._judged(y, self.view(x, training=False)))
+        self._forward = compiled(lambda x: model(x, training=False))
 
     def restart(self) -> None:
         """Forget what the optimizer has gathered; the model's weights stay as they are."""
@@ -267,8 +260,7 @@ class Trainer:
         if self.optimizer.use_ema:
             self.optimizer.finalize_variable_values(self.model.trainable_variables)
 
-    def _outcome(self, x, y, training):
-        logits = self.view(x, training=training)
+    def _judged(self, y, logits):
         # Of the sigmoids, for Keras sees no more: where two of them round to 1 it takes the first.
         hits = tf.argmax(tf.sigmoid(logits), axis=-1) == tf.argmax(y, axis=-1)
         total = tf.reduce_sum(self.loss(y, logits))
@@ -276,18 +268,23 @@ class Trainer:
 
     def _train_batch(self, x, y):
         with tf.GradientTape() as tape:
-            total, hits = self._outcome(x, y, training=True)
+            total, hits = self._judged(y, self.view(x, training=True))
             mean = total / tf.cast(tf.shape(y)[0], tf.float32)
         weights = self.model.trainable_variables
         self.optimizer.apply(tape.gradient(mean, weights), weights)
         return total, hits
+
+    def step(self, x: Any, y: np.ndarray) -> tuple[float, float]:
+        """Train on one batch and return its summed loss and its hits."""
+        total, hits = self._step(_tensors(x), _tensors(y))
+        return float(total), float(hits)
 
     def train(self, batches: Batches, epoch: int, epochs: int, progress: bool) -> dict[str, float]:
         """Train one epoch and return its mean loss and accuracy."""
         bar = tqdm(batches, f"epoch {epoch}/{epochs}", unit="batch", disable=not progress)
         sums = np.zeros(3)  # float64, in the order of the batches: repeatable
         for number, (x, y) in enumerate(bar, start=1):
-            total, hits = map(float, self._step(_tensors(x), _tensors(y)))
+            total, hits = self.step(x, y)
             _check_loss(total / len(y), epoch, number)
             sums += total, hits, len(y)
             bar.set_postfix_str(f"loss {sums[0] / sums[2]:.4f}", refresh=False)

@@ -29,18 +29,12 @@ from irmas_utils.project.settings import Settings
 
 
 @contextlib.contextmanager
-def compiled_once() -> Iterator[dict[str, str]]:
-    """Give an environment in which notebooks share what XLA compiles: many train one network.
-
-    The folder for it lasts as long as the run, for such code fits one processor and one
-    TensorFlow. What kernels that are killed leave behind goes with it.
-    """
+def scratch() -> Iterator[dict[str, str]]:
+    """Give an environment whose temporary folder ends with the run, whatever kernels leave."""
     cache = paths.cache_root()
     cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(".xla", dir=cache, ignore_cleanup_errors=True) as folder:
-        flag, quoted = "--tf_xla_persistent_cache_", json.dumps(folder, ensure_ascii=False)
-        flags = f"{flag}directory={quoted} {flag}device_types=CPU"
-        yield os.environ | {"TF_XLA_FLAGS": flags, "TMPDIR": folder}
+    with tempfile.TemporaryDirectory(".run", dir=cache, ignore_cleanup_errors=True) as folder:
+        yield os.environ | {"TMPDIR": folder}
 
 
 def run(profile: str, targets: Sequence[str], cores: int, options: Sequence[str]) -> int:
@@ -69,7 +63,7 @@ def run(profile: str, targets: Sequence[str], cores: int, options: Sequence[str]
     wanted = [str(_job(cfg, name).output(Path())) for name in targets]
     whole = not wanted and not options
     waiting = f"Waiting for another run in {folder} to end …"
-    with files.locked(folder / ".lock", waiting), compiled_once() as environment:
+    with files.locked(folder / ".lock", waiting), scratch() as environment:
         state = _State(cfg, folder)
         altered = state.altered()
         stamp = _stamp(cfg)

@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-__all__ = ["keras", "set_determinism", "tf"]
+__all__ = ["has_gpu", "keras", "set_determinism", "tf"]
 
 
 def _prepare_environment() -> None:
@@ -83,3 +83,8 @@ def set_determinism(seed: int) -> None:
     """
     keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
+
+
+def has_gpu() -> bool:
+    """Whether TensorFlow computes on a GPU."""
+    return bool(tf.config.list_logical_devices("GPU"))

@@ -100,7 +100,7 @@ def test_layer_equals_keras_lstm(sequences, reverse, monkeypatch):
     if sequences:
         expected = (expected[:, ::-1] if reverse else expected) * mask[:, :, None].numpy()
     for gpu in (False, True):  # where there is none, Keras falls back on its loop
-        monkeypatch.setattr(recurrence, "_has_gpu", lambda gpu=gpu: gpu)
+        monkeypatch.setattr(recurrence, "has_gpu", lambda gpu=gpu: gpu)
         ours = LastState(6, sequences, reverse)
         assert ours.compute_output_shape([x.shape, (5,)]) == expected.shape
         ours.build([x.shape, (5,)])

@@ -16,6 +16,7 @@ from numpy.testing import assert_array_equal
 from tiny_training import build, epoch_batches, fit, predict, trainer_of, validation
 
 from irmas_utils.models import checkpoints, lstm, training
+from irmas_utils.models.dense import DenseTrainer
 from irmas_utils.models.layers import hidden, scores
 from irmas_utils.project.backend import keras, set_determinism
 from irmas_utils.project.errors import CheckpointError, TrainingError
@@ -55,15 +56,15 @@ def test_two_runs_give_the_same_bits(undisturbed):
         ("binary", "binary_crossentropy"),
     ],
 )
-@pytest.mark.parametrize("jit_compile", [False, True])
-def test_an_epoch_is_what_model_fit_does(loss, keras_loss, jit_compile):
+@pytest.mark.parametrize("trainer", [training.Trainer, DenseTrainer])
+def test_an_epoch_is_what_model_fit_does(loss, keras_loss, trainer):
     def network():
         set_determinism(1)
         inputs = keras.Input((20,))
         return keras.Model(inputs, scores(hidden(inputs, [16])))
 
     ours, theirs = network(), network()
-    history = fit(ours, 1, loss=loss, jit_compile=jit_compile)
+    history = fit(ours, 1, trainer=trainer(ours, loss, 1e-2))
     theirs.compile(keras.optimizers.Adam(1e-2), keras_loss, metrics=["accuracy"])
     reference = theirs.fit(
         ((xb, yb) for xb, yb in epoch_batches(1)),

@@ -1,0 +1,139 @@
+"""Training of wide dense layers at the speed of the memory that their weights lie in.
+
+The paper's dense network has forty million weights and four clips a batch: a step is the traffic
+of weights and of Adam's two moments. Here the gradient of a kernel is made a row at a time and
+used up at once [1]_: each number is read and written once, and no gradient goes through memory.
+Results have the same bits whatever the number of threads.
+
+References
+----------
+.. [1] K. Lv et al., "Full parameter fine-tuning for large language models with limited resources",
+   2023, arXiv:2306.09782: gradient and update in one, there for the sake of memory.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import threadpoolctl
+
+from irmas_utils.models.lanes import compiled
+from irmas_utils.models.layers import LEAKY_SLOPE
+from irmas_utils.models.training import Batches, Trainer
+from irmas_utils.project.backend import keras, tf
+from irmas_utils.project.parallel import threads
+
+_SLAB = 2**20
+"""Weights of the rows that a thread takes at a time."""
+
+
+class DenseTrainer(Trainer):
+    """A `Trainer` of dense layers with leaky ReLU between them: the same function, to rounding.
+
+    It works on arrays of NumPy whose memory the model's and the optimizer's variables share, so
+    that whatever reads those between two epochs sees what was trained. With more than a `few` clips
+    a batch, matrix products take longer than memory, and TensorFlow's are quicker.
+    """
+
+    few = 8
+
+    def __init__(self, model: keras.Model, loss: str, learning_rate: float) -> None:
+        super().__init__(model, loss, learning_rate)
+        self._arrays: dict[str, np.ndarray] = {}
+
+    def train(self, batches: Batches, epoch: int, epochs: int, progress: bool) -> dict[str, float]:
+        """Train one epoch and return its mean loss and accuracy."""
+        adam, weights = self.optimizer, self.model.trainable_variables
+        states = zip(weights, adam._momentums, adam._velocities, strict=True)
+        self._states = [tuple(map(self._shared, state)) for state in states]
+        with ThreadPoolExecutor(threads()) as pool, threadpoolctl.threadpool_limits(1, "blas"):
+            self._pool = pool
+            return super().train(batches, epoch, epochs, progress)
+
+    def _shared(self, variable: keras.Variable) -> np.ndarray:
+        """Return an array that is the memory of a variable's value."""
+        value = np.from_dlpack(variable.value.read_value())
+        array = self._arrays.get(variable.path)
+        if array is None or array.ctypes.data != value.ctypes.data:  # another was assigned
+            buffer = np.empty(value.size + 16, value.dtype)
+            first = -buffer.ctypes.data % 64 // value.itemsize  # where TensorFlow wants it
+            array = buffer[first : first + value.size].reshape(value.shape)
+            array[...] = value
+            variable.value.assign(tf.experimental.dlpack.from_dlpack(array.__dlpack__()))
+            self._arrays[variable.path] = array
+        return array
+
+    def step(self, x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+        """Train on one batch and return its summed loss and its hits."""
+        kernels, biases = self._states[::2], self._states[1::2]
+        given, z = [np.ascontiguousarray(x)], []
+        for (kernel, *_), (bias, *_) in zip(kernels, biases, strict=True):
+            z.append(self._product(given[-1], kernel) + bias)
+            given.append(np.maximum(z[-1], np.float32(LEAKY_SLOPE) * z[-1]))
+        total, hits, slope = self._slope(tf.constant(y), tf.constant(z[-1]))
+        dz, rates = slope.numpy() / np.float32(len(y)), self._rates()
+        for number in reversed(range(len(z))):
+            below = self._update(kernels[number], given[number], dz, rates, dx=number > 0)
+            self._update([a[None] for a in biases[number]], np.ones_like(dz[:, :1]), dz, rates)
+            if number:
+                leak = np.where(z[number - 1] > 0, np.float32(1), np.float32(LEAKY_SLOPE))
+                dz = below * leak
+        return float(total), float(hits)
+
+    @tf.function(autograph=False, reduce_retracing=True)
+    def _slope(self, y, logits):
+        """Of a batch: summed loss, hits, and the gradient of the former."""
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            total, hits = self._judged(y, logits)
+        return total, hits, tape.gradient(total, logits)
+
+    def _rates(self) -> tuple[np.float32, ...]:
+        """Adam's constants at its next step: rate, 1 - beta 1, 1 - beta 2, epsilon."""
+        adam = self.optimizer
+        step = int(adam.iterations.assign_add(1))
+        bias = np.sqrt(1 - adam.beta_2**step) / (1 - adam.beta_1**step)
+        rate = float(adam.learning_rate) * bias
+        return tuple(map(np.float32, (rate, 1 - adam.beta_1, 1 - adam.beta_2, adam.epsilon)))
+
+    def _product(self, x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+        """``x @ kernel``, as a sum of products over slabs where the kernel is tall."""
+        if len(kernel) < kernel.shape[1]:
+            return x @ kernel
+        return sum(self._pool.map(lambda rows: x[:, rows] @ kernel[rows], _slabs(kernel)))
+
+    def _update(self, state, x, dz, rates, dx: bool = False) -> np.ndarray | None:
+        """Move a kernel by its gradient; return that of x where `dx` is asked for."""
+        below = np.empty_like(x) if dx else None
+        pads = ((0, -len(x) % 4), (0, 0))  # `_sweep` takes four clips at a time
+        padded = np.pad(x, pads), np.pad(dz, pads)
+
+        def run(rows: slice) -> None:
+            if dx:
+                np.matmul(dz, state[0][rows].T, out=below[:, rows])
+            _sweep(*(array[rows] for array in state), rows.start, *padded, *rates)
+
+        list(self._pool.map(run, _slabs(state[0])))
+        return below
+
+
+def _slabs(kernel: np.ndarray) -> list[slice]:
+    n = max(1, _SLAB // kernel.shape[1])
+    return [slice(start, start + n) for start in range(0, len(kernel), n)]
+
+
+@compiled
+def _sweep(weights, means, squares, first, x, dz, rate, share1, share2, epsilon):
+    """One step of Adam for some rows of a kernel, from `first` on: x (batch, rows of all), dz."""
+    gradient = np.empty(dz.shape[1], np.float32)
+    for row in range(len(weights)):
+        for b in range(0, len(x), 4):
+            x0, x1, x2, x3 = x[b : b + 4, first + row]
+            for k in range(dz.shape[1]):
+                new = x0 * dz[b, k] + x1 * dz[b + 1, k] + x2 * dz[b + 2, k] + x3 * dz[b + 3, k]
+                gradient[k] = new if b == 0 else gradient[k] + new
+        w, m, s = weights[row], means[row], squares[row]
+        for k in range(dz.shape[1]):
+            g = gradient[k]
+            m[k] += (g - m[k]) * share1
+            s[k] += (g * g - s[k]) * share2
+            w[k] -= rate * m[k] / (np.sqrt(s[k]) + epsilon)
