@@ -5,6 +5,7 @@ parameters, data fingerprint, package versions, source hash, seed and time. Note
 side, so each writes a manifest of its own; `merge_manifests` joins them when all are done.
 """
 
+import contextlib
 import functools
 import hashlib
 import importlib.metadata
