@@ -134,6 +134,22 @@ def _split(options: Namespace) -> None:
     print(text, end="") if options.to is None else files.write_text(options.to, text)
 
 
+@_command({
+    "a": {"metavar": "A", "help": "a results folder, a profile, or a commit, for its sample run"},
+    "b": {"metavar": "B", "help": "another"},
+})  # fmt: skip
+def _diff(options: Namespace) -> None:
+    """Say what differs between two runs, and whether their scores do."""
+    from irmas_utils.paper import diff
+
+    for what, table in zip(
+        ("settings and code", "scores"), diff.diff(options.a, options.b), strict=True
+    ):
+        shown = table.astype(object).where(table.notna(), None)
+        text = shown.to_markdown(index=False, floatfmt=".3f", missingval="–")
+        print(text if len(table) else f"Nothing differs in the {what}.", end="\n\n")
+
+
 _SCORES = ("precision", "recall", "f1", "macro-precision", "macro-recall", "macro-f1", "lrap")
 
 

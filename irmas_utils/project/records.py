@@ -183,7 +183,7 @@ def load_predictions(
     scores, decisions : numpy.ndarray, float32 and bool, (n_clips, 11)
     """
     file = f"predictions/{name}.csv"
-    found, scores, decisions = _read(profile, file, _predictions)
+    found, scores, decisions = _read(profile, file, read_predictions)
     if clips is None:
         return found, scores, decisions
     rows = dict(zip(_keys(found), range(len(found)), strict=True))
@@ -193,7 +193,8 @@ def load_predictions(
     return found.loc[order].reset_index(drop=True), scores[order], decisions[order]
 
 
-def _predictions(file: Path) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+def read_predictions(file: Path) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+    """Read a file of predictions, whatever is recorded of it; as `load_predictions`."""
     text = dict.fromkeys(["name", "recording", "labels"], str)  # also where they look like numbers
     table = pd.read_csv(file, dtype=text, keep_default_na=False, lineterminator="\n")
     clips = table[["name", "recording"]].assign(labels=table["labels"].str.split().map(tuple))

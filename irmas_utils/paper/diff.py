@@ -1,0 +1,154 @@
+"""What differs between two finished runs, and whether their scores do: ``irmas diff A B``.
+
+A run is a results folder, the name of a profile, or a commit, which stands for the sample run that
+it holds (`paths.reference_dir`). Nothing in either is changed.
+"""
+
+import io
+import json
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from irmas_utils import metrics
+from irmas_utils.audio.features import label_matrix
+from irmas_utils.metrics import tables
+from irmas_utils.project import paths, records
+from irmas_utils.project.errors import DataError
+
+_CODE = ("irmas_utils", "notebooks", "profiles", "requirements.lock")
+_MADE_FROM = ("profile", "seed", "data", "source")
+METRICS = ("micro_f1", "macro_f1", "lrap")
+
+
+class Run(NamedTuple):
+    """A results folder, what it was called, and the commit if it is one's."""
+
+    name: str
+    folder: Path
+    commit: str | None = None
+
+
+def diff(a: str, b: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Compare two runs.
+
+    Returns
+    -------
+    made_from : pandas.DataFrame
+        What differs in settings, versions, data and code: columns what, a and b.
+    scores : pandas.DataFrame
+        A row a system and score: run, score, a and b with their intervals, and where both have
+        predictions of the same clips, paired over recordings, difference with its interval and p
+        (adjusted after Holm). Systems whose predictions and scores are the same have no row.
+
+    Raises
+    ------
+    DataError
+        If there is no such run, or a file of its results is damaged.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        runs = [_find(name, Path(scratch, str(n))) for n, name in enumerate((a, b))]
+        facts = [dict(_facts(run)) for run in runs]
+        named = [key for key in facts[0] | facts[1] if facts[0].get(key) != facts[1].get(key)]
+        rows = [(key, *(each.get(key, "–") for each in facts)) for key in named]
+        rows += _code(*runs)
+        return pd.DataFrame(rows, columns=["what", "a", "b"]), _scores(*runs)
+
+
+def _find(name: str, scratch: Path) -> Run:
+    for folder in (Path(name), records.results_dir(name)):
+        if (folder / "metrics").is_dir():
+            return Run(name, folder)
+    inside = paths.reference_dir().relative_to(paths.ROOT).as_posix()
+    command = ["git", "-C", str(paths.ROOT), "archive", "--end-of-options", name, inside]
+    try:
+        packed = subprocess.run(command, capture_output=True, check=True).stdout
+        with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+            archive.extractall(scratch, filter="data")
+    except (OSError, subprocess.CalledProcessError) as error:
+        expected = "a results folder with metrics, a profile that has run, or a commit"
+        raise DataError(
+            name, found="no results", expected=expected, remedy="Check the name."
+        ) from error
+    return Run(name, scratch / inside, name)
+
+
+def _facts(run: Run) -> Iterator[tuple[str, str]]:
+    """Yield what the run's results were made from, by name."""
+    try:
+        whole = json.loads((run.folder / "manifest.json").read_text(encoding="utf-8"))
+        for key in _MADE_FROM:
+            values = {str(each[key]) for each in whole.values() if each[key] is not None}
+            yield key, ", ".join(sorted(values))
+        versions = {pair for each in whole.values() for pair in each["versions"].items()}
+        yield from ((f"version of {name}", version) for name, version in sorted(versions))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        yield "manifest", "none that can be read"
+    for name, found in _metrics(run).items():
+        for key, value in found.get("settings", {}).items():
+            yield f"{name}: {key}", json.dumps(value)
+        yield name, "there"
+
+
+def _metrics(run: Run) -> dict[str, dict[str, Any]]:
+    files = sorted((run.folder / "metrics").glob("*.json"))
+    return {file.stem: _read(file, lambda path: json.loads(path.read_bytes())) for file in files}
+
+
+def _read(file: Path, parse: Callable[[Path], Any]) -> Any:
+    try:
+        return parse(file)
+    except (OSError, ValueError, KeyError) as error:
+        found, remedy = f"a damaged file ({error})"[:300], "Run that profile again."
+        raise DataError(file, found=found, expected="results", remedy=remedy) from error
+
+
+def _code(a: Run, b: Run) -> list[tuple[str, str, str]]:
+    """List the files of code that differ between two commits: added and deleted lines."""
+    if not (a.commit and b.commit):
+        return []
+    command = ["git", "-C", str(paths.ROOT), "diff", "--numstat", a.commit, b.commit, "--", *_CODE]
+    said = subprocess.run(command, capture_output=True, check=True, text=True).stdout
+    changed = [line.split("\t") for line in said.splitlines()]
+    return [(file, f"-{deleted}", f"+{added}") for added, deleted, file in changed]
+
+
+def _scores(a: Run, b: Run) -> pd.DataFrame:
+    pair, rows = (_metrics(a), _metrics(b)), []
+    for name in pair[0].keys() & pair[1].keys():
+        if not all("evaluation" in each[name] for each in pair):
+            continue
+        leaves = [tables.scores_of(each[name]["evaluation"]) for each in pair]
+        answers = [_predictions(run, name) for run in (a, b)]
+        if leaves[0] != leaves[1] or not _same(*answers):
+            rows += [_row(name, key, leaves, answers) for key in METRICS]
+    columns = ["run", "score", "a", "b", "difference", "95 % interval", "p"]
+    table = pd.DataFrame(rows, columns=columns).sort_values("run", kind="stable")
+    return table.assign(**{"p, Holm": metrics.holm(table["p"].astype(float))})
+
+
+def _predictions(run: Run, name: str) -> Any:
+    file = run.folder / "predictions" / f"{name}.csv"
+    return _read(file, records.read_predictions) if file.is_file() else None
+
+
+def _same(a: Any, b: Any) -> bool:
+    both = a is not None and b is not None
+    return not both or all((x == y).all() for x, y in zip(a[1:], b[1:], strict=True))
+
+
+def _row(name: str, key: str, leaves: list[dict[str, Any]], answers: list[Any]) -> tuple:
+    texts = [f"{leaf[key]['value']:.3f} ({tables.interval(leaf[key])})" for leaf in leaves]
+    if None in (answers[0], answers[1]) or not answers[0][0].equals(answers[1][0]):
+        difference = leaves[0][key]["value"] - leaves[1][key]["value"]
+        return name, tables.TITLES[key], *texts, difference, None, None
+    clips, kind = answers[0][0], 1 if key == "lrap" else 2
+    labels, groups = label_matrix(clips["labels"]), [*clips["recording"]]
+    test = metrics.paired_test(labels, answers[0][kind], answers[1][kind], groups, key)
+    ends = tables.interval(test)
+    return name, tables.TITLES[key], *texts, test["difference"], ends, test["p_value"]
