@@ -12,7 +12,7 @@ READY   := $(VENV)/.ready
 quoted   = '$(subst ','\'',$(value $1))'
 unexport PYTHONPATH
 
-.PHONY: setup data paper notebook figure test test-all lint reference reproduce benchmarks torture lock lab clean
+.PHONY: setup data paper notebook figure test test-all lint reference reference-real reproduce benchmarks torture lock lab clean
 
 setup: $(READY)
 
@@ -44,6 +44,11 @@ lint: $(READY)
 # Copy the light part of a finished sample run to results/reference/sample, which is committed.
 reference: paper
 	@$(RUN) -m tools.reference refresh
+
+# The paper on real clips, in steps of at most 100 minutes that can be stopped and go on; aggregates
+# to results/reference/real after each: `make reference-real CLIPS=FOLDER OPTIONS=--commit`.
+reference-real: $(READY)
+	@$(RUN) -m tools.real_reference run $(if $(CLIPS),--clips $(call quoted,CLIPS)) $(OPTIONS)
 
 # REPRODUCE.md: every claim of the paper, and the command that decides it.
 reproduce: $(READY)

@@ -37,6 +37,7 @@ from irmas_utils.systems import mixtures
 
 ALIKE = 0.9  # correlation of two clips' spectrograms; other music stays below, the same is above
 ABOUT = "corpus.json"
+SIZE = {"songs": 150, "excerpts": 3, "seed": 2022}
 _SEGMENT = 3.0  # s, a training clip
 _REAL = published.load("irmas")["testing"]
 
@@ -233,9 +234,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser("python -m tools.real_corpus", description=__doc__)
     parser.add_argument("clips", type=Path)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--songs", type=int, default=150)
-    parser.add_argument("--excerpts", type=int, default=3, help="of a song")
-    parser.add_argument("--seed", type=int, default=2022)
+    parser.add_argument("--songs", type=int, default=SIZE["songs"])
+    parser.add_argument("--excerpts", type=int, default=SIZE["excerpts"], help="of a song")
+    parser.add_argument("--seed", type=int, default=SIZE["seed"])
     options = vars(parser.parse_args(arguments))
     try:
         print(json.dumps(build(options.pop("clips"), options.pop("data"), **options), indent=1))

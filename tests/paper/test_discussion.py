@@ -151,7 +151,7 @@ def test_a_reason_is_supported_not_supported_or_left_open():
     assert discussion.supported(table)["3. data"].startswith("inconclusive;")
 
 
-@pytest.mark.parametrize("profile", ["smoke", "sample", "full"])
+@pytest.mark.parametrize("profile", ["smoke", "sample", "real", "full"])
 def test_every_reason_is_tested_by_a_run_of_the_studies(profile):
     cfg = settings.load(profile)
     known = {*studies.runs(cfg), "han", "lstm", "fft"}

@@ -9,7 +9,7 @@ from irmas_utils.project.errors import DataError
 CFG = settings.load("full")
 
 
-@pytest.mark.parametrize("profile", ["smoke", "sample", "full"])
+@pytest.mark.parametrize("profile", ["smoke", "sample", "real", "full"])
 def test_every_run_names_parameters_that_its_notebook_has(profile):
     for run in studies.runs(settings.load(profile)).values():
         known = execute.parameters_of(paths.NOTEBOOKS / f"{run.notebook}.ipynb")

@@ -91,7 +91,7 @@ def test_a_wrong_change_is_named():
         training.configure("probe", CFG, {"epochs": 3})
 
 
-@pytest.mark.parametrize("profile", ["smoke", "sample", "full"])
+@pytest.mark.parametrize("profile", ["smoke", "sample", "real", "full"])
 def test_profiles_name_variants_and_networks_that_there_are(profile):
     cfg = settings.load(profile)
     for name in cfg.networks.variants:

@@ -1,0 +1,226 @@
+"""Run the paper on real clips in steps and keep what they give in aggregate: `make reference-real`.
+
+``python -m tools.real_reference run --clips FOLDER`` makes the data set of ``profiles/real.yaml``
+(`tools.real_corpus`) in the cache, or reads the one that IRMAS_DATA names, and executes the
+notebooks and studies one after another. A step takes at most ``--minutes`` and is then stopped;
+what it has trained is kept, and the next step goes on with it. After each step the aggregates are
+copied to ``results/reference/real``, and with ``--commit`` committed. ``collect`` only copies.
+
+Of the clips nothing is copied: figures by a list of those that show none, tables and metrics unless
+they name one.
+"""
+
+import argparse
+import fnmatch
+import json
+import os
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from irmas_utils.data import corpus
+from irmas_utils.metrics import evaluation, tables
+from irmas_utils.paper import jobs
+from irmas_utils.project import files, parallel, paths, records, settings
+from irmas_utils.project.errors import DataError
+from irmas_utils.systems.networks import registry
+from tools import real_corpus
+
+PROFILE = "real"
+FIRST = ("01_data_analysis", "03_lstm_model", "08_bosch_baselines", "07_other_networks")
+LAST = ("04_fft_model", "fft-*", "05_*", "06_*", "09_*", "10_*")  # 40 million parameters
+NOT_RUN = ("00_*", "02_*", "11_*")  # of single clips, or of none
+FIGURES = ("label_*", "testing_set", "*_training", "*_per_label", "*_study_*", "bosch_streams",
+           "comparison*", "discussion*", "predominance*", "claims*")  # fmt: skip
+"""What shows no single clip; other figures stay behind until they are named here."""
+HOURS = "hours.json"
+ABOUT = Path(__file__).with_name("real_reference.md")
+
+
+def steps(cfg: settings.Settings) -> list[str]:
+    """Return the jobs of the profile in the order of their cost."""
+    found = [name for name in jobs.jobs(cfg) if not _matches(name, NOT_RUN)]
+    first = [name for name in FIRST if name in found]
+    last = [name for pattern in LAST for name in found if _matches(name, [pattern])]
+    return [*first, *(name for name in found if name not in {*first, *last}), *last]
+
+
+def _matches(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def take(name: str, minutes: float, threads: int) -> dict[str, Any] | None:
+    """Execute one job for so many minutes at most; returns what it took, None if it was done.
+
+    The LSTM's clips are spread over all cores, other networks get so many threads.
+    """
+    cfg, began, busy = settings.load(PROFILE), time.time(), _cpu_seconds()
+    command = [sys.executable, "-m", "irmas_utils", "paper", "--profile", PROFILE]
+    command += ["--notebook", name, "--cores", "1"]
+    job = jobs.jobs(cfg)[name]
+    count = str(parallel.cores() if job.notebook == "03_lstm_model" else threads)
+    limits = {f"TF_NUM_{what}OP_THREADS": count for what in ("INTRA", "INTER")}
+    with subprocess.Popen(command, cwd=paths.ROOT, env=os.environ | limits) as process:
+        try:
+            ended = "failed" if process.wait(60 * minutes) else "done"
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGINT)
+            process.wait()
+            ended = "stopped"
+    executed = job.output(records.results_dir(PROFILE))
+    if ended == "done" and executed.stat().st_mtime < began:
+        return None
+    return {
+        "step": name,
+        "ended": ended,
+        "hours": round((time.time() - began) / 3600, 4),
+        "core_hours": round((_cpu_seconds() - busy) / 3600, 4),
+        "cores": parallel.cores(),
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "source": records.source_hash(),
+    }
+
+
+def _cpu_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def run(names: Sequence[str], minutes: float, threads: int, commit: bool) -> int:
+    """Take one step after another, and as many as a job needs; returns the exit status."""
+    for name in names:
+        took = {"ended": "stopped"}
+        while took and took["ended"] == "stopped":
+            if took := take(name, minutes, threads):
+                collect(took)
+                if commit:
+                    _commit(took)
+        if took and took["ended"] == "failed":
+            return 1
+    return 0
+
+
+def _commit(took: dict[str, Any]) -> None:
+    """Commit the aggregates and nothing else, if they have changed."""
+    folder = str(paths.reference_dir(PROFILE))
+    subprocess.run(["git", "add", folder], cwd=paths.ROOT, check=True)
+    if subprocess.run(
+        ["git", "diff", "--cached", "--quiet", "--", folder], cwd=paths.ROOT
+    ).returncode:
+        ended = f"{took['ended']} after {took['hours']:.2f} h"
+        said = f"Keep what {took['step']} gives on real clips ({ended})"
+        command = ["git", "commit", "--quiet", "-m", said, "--", folder]
+        subprocess.run(command, cwd=paths.ROOT, check=True)
+
+
+def collect(took: dict[str, Any] | None = None) -> list[str]:
+    """Copy what is no single clip's, add a step's hours, write the README; returns the files."""
+    source, target = records.results_dir(PROFILE), paths.reference_dir(PROFILE)
+    clips = Clips(corpus.load(settings.load(PROFILE)))
+    copied = []
+    for path in sorted([*source.glob("metrics/*.json"), *source.glob("tables/*"),
+                        *source.glob("figures/*.p*")]):  # fmt: skip
+        file = path.relative_to(source)
+        if may_be_shown(path, clips):
+            (target / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target / file)
+            copied.append(str(file))
+        else:
+            (target / file).unlink(missing_ok=True)
+    shutil.copyfile(paths.data_root() / real_corpus.ABOUT, target / real_corpus.ABOUT)
+    if took:
+        kept = target / HOURS
+        before = json.loads(kept.read_text("utf-8")) if kept.is_file() else []
+        files.write_json(kept, [*before, took])
+    files.write_text(target / "README.md", readme(target))
+    return copied
+
+
+class Clips:
+    """The names by which a text would tell of a single clip."""
+
+    def __init__(self, index: pd.DataFrame) -> None:
+        self.names = {*index["name"], *index["recording"]}
+        self.pattern = re.compile("|".join(map(re.escape, sorted(self.names, key=len)[::-1])))
+
+    def named_in(self, text: str) -> bool:
+        """Say whether a text names a clip or a recording."""
+        return bool(self.pattern.search(text))
+
+
+def may_be_shown(path: Path, clips: Clips) -> bool:
+    """Say whether a result is an aggregate: a figure of `FIGURES`, or a text that names no clip."""
+    if path.parent.name == "figures":
+        return _matches(path.stem, FIGURES)
+    return not clips.named_in(path.read_text("utf-8"))
+
+
+def readme(folder: Path) -> str:
+    """Say what the results are and are not, which there are, and what each step took."""
+    cfg = settings.load(PROFILE)
+    titles = {"lstm": "LSTM on raw audio", "fft": "dense network on FFT"} | registry.titles()
+    titles |= {f"bosch-{n}": f"Bosch et al. {n}, re-run" for n in range(1, 6)}
+    there = {title: folder / "metrics" / f"{run}.json" for run, title in titles.items()}
+    heard = {title: json.loads(file.read_text("utf-8"))["evaluation"]
+             for title, file in there.items() if file.is_file()}  # fmt: skip
+    trivial = evaluation.trivial(corpus.split(corpus.load(cfg), cfg), cfg)
+    scores = tables.average_table(heard | trivial).to_markdown(index=False, floatfmt=".3f")
+    missing = ", ".join(title for title in titles if title not in heard) or "none"
+    text = ABOUT.read_text("utf-8") + f"\n## Scores so far\n\n{scores}\n\nNot yet run: {missing}.\n"
+    if (folder / HOURS).is_file():
+        took = pd.DataFrame(json.loads((folder / HOURS).read_text("utf-8"))).drop(columns="source")
+        text += f"\n## Hours\n\n{took.to_markdown(index=False, floatfmt='.2f')}\n"
+    return text
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run from the command line; returns the exit status."""
+    parser = argparse.ArgumentParser("python -m tools.real_reference", description=__doc__)
+    parser.add_argument("action", choices=["steps", "run", "collect"])
+    parser.add_argument("names", nargs="*", help="jobs; all, in the order of their cost, if none")
+    parser.add_argument("--clips", type=Path, help="real training clips to make the data set from")
+    parser.add_argument("--minutes", type=float, default=100, help="of a step, at the most")
+    parser.add_argument("--threads", type=int, default=parallel.cores(), help="of TensorFlow")
+    parser.add_argument("--commit", action="store_true", help="what each step gives")
+    options = parser.parse_args(arguments)
+    wanted = options.names or steps(settings.load(PROFILE))
+    try:
+        _settle(options.clips)
+        if options.action == "run":
+            return run(wanted, options.minutes, options.threads, options.commit)
+        print(*(wanted if options.action == "steps" else collect()), sep="\n")
+    except DataError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _settle(clips: Path | None) -> None:
+    """Let all that is started find the data set, and make it first where only clips are given."""
+    paths.settle()
+    if "IRMAS_DATA" not in os.environ:
+        data = paths.cache_root() / "real"
+        if clips and not data.exists():
+            real_corpus.build(clips, data, **real_corpus.SIZE)
+        os.environ["IRMAS_DATA"] = str(data)
+    if not (paths.data_root() / real_corpus.ABOUT).is_file():
+        raise DataError(
+            paths.data_root(),
+            found=f"no {real_corpus.ABOUT}",
+            expected="a data set that tools.real_corpus has made",
+            remedy="Name a folder of real training clips: make reference-real CLIPS=FOLDER.",
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
