@@ -102,9 +102,10 @@ def run(names: Sequence[str], minutes: float, threads: int, commit: bool) -> int
         took = {"ended": "stopped"}
         while took and took["ended"] == "stopped":
             if took := take(name, minutes, threads):
-                collect(took)
-                if commit:
-                    _commit(took)
+                with files.locked(paths.cache_root() / "real_reference.lock"):
+                    collect(took)
+                    if commit:
+                        _commit(took)
         if took and took["ended"] == "failed":
             return 1
     return 0
