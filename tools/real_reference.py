@@ -128,6 +128,7 @@ def collect(took: dict[str, Any] | None = None) -> list[str]:
     """Copy what is no single clip's, add a step's hours, write the README; returns the files."""
     source, target = records.results_dir(PROFILE), paths.reference_dir(PROFILE)
     clips = Clips(corpus.load(settings.load(PROFILE)))
+    target.mkdir(parents=True, exist_ok=True)
     copied = []
     for path in sorted([*source.glob("metrics/*.json"), *source.glob("tables/*"),
                         *source.glob("figures/*.p*")]):  # fmt: skip
@@ -176,7 +177,7 @@ def readme(folder: Path) -> str:
              for title, file in there.items() if file.is_file()}  # fmt: skip
     trivial = evaluation.trivial(corpus.split(corpus.load(cfg), cfg), cfg)
     scores = tables.average_table(heard | trivial).to_markdown(index=False, floatfmt=".3f")
-    missing = ", ".join(title for title in titles if title not in heard) or "none"
+    missing = ", ".join(title for title in there if title not in heard) or "none"
     text = ABOUT.read_text("utf-8") + f"\n## Scores so far\n\n{scores}\n\nNot yet run: {missing}.\n"
     if (folder / HOURS).is_file():
         took = pd.DataFrame(json.loads((folder / HOURS).read_text("utf-8"))).drop(columns="source")

@@ -1,0 +1,117 @@
+"""What of a run on real clips is committed, and how its steps stop and go on."""
+
+import json
+import sys
+
+import pandas as pd
+import pytest
+
+from irmas_utils.project import paths, records, settings
+from tools import real_corpus
+from tools import real_reference as real
+
+CFG = settings.load("real")
+TRAINING, TESTING = "[cel][cla]0001__2", "001 gel voi-1"
+INDEX = pd.DataFrame({"name": [TRAINING, TESTING], "recording": ["[cel][cla]0001", "001 gel voi"]})
+
+
+@pytest.fixture
+def folders(tmp_path, monkeypatch):
+    """Results of a run, with a data set of two clips; gives the run's folder and the copy's."""
+    monkeypatch.setenv("IRMAS_RESULTS", str(tmp_path / "results"))
+    monkeypatch.setenv("IRMAS_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(paths, "reference_dir", lambda what: tmp_path / "reference" / what)
+    monkeypatch.setattr(real.corpus, "load", lambda cfg: INDEX)
+    monkeypatch.setattr(real, "readme", lambda folder: "text")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / real_corpus.ABOUT).write_text("{}")
+    return records.results_dir("real"), tmp_path / "reference" / "real"
+
+
+def write(folder, file, text="0.5"):
+    (folder / file).parent.mkdir(parents=True, exist_ok=True)
+    (folder / file).write_text(text)
+
+
+def test_of_single_clips_nothing_is_copied(folders):
+    made, copy = folders
+    shown = ["figures/comparison.png", "figures/lstm_training.pdf", "figures/fft_study_epochs.png",
+             "metrics/lstm.json", "tables/comparison.csv", "tables/comparison.md"]  # fmt: skip
+    hidden = ["figures/preparation_waveform.png", "figures/networks_mixing.png",
+              "figures/lstm_gradient.pdf", "figures/your_own_audio.png", "figures/new.png",
+              "predictions/lstm.csv", "notebooks/03_lstm_model.ipynb", "site/x.wav"]  # fmt: skip
+    for file in [*shown, *hidden]:
+        write(made, file)
+    assert sorted(real.collect()) == sorted(shown)
+    found = {str(path.relative_to(copy)) for path in copy.rglob("*.*")}
+    assert found == {*shown, real_corpus.ABOUT, "README.md"}
+
+
+@pytest.mark.parametrize("name", [TRAINING, TESTING, "001 gel voi", "[cel][cla]0001"])
+@pytest.mark.parametrize("file", ["metrics/a.json", "tables/a.csv", "tables/a.md"])
+def test_a_text_that_names_a_clip_is_refused_and_an_earlier_copy_goes(folders, file, name):
+    made, copy = folders
+    write(made, file)
+    assert real.collect() == [file]
+    write(made, file, f'{{"worst": "{name}"}}')
+    assert real.collect() == []
+    assert not (copy / file).exists()
+
+
+def test_every_figure_of_the_sample_reference_is_known_to_show_a_clip_or_not():
+    one = {"bosch_separation", "bosch_stems", "lstm_gradient", "networks_mixing", "your_own_audio"}
+    drawn = {file.stem for file in (paths.reference_dir("sample") / "figures").glob("*.png")}
+    drawn = {name for name in drawn if not name.startswith(("preparation_", "primer_"))}
+    assert {name for name in drawn if not real._matches(name, real.FIGURES)} <= one
+
+
+def test_steps_are_all_jobs_but_those_of_single_clips_and_end_with_what_needs_the_others():
+    found = real.steps(CFG)
+    assert len({*found}) == len(found)
+    left_out = {*real.jobs.jobs(CFG)} - {*found}
+    assert left_out == {"00_primer", "02_data_preparation", "11_your_own_audio"}
+    for name in found:
+        needed = real.jobs.jobs(CFG)[name].needs
+        assert all(found.index(other) < found.index(name) for other in needed)
+
+
+def _runs(monkeypatch, code):
+    """Let another program stand for `irmas paper`."""
+    popen = real.subprocess.Popen
+    program = [sys.executable, "-c", code]
+    monkeypatch.setattr(real.subprocess, "Popen", lambda _, **options: popen(program, **options))
+
+
+def test_a_step_is_stopped_after_its_time_and_its_hours_are_kept(folders, monkeypatch):
+    copy = folders[1]
+    _runs(monkeypatch, "import time; time.sleep(60)")
+    took = real.take("03_lstm_model", 0.01, 1)
+    assert took["ended"] == "stopped"
+    assert took["hours"] < 0.005
+    real.collect(took)
+    real.collect(took)
+    assert [step["step"] for step in json.loads((copy / real.HOURS).read_text())] == [
+        "03_lstm_model",
+        "03_lstm_model",
+    ]
+
+
+def test_a_stopped_step_is_taken_again_and_a_failed_one_ends_the_run(monkeypatch):
+    ends = iter(["stopped", "stopped", "done", "failed", "done"])
+    taken, kept = [], []
+    monkeypatch.setattr(real, "take", lambda name, *_: taken.append(name) or {"ended": next(ends)})
+    monkeypatch.setattr(real, "collect", kept.append)
+    assert real.run(["a", "b", "c"], 1, 1, commit=False) == 1
+    assert taken == ["a", "a", "a", "b"]
+    assert len(kept) == 4
+
+
+def test_a_failed_job_is_no_step_that_is_done(folders, monkeypatch):
+    _runs(monkeypatch, "raise SystemExit(3)")
+    assert real.take("03_lstm_model", 1, 1)["ended"] == "failed"
+
+
+def test_without_clips_or_data_it_says_what_to_name(monkeypatch, capsys):
+    monkeypatch.delenv("IRMAS_DATA", raising=False)
+    assert real.main(["run"]) == 1
+    assert "make reference-real CLIPS=FOLDER" in capsys.readouterr().err
