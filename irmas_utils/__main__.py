@@ -234,7 +234,7 @@ def _settings(options: Namespace) -> "Settings":
 
 
 def _require(path: Path, kind: type[IrmasError], expected: str) -> None:
-    if not os.path.exists(path):  # unlike `path.exists`, it raises nothing
+    if not os.path.isfile(path):  # a pipe would be waited for; unlike `path`'s, it raises nothing
         raise kind(path, found="no such file", expected=expected, remedy="Check the path.")
 
 

@@ -75,6 +75,21 @@ def test_a_folder_that_cannot_be_written_is_one_line(arguments, tmp_path, monkey
     assert said.count("\n") == 1
 
 
+@pytest.mark.parametrize("name", ["pipe.ipynb", "pipe.yaml", "pipe.keras", "pipe.wav"])
+def test_a_pipe_is_not_waited_for(tmp_path, name, capsys):
+    os.mkfifo(path := tmp_path / name)
+    given = {
+        "pipe.ipynb": ["execute", path, tmp_path / "out.ipynb"],
+        "pipe.yaml": ["site", path],
+        "pipe.keras": ["predict", __file__, "--model", path],
+        "pipe.wav": ["predict", path],
+    }
+    if name == "pipe.wav":
+        given[name] += ["--model", tmp_path / "none"]
+    assert cli.main([*map(str, given[name])]) == 1
+    assert capsys.readouterr().err.startswith("error: ")
+
+
 @pytest.mark.parametrize("arguments", [["site", "smoke", "--fast"], [], ["sit"], ["predict"]])
 def test_what_is_not_understood_is_refused(arguments, capsys):
     with pytest.raises(SystemExit) as done:

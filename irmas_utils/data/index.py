@@ -11,6 +11,7 @@ Only file headers are read. Notebook: 01_data_analysis.ipynb.
 import hashlib
 import os
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -112,7 +113,11 @@ def _rows(folder: Path) -> Iterator[dict[str, Any] | Problem]:
     if PARTS[folder.name] == "training":
         yield from map(_training_row, clips)
         return
-    texts = [path for path in paths if path.suffix.lower() == ".txt"]
+    every = [path for path in paths if path.suffix.lower() == ".txt"]
+    stems = Counter(path.with_suffix("") for path in every)
+    texts = [path for path in every if stems[path.with_suffix("")] == 1]
+    alike = sorted({*every} - {*texts})
+    yield from (Problem(path, "one of two label files of a clip", "one") for path in alike)
     # A label file lies beside its clip and has its name, if need be in other Unicode.
     beside = {path.with_name(names.readable(path.stem)): path for path in texts}
     beside |= {path.with_suffix(""): path for path in texts}

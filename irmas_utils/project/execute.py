@@ -103,14 +103,14 @@ def parameters_of(notebook: str | Path) -> dict[str, Any]:
     """
     try:
         cells = nbformat.read(notebook, as_version=4).cells
-    except (OSError, ValueError, nbformat.ValidationError) as error:
+        cells = [cell for cell in cells if "parameters" in cell.metadata.get("tags", [])]
+    except Exception as error:  # a damaged file can fail in any way at all
         raise NotebookError(
             notebook,
             found=f"{type(error).__name__}: {error}",
             expected="a Jupyter notebook",
             remedy="Check the path, or restore the file (`git checkout`).",
         ) from error
-    cells = [cell for cell in cells if "parameters" in cell.metadata.get("tags", [])]
     if len(cells) != 1:
         raise NotebookError(
             notebook,
@@ -120,7 +120,7 @@ def parameters_of(notebook: str | Path) -> dict[str, Any]:
         )
     try:
         return dict(_assignment(node) for node in ast.parse(cells[0].source).body)
-    except (SyntaxError, ValueError, TypeError) as error:
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:
         raise NotebookError(
             notebook,
             found=f"a parameters cell with more than plain literals ({error})",
@@ -140,13 +140,14 @@ def _assignment(node: ast.stmt) -> tuple[str, Any]:
 def read_parameters(notebook: str | Path, texts: Mapping[str, str]) -> dict[str, Any]:
     """Read the values of a notebook's parameters from texts of the command line.
 
-    Where the default is text, the value is; paths are made absolute, for the kernel starts in the
-    notebook's folder. Raises NotebookError as `parameters_of`.
+    Where the default is text, the value is, as a run's name always; paths are made absolute, for
+    the kernel starts in the notebook's folder. Raises NotebookError as `parameters_of`.
     """
     defaults = parameters_of(notebook)
     values = {}
     for name, text in texts.items():
-        value = text if isinstance(defaults.get(name), str) else parse_value(text)
+        is_text = isinstance(defaults.get(name), str) or (name == "run" and text != "null")
+        value = text if is_text else parse_value(text)
         if name.endswith("_path") and value is not None:
             value = str(paths.given(text))
         values[name] = paths.given_profile(text) if name == "profile" else value

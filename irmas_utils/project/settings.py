@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from irmas_utils.project import paths
 from irmas_utils.project.errors import SettingsError
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, le=1e6)]
+PositiveInt = Annotated[int, Field(gt=0, le=10**6)]  # what is beyond is a slip of the keyboard
 Count = Annotated[int, Field(ge=0)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Seeds = Annotated[list[Seed], Field(min_length=1)]
@@ -59,7 +60,7 @@ class Lstm(Section):
     batch_size: PositiveInt
     epochs: PositiveInt
     decimation: PositiveInt
-    padded_seconds: Positive | None
+    padded_seconds: Annotated[float, Field(gt=0, le=3600)] | None
     pad_training: bool
     frame_size: PositiveInt
     n_mels: PositiveInt | None
@@ -73,7 +74,7 @@ class Fft(Section):
     learning_rate: Positive
     batch_size: PositiveInt
     epochs: PositiveInt
-    samples: Annotated[int, Field(gt=0, multiple_of=2)]
+    samples: Annotated[PositiveInt, Field(multiple_of=2)]
 
 
 class Bosch(Section):

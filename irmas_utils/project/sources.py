@@ -28,14 +28,14 @@ def of_notebook(notebook: Path) -> str:
     try:
         cells = json.loads(content)["cells"]
         return "\n".join(_python("".join(c["source"])) for c in cells if c["cell_type"] == "code")
-    except (ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         return f"_ = {content!r}"
 
 
 def _python(cell: str) -> str:
     """Return a cell's code, in which magics, or the whole where it is broken, stand as texts."""
     for code in (cell, _MAGIC.sub(lambda line: f"{line[1]}_ = {line[2]!r}", cell)):
-        with contextlib.suppress(SyntaxError, ValueError):
+        with contextlib.suppress(SyntaxError, ValueError, RecursionError, MemoryError):
             ast.parse(code)
             return code
     return f"_ = {cell!r}"

@@ -257,6 +257,15 @@ def test_a_set_that_was_unpacked_twice_is_one_set_or_an_error(tiny_irmas):
     assert len(load_index(tiny_irmas, skip_bad_clips=True)) == 69
 
 
+def test_two_label_files_of_one_clip_are_named_and_neither_is_taken(tiny_irmas):
+    (first := sorted(tiny_irmas.rglob("*.txt"))[0]).with_suffix(".TXT").write_text("tru\n")
+    with pytest.raises(DataError, match=r"(?s)3 bad clips.*piano-1\.TXT: one of two label"):
+        load_index(tiny_irmas)
+    names = load_index(tiny_irmas, skip_bad_clips=True)["name"]
+    assert len(names) == 68
+    assert first.stem not in set(names)
+
+
 def test_what_systems_leave_behind_is_no_clip(tiny_irmas):
     for path in [*tiny_irmas.rglob("*.wav"), *tiny_irmas.rglob("*.txt")]:
         beside = [

@@ -268,3 +268,11 @@ def test_unusable_soundfonts_are_refused(content, elsewhere, tmp_path):
     with pytest.raises(DataError, match=r"font\.sf2"):
         sample.ensure(**SMALL, soundfont=str(path), jobs=1)
     assert not list(elsewhere.glob("**/*.wav"))
+
+
+def test_a_damaged_copy_of_the_soundfont_is_made_again(elsewhere, capsys):
+    path = soundfont.retuned(soundfont.find())
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    assert soundfont.retuned(soundfont.find()).read_bytes() == whole
+    assert capsys.readouterr().out == f"{path} is made again: it is not what was written.\n"

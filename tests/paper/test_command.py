@@ -98,7 +98,8 @@ def test_no_name_of_a_folder_is_pasted_into_a_shell_or_a_pattern(tmp_path):
     code += "from irmas_utils.__main__ import main; sys.exit(main())"
     command = [sys.executable, "-c", code, str(clone), "paper", "--profile", "p.yaml"]
     command += ["--notebook", "1", "--dry-run", "--printshellcmds"]
-    environment = {"PATH": "/usr/bin:/bin", "IRMAS_CACHE": "c {2}", "IRMAS_RESULTS": f"r {ODD}"}
+    environment = {"SNAKEMAKE_PROFILE": "none", "PATH": "/usr/bin:/bin", "IRMAS_CACHE": "c {2}"}
+    environment["IRMAS_RESULTS"] = f"r {ODD}"
     done = subprocess.run(
         command, cwd=here, env=environment, capture_output=True, text=True, check=False
     )

@@ -1,4 +1,6 @@
+import ast
 import functools
+import json
 import os
 import subprocess
 import sys
@@ -13,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from irmas_utils.__main__ import main
-from irmas_utils.project import execute
+from irmas_utils.project import execute, sources
 from irmas_utils.project.errors import NotebookError
 
 
@@ -154,10 +156,34 @@ def test_parameters_mean_what_the_caller_means(tmp_path, monkeypatch):
     assert read({"loss": "1", "run": "007", "seeds": "[1]"}) == {
         "loss": "1", "run": "007", "seeds": [1],
     }  # fmt: skip
+    for text in ("7", "1e5", "true", "[1]", "None"):
+        assert read({"run": text}) == {"run": text}
+    assert read({"run": "null"}) == {"run": None}
     for text in ("plain.wav", "#1 hit.wav", "7", "2024-01-05", "[1].wav"):
         assert read({"audio_path": text}) == {"audio_path": f"{tmp_path}/{text}"}
     assert read({"audio_path": "~/a.wav"}) == {"audio_path": "/home/someone/a.wav"}
     assert read({"audio_path": "null"}) == {"audio_path": None}
+
+
+def cell(source="x = 1", **other):
+    code = {"cell_type": "code", "metadata": {"tags": ["parameters"]}, "source": source} | other
+    whole = {"cells": [code], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    return json.dumps(whole)
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "[]", "null", "3", "{}", '{"cells": 3, "nbformat": 4}', '{"nbformat": 99, "cells": []}',
+     "[" * 100_000, '{"a":' * 50_000, cell(metadata={"tags": 3}), cell(metadata=3), cell(3),
+     cell("x = " + "(" * 5000 + ")" * 5000), cell("x = " + "-" * 5000 + "1"), cell("x\0 = 1"),
+     cell("x = {1}"), cell("x = b'1'")],
+)  # fmt: skip
+@pytest.mark.filterwarnings("ignore")
+def test_what_is_no_notebook_is_one_error_and_some_code(tmp_path, content):
+    (path := tmp_path / "nb.ipynb").write_text(content)
+    with pytest.raises(NotebookError):
+        execute.parameters_of(path)
+    compile(sources.of_notebook(path), "nb", "exec", flags=ast.PyCF_ONLY_AST)
 
 
 @given(st.text())

@@ -79,6 +79,10 @@ def strangers(folder):
         "PYTHONWARNINGS": "error",
         "TF_USE_LEGACY_KERAS": "1",
         "TF_XLA_FLAGS": "--no-such-flag",
+        "XLA_FLAGS": "--no-such-flag",
+        "LIBROSA_CACHE_DIR": "/dev/null/x",
+        "SCIPY_ARRAY_API": "1",
+        "SNAKEMAKE_PROFILE": "no-such-profile",
     }
 
 

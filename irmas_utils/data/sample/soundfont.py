@@ -62,14 +62,12 @@ def retuned(path: Path) -> Path:
     """Return a copy, kept in the cache, that symusic plays in tune; DataError if it is damaged."""
     digest = files.sha256(path)
     target = paths.cache_root() / "soundfonts" / f"{digest[:16]}-retuned-1{path.suffix}"
-    if not target.exists():
-        try:
-            changed = _with_a_header_a_zone(path.read_bytes())
-        except (ValueError, IndexError, KeyError, struct.error) as error:
-            raise _unusable(path, f"a damaged file ({error!r})") from error
-        with files.replacing(target) as temporary:
-            temporary.write_bytes(changed)
-    return target
+    try:
+        return files.kept(
+            target, lambda new: new.write_bytes(_with_a_header_a_zone(path.read_bytes()))
+        )
+    except (ValueError, IndexError, KeyError, struct.error) as error:
+        raise _unusable(path, f"a damaged file ({error!r})") from error
 
 
 def _with_a_header_a_zone(content: bytes) -> bytes:
