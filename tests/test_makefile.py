@@ -48,3 +48,11 @@ def test_what_is_installed_first_is_pinned_by_hash_and_builds_the_package():
     assert "--no-build-isolation" in installs[-1]
     build = tomllib.loads((paths.ROOT / "pyproject.toml").read_text())["build-system"]
     assert build["build-backend"] == "uv_build"  # which is part of uv
+
+
+def test_the_folder_of_real_clips_reaches_its_command_as_one_word():
+    odd = "my clips $(touch x)"
+    (words,) = recipe("reference-real", "--old-file=.venv/.ready", f"CLIPS={odd}")
+    assert words[1:] == ["-m", "tools.real_reference", "run", "--clips", odd]
+    (words,) = recipe("reference-real", "--old-file=.venv/.ready", "OPTIONS=--commit")
+    assert words[1:] == ["-m", "tools.real_reference", "run", "--commit"]

@@ -1,6 +1,8 @@
 """What of a run on real clips is committed, and how its steps stop and go on."""
 
 import json
+import os
+import signal
 import sys
 
 import pandas as pd
@@ -13,6 +15,14 @@ from tools import real_reference as real
 CFG = settings.load("real")
 TRAINING, TESTING = "[cel][cla]0001__2", "001 gel voi-1"
 INDEX = pd.DataFrame({"name": [TRAINING, TESTING], "recording": ["[cel][cla]0001", "001 gel voi"]})
+
+
+@pytest.fixture(autouse=True)
+def _handlers():
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture
@@ -94,6 +104,18 @@ def test_a_step_is_stopped_after_its_time_and_its_hours_are_kept(folders, monkey
         "03_lstm_model",
         "03_lstm_model",
     ]
+
+
+def test_an_interrupted_step_ends_the_run_and_what_it_has_started(folders, tmp_path, monkeypatch):
+    code = f"import os, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))"
+    code += "; os.kill(os.getppid(), 15); time.sleep(60)"
+    _runs(monkeypatch, code)
+    (tmp_path / "data" / "IRMAS-TrainingData").mkdir()
+    assert real.main(["run", "03_lstm_model"]) == 1
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+    kept = json.loads((folders[1] / real.HOURS).read_text())
+    assert [step["ended"] for step in kept] == ["interrupted"]
 
 
 def test_a_stopped_step_is_taken_again_and_a_failed_one_ends_the_run(monkeypatch):

@@ -5,6 +5,7 @@
 notebooks and studies one after another. A step takes at most ``--minutes`` and is then stopped;
 what it has trained is kept, and the next step goes on with it. After each step the aggregates are
 copied to ``results/reference/real``, and with ``--commit`` committed. ``collect`` only copies.
+SIGINT or SIGTERM ends a run likewise: the same command goes on.
 
 Of the clips nothing is copied: figures by a list of those that show none, tables and metrics unless
 they name one.
@@ -73,10 +74,10 @@ def take(name: str, minutes: float, threads: int) -> dict[str, Any] | None:
     with subprocess.Popen(command, cwd=paths.ROOT, env=os.environ | limits) as process:
         try:
             ended = "failed" if process.wait(60 * minutes) else "done"
-        except subprocess.TimeoutExpired:
+        except (subprocess.TimeoutExpired, KeyboardInterrupt) as reason:
             process.send_signal(signal.SIGINT)
             process.wait()
-            ended = "stopped"
+            ended = "stopped" if isinstance(reason, subprocess.TimeoutExpired) else "interrupted"
     executed = job.output(records.results_dir(PROFILE))
     if ended == "done" and executed.stat().st_mtime < began:
         return None
@@ -106,7 +107,7 @@ def run(names: Sequence[str], minutes: float, threads: int, commit: bool) -> int
                     collect(took)
                     if commit:
                         _commit(took)
-        if took and took["ended"] == "failed":
+        if took and took["ended"] != "done":
             return 1
     return 0
 
@@ -195,6 +196,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=parallel.cores(), help="of TensorFlow")
     parser.add_argument("--commit", action="store_true", help="what each step gives")
     options = parser.parse_args(arguments)
+    for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell has them ignored
+        signal.signal(number, signal.default_int_handler)
     wanted = options.names or steps(settings.load(PROFILE))
     try:
         _settle(options.clips)
