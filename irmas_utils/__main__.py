@@ -4,6 +4,7 @@ Each command imports what it needs when it runs, and what a wrong path needs no 
 told before: TensorFlow alone takes seconds.
 """
 
+import json
 import logging
 import os
 import signal
@@ -132,6 +133,32 @@ def _split(options: Namespace) -> None:
         table["file"] = [os.path.relpath(file, root) for file in table["file"]]
     text = table.to_csv(index=False)
     print(text, end="") if options.to is None else files.write_text(options.to, text)
+
+
+@_command({
+    "collection": {"type": Path, "help": "a CSV: file, labels, recording, split"},
+    "--to": {"type": paths.given, "required": True, "metavar": "MODEL"},
+    "--network": {"choices": ["han", "mn04"], "default": "han"},
+    "--profile": _PROFILE | {"default": "full", "help": "whose plan the network is trained by"},
+    "-p": {"nargs": 2, "action": "append", "default": [], "metavar": ("KEY", "VALUE"),
+           "help": "a key of the plan and its value, such as: -p epochs 20"},
+})  # fmt: skip
+def _train(options: Namespace) -> None:
+    """Train a network on a collection of your own (docs/own_collection.md)."""
+    _require(options.collection, DataError, "a CSV file")
+    settings = _settings(options)
+    from irmas_utils.systems.networks import own
+
+    change = {key: _value(text) for key, text in options.p}
+    own.train(options.collection, options.to, options.network, settings, change)
+    print(f"trained: {files.suffixed(options.to, '.keras')}")
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 @_command({

@@ -34,7 +34,7 @@ class Truth(NamedTuple):
 
     def matrix(self, labels: pd.Series) -> np.ndarray:
         """Return the label matrix, bool (n_clips, n_labels)."""
-        return np.array([[code in row for code in self.vocabulary.codes] for row in labels])
+        return collection.matrix(labels, self.vocabulary.codes)
 
     @property
     def is_official(self) -> bool:

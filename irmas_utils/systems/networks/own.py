@@ -1,0 +1,128 @@
+"""Train a network on a collection of one's own, whatever its labels: ``irmas train``.
+
+See docs/own_collection.md. The networks and how they are trained are those of notebook 07; only
+their last layer is of another size.
+"""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from irmas_utils import metrics
+from irmas_utils.data import collection, fetch
+from irmas_utils.data.collection import matrix, refused
+from irmas_utils.models import layers
+from irmas_utils.models import training as epochs
+from irmas_utils.project.backend import keras, set_determinism
+from irmas_utils.project.errors import ModelError
+from irmas_utils.project.settings import Settings
+from irmas_utils.systems.networks import fine_tuning, mixing, registry
+from irmas_utils.systems.networks.training import configure
+from irmas_utils.systems.recognizer import Recognizer
+
+_PARTS = ("training", "validation", "testing")
+
+
+def train(
+    path: Path, to: Path, network: str, settings: Settings, change: Mapping[str, Any]
+) -> Recognizer:
+    """Train a network on the collection that a CSV with splits lists, and save it.
+
+    Its one threshold is that of the best micro F1 on the validation clips. Beside the model,
+    ``<to>.keras``, lie what it says of these and of the testing clips, ``<to>-validation.csv`` and
+    ``<to>-testing.csv``. Where training clips have several labels, none are mixed.
+
+    Raises
+    ------
+    DataError
+        As `data.collection.read`, or if a part of the split is empty.
+    ModelError
+        If `network` starts from published weights that are not at hand.
+    SettingsError
+        If `change` is none of the network's plan.
+    """
+    index, vocabulary = collection.read_audio(path)
+    parts = {name: index[index["split"] == name] for name in _PARTS}
+    if empty := [name for name, clips in parts.items() if clips.empty]:
+        remedy = "Split it: irmas split --labels FILE --to SPLIT.csv"
+        raise refused(path, f"no clips for {' and '.join(empty)}", "clips for each part", remedy)
+    plan = configure(network, settings, change)
+    if (parts["training"]["labels"].map(len) > 1).any():
+        plan = plan.model_copy(update=mixing.ALONE.model_dump())
+    trained = _fit(parts, vocabulary.codes, plan, settings.seed, _weights(network))
+    scores = {k: trained.score_files(parts[k]["path"]) for k in _PARTS[1:]}
+    labels = matrix(parts["validation"]["labels"], vocabulary.codes)
+    threshold = float(metrics.choose_threshold(labels, scores["validation"]))
+    told = {
+        "name": f"{registry.title(network)}, trained on {path.name}",
+        "data": path.name,
+        "settings": plan.model_dump(mode="json"),
+        "licence": "The audio that it was trained on has its own.",
+    }
+    whole = dataclasses.replace(
+        trained, thresholds=(threshold,) * len(vocabulary.codes), provenance=told
+    )
+    saved = whole.save(to)
+    for part, found in scores.items():
+        file = saved.with_name(f"{saved.stem}-{part}.csv")
+        collection.write_answers(file, parts[part], found, vocabulary.codes)
+    return whole
+
+
+def _weights(network: str) -> Path | None:
+    if not registry.network(network).pretrained:
+        return None
+    path, missing = fetch.available()
+    if path is None:
+        expected, remedy = "the published weights", f"{missing} Or train han, which needs none."
+        raise ModelError(network, found="no weights", expected=expected, remedy=remedy)
+    return path
+
+
+def _fit(
+    parts: dict[str, pd.DataFrame],
+    codes: tuple[str, ...],
+    plan: fine_tuning.Plan,
+    seed: int,
+    weights: Path | None,
+) -> Recognizer:
+    set_determinism(seed)
+    body = plan.build(seed, weights)
+    head = layers.scores(body.get_layer("logits").input, len(codes))
+    model = keras.Model(body.input, head, name=body.name)
+    clips = parts["training"]
+    alone = plan.model_copy(update=mixing.ALONE.model_dump())
+    epochs.fit(
+        epochs.Trainer(model, "binary", plan.schedule(len(clips)), ema=plan.ema),
+        lambda epoch: _batches(clips, codes, plan, seed, epoch, fill=True),
+        list(_batches(parts["validation"], codes, alone, seed, 0)),
+        epochs=plan.epochs,
+        seed=seed,
+    )
+    thresholds = (0.5,) * len(codes)
+    ready = fine_tuning.recognizer(model, plan)
+    return dataclasses.replace(ready, labels=codes, thresholds=thresholds)
+
+
+def _batches(
+    clips: pd.DataFrame,
+    codes: tuple[str, ...],
+    plan: fine_tuning.Plan,
+    seed: int,
+    epoch: int,
+    fill: bool = False,
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    return mixing.batches(
+        mixing.excerpts(clips, plan.sample_rate),
+        matrix(clips["labels"], codes).astype(np.float32),
+        n_samples=round(plan.window * plan.sample_rate),
+        batch_size=plan.batch_size,
+        recipe=plan,
+        seed=seed,
+        epoch=epoch,
+        fill=fill,
+    )

@@ -1,0 +1,85 @@
+"""A collection with other labels, all the way, by the very commands of its page."""
+
+import re
+import shlex
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+from irmas_utils import __main__ as cli
+from irmas_utils.project import paths
+from irmas_utils.systems.recognizer import Recognizer, card
+
+PAGE = (paths.ROOT / "docs" / "own_collection.md").read_text(encoding="utf-8")
+RATE = 16_000
+
+
+def sound(code, seed):
+    rng, time = np.random.default_rng(seed), np.arange(round(1.1 * RATE)) / RATE
+    pitch = rng.uniform(200, 400)
+    waves = {
+        "oud": np.sin(2 * np.pi * pitch * time),
+        "qanun": 2 * (4 * pitch * time % 1) - 1,
+        "ney": rng.uniform(-1, 1, len(time)),
+    }
+    return 0.3 * waves[code]
+
+
+def collect(folder, label_sets):
+    rows = []
+    for n in range(36):
+        labels = label_sets[n // 2 % len(label_sets)]
+        file = folder / "clips" / f"{n:04d}.wav"
+        file.parent.mkdir(exist_ok=True)
+        soundfile.write(file, sum(sound(code, n // 2) for code in labels.split()), RATE)
+        rows.append((f"clips/{n:04d}.wav", labels, f"tape {n // 2}"))
+    table = pd.DataFrame(rows, columns=["file", "labels", "recording"])
+    table.to_csv(folder / "own.csv", index=False)
+    soundfile.write(folder / "new.wav", sound("ney", 99), RATE)
+
+
+def commands():
+    blocks = re.findall(r"^```bash\n(.*?)```", PAGE, re.DOTALL | re.MULTILINE)
+    return [shlex.split(line)[1:] for block in blocks for line in block.splitlines()]
+
+
+@pytest.mark.parametrize("label_sets", [("oud", "qanun", "ney"), ("oud", "oud qanun", "ney")])
+def test_every_command_of_the_page(tmp_path, monkeypatch, capsys, label_sets):
+    monkeypatch.chdir(tmp_path)
+    collect(tmp_path, label_sets)
+    small = {"40": "3"}
+    told = {}
+    for command in commands():
+        command = [small.get(word, word) for word in command]
+        command += ["-p", "width", "0.25"] if command[0] == "train" else []
+        assert cli.main(command) == 0, capsys.readouterr().err
+        told[command[0]] = capsys.readouterr().out
+    assert list(told) == ["split", "train", "score", "predict"]
+    assert "of the best micro F1 on the" in told["score"]
+    assert "all labels" in told["score"]
+    assert "Published results are of IRMAS's" in told["score"]
+    assert "cello" not in told["score"]
+    assert "ney" in told["predict"]
+    trained = Recognizer.load(tmp_path / "own.keras")
+    assert trained.labels == ("ney", "oud", "qanun")
+    assert len(set(trained.thresholds)) == 1
+    assert "names which of 3 instruments" in card(tmp_path / "own.keras").lower()
+    split = pd.read_csv("split.csv")
+    scored = {part: len(pd.read_csv(f"own-{part}.csv")) for part in ("validation", "testing")}
+    assert scored == {part: (split["split"] == part).sum() for part in scored}
+
+
+def test_what_cannot_be_trained_is_one_line(tmp_path, monkeypatch, capsys):
+    collect(tmp_path, ("oud", "ney"))
+    whole = ["train", str(tmp_path / "own.csv"), "--to", str(tmp_path / "x")]
+    assert cli.main(whole) == 1
+    assert "irmas split" in capsys.readouterr().err
+    split = str(tmp_path / "split.csv")
+    assert cli.main(["split", "--labels", str(tmp_path / "own.csv"), "--to", split]) == 0
+    assert cli.main(["train", split, "--to", str(tmp_path / "x"), "-p", "epoch", "3"]) == 1
+    assert "change.epoch" in capsys.readouterr().err
+    monkeypatch.setattr("irmas_utils.data.fetch.available", lambda: (None, "No network."))
+    assert cli.main(["train", split, "--to", str(tmp_path / "x"), "--network", "mn04"]) == 1
+    assert "Or train han" in capsys.readouterr().err
