@@ -12,32 +12,45 @@ READY   := $(VENV)/.ready
 quoted   = '$(subst ','\'',$(value $1))'
 unexport PYTHONPATH
 
-.PHONY: setup data paper notebook figure test test-all lint reference reference-real reproduce benchmarks torture lock lab clean
+.PHONY: help setup data paper notebook figure site test test-all lint reference reference-real reproduce benchmarks torture lock lab clean
 
+## make help                       this list; PROFILE=full is the real data, CORES=n sets the cores
+help:
+	@sed -n 's/^## //p' Makefile
+
+## make setup                      install all that is needed, in .venv; the others do it too
 setup: $(READY)
 
-# The real IRMAS, 11 GB, to IRMAS_DATA or data/; a second time it fetches what is missing.
+## make data                       the real IRMAS, 11 GB, to IRMAS_DATA or data/, or what is missing of it
 data: $(READY)
 	@$(RUN) -m irmas_utils download
 
+## make paper                      the whole paper, or what is not up to date of it
 paper: $(READY)
 	@$(RUN) -m irmas_utils paper --profile $(call quoted,PROFILE) --cores $(CORES) $(OPTIONS)
 
+## make notebook NAME=04           one notebook, by number or name, and what it needs
 notebook: $(READY)
 	@$(RUN) -m irmas_utils paper --profile $(call quoted,PROFILE) --cores $(CORES) \
 	    --notebook $(if $(NAME),$(call quoted,NAME),01_data_analysis) $(OPTIONS)
 
-# `make figure NAME=comparison` redraws one figure of a finished run.
+## make figure NAME=comparison     redraw one figure of a finished run
 figure: $(READY)
 	@$(RUN) -m irmas_utils figure --profile $(call quoted,PROFILE) $(call quoted,NAME)
 
+## make site                       the site alone, of a run or, without one, of what is committed
+site: $(READY)
+	@$(RUN) -m irmas_utils site $(call quoted,PROFILE)
+
+## make test                       all tests but the longest
 test: $(READY) lint
 	@$(RUN) -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder
 
-# The long tier too.
+## make test-all                   those too
 test-all: $(READY) lint
 	@$(RUN) -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder -m "long or not long"
 
+## make lint                       the form of code and notebooks
 lint: $(READY)
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
 
@@ -50,7 +63,7 @@ reference: paper
 reference-real: $(READY)
 	@$(RUN) -m tools.real_reference run $(if $(CLIPS),--clips $(call quoted,CLIPS)) $(OPTIONS)
 
-# REPRODUCE.md: every claim of the paper, and the command that decides it.
+# docs/reproduce.md: every claim of the paper, and the command that decides it.
 reproduce: $(READY)
 	@$(RUN) -m tools.reproduce
 
@@ -60,6 +73,7 @@ benchmarks: $(READY)
 	    $(RUN) benchmarks/$$script.py --out results/reference/benchmarks || exit 1; done
 	@$(RUN) -m tools.reference benchmarks
 
+## make lab                        the notebooks in JupyterLab
 lab: $(READY)
 	@$(RUN) -c 'from irmas_utils.project import paths; from jupyterlab.labapp import main; \
 	    paths.settle(aside=False); main(["notebooks"])'
@@ -92,5 +106,6 @@ $(READY): requirements.lock pyproject.toml
 	    --no-deps --no-build-isolation --offline --editable .
 	@touch $@
 
+## make clean                      remove .venv, the cache, and the sample results
 clean:
 	rm -rf $(VENV) .cache results/smoke results/sample

@@ -1,4 +1,4 @@
-"""What the README says of adding a model, carried out to the letter in a clone."""
+"""What docs/adding.md says of adding a model, carried out to the letter in a clone."""
 
 import os
 import re
@@ -11,19 +11,19 @@ from irmas_utils.project import paths, records
 
 pytestmark = pytest.mark.long
 
-README = (paths.ROOT / "README.md").read_text(encoding="utf-8")
+PAGE = (paths.ROOT / "docs" / "adding.md").read_text(encoding="utf-8")
 
 
 def blocks(section):
-    """The code blocks of a section of the README."""
-    text = README.partition(f"### {section}\n")[2].partition("\n## ")[0]
+    """The code blocks of a section of the page."""
+    text = PAGE.partition(f"## {section}\n")[2].partition("\n## ")[0]
     return re.findall(r"^```\w*\n(.*?)^```", text, flags=re.M | re.S)
 
 
-def test_the_model_of_the_readme_gets_a_row_in_the_comparison(tmp_path, monkeypatch):
+def test_the_model_of_the_page_gets_a_row_in_the_comparison(tmp_path, monkeypatch):
     clone = tmp_path / "clone"
     subprocess.run(["git", "clone", "-q", paths.ROOT, clone], check=True)
-    module, line, *_ = blocks("Adding a model")
+    module, line, *_ = blocks("A model")
     file = re.match(r"# (\S+)\n", module)[1]
     (clone / file).write_text(module)
     registry = clone / "irmas_utils/systems/networks/registry.py"

@@ -62,20 +62,25 @@ def test_what_needs_weights_may_be_missing_on_either_side_and_must_agree_where_i
     assert len(reference.differences(having, other)) == 1
 
 
-def test_refresh_copies_the_light_part_and_fills_the_readme(tmp_path, monkeypatch):
+def test_refresh_copies_the_light_part_and_fills_the_page(tmp_path, monkeypatch):
     source = run(tmp_path / "results" / "sample", f1=0.5)
     for name in ("figures/a.png", "tables/comparison.md", "predictions/fft.csv", "site/x.html"):
         (source / name).parent.mkdir(exist_ok=True)
         (source / name).write_text("| a |\n")
     monkeypatch.setenv("IRMAS_RESULTS", str(tmp_path / "results"))
     monkeypatch.setattr(paths, "ROOT", tmp_path)
-    monkeypatch.setattr(reference, "README", tmp_path / "README.md")
-    readme = "before\n<!-- results: x -->\nold\n<!-- end of results -->\nafter\n"
-    (tmp_path / "README.md").write_text(readme)
-    assert reference.refresh() == 3
+    monkeypatch.setattr(reference, "PAGES", tmp_path)
+    page = "before\n<!-- results: x -->\nold\n<!-- end of results -->\nafter\n"
+    (tmp_path / "results.md").write_text(page)
+    assert reference.refresh() == 4
     copied = tmp_path / "results" / "reference" / "sample"
-    assert sorted(p.name for p in copied.rglob("*.*")) == ["a.png", "comparison.md", "fft.json"]
-    assert (tmp_path / "README.md").read_text() == readme.replace("old\n", "\n| a |\n\n")
+    assert sorted(p.name for p in copied.rglob("*.*")) == [
+        "a.png",
+        "comparison.md",
+        "fft.csv",
+        "fft.json",
+    ]
+    assert (tmp_path / "results.md").read_text() == page.replace("old\n", "\n| a |\n\n")
 
 
 def test_a_run_without_weights_does_not_replace_a_copy_with_them(tmp_path, monkeypatch, capsys):
@@ -89,7 +94,11 @@ def test_a_run_without_weights_does_not_replace_a_copy_with_them(tmp_path, monke
     assert (copied / "metrics" / "mn04.json").exists()
 
 
-def test_the_repository_readme_has_both_marks():
-    text = reference.README.read_text()
-    for what in ("results", "benchmarks"):
+@pytest.mark.parametrize(
+    ("page", "marks"),
+    [("results", ["results", "networks", "ablations"]), ("speed", ["benchmarks"])],
+)
+def test_the_pages_have_their_marks(page, marks):
+    text = (reference.PAGES / f"{page}.md").read_text()
+    for what in marks:
         assert text.count(f"<!-- {what}: ") == text.count(f"<!-- end of {what} -->") == 1

@@ -22,10 +22,10 @@ from irmas_utils.project.files import write_text
 from irmas_utils.systems.networks import registry
 
 PROFILE = "sample"
-README = paths.ROOT / "README.md"
+PAGES = paths.ROOT / "docs"
 TOLERANCE = 0.05
-LIGHT = ("figures/*.png", "figures/*.pdf", "metrics/*.json", "tables/*", "notebooks/[0-9]*.ipynb",
-         "manifest.json")  # fmt: skip
+LIGHT = ("figures/*.png", "figures/*.pdf", "metrics/*.json", "tables/*", "predictions/*.csv",
+         "notebooks/[0-9]*.ipynb", "manifest.json")  # fmt: skip
 # Times and memory differ from run to run, intervals say nothing that their scores do not, and what
 # counts single clips, or lies between the scores of two, jumps where another processor rounds
 # another way. A weak network's F1 is flat along the threshold, so the best one may jump from end to
@@ -53,7 +53,7 @@ def refresh() -> int:
             write_text(copy, _without_paths(path.read_text(encoding="utf-8")))
         else:
             shutil.copyfile(path, copy)
-    _fill_readme("results", (target / "tables" / "comparison.md").read_text(encoding="utf-8"))
+    _fill("results", "results", (target / "tables" / "comparison.md").read_text(encoding="utf-8"))
     return len(files)
 
 
@@ -75,24 +75,24 @@ def _without_paths(notebook: str) -> str:
 
 
 def show_benchmarks() -> int:
-    """Put the benchmarks' tables into the README; returns how many there are."""
+    """Put the benchmarks' tables into the pages; returns how many there are."""
     files = sorted(paths.reference_dir("benchmarks").glob("*.md"))
     tables = {f.stem: f.read_text(encoding="utf-8") for f in files}
     # Of scores and not of speed, so they have places of their own.
     for scores in ("networks", "ablations"):
-        _fill_readme(scores, tables.pop(scores, ""))
+        _fill("results", scores, tables.pop(scores, ""))
     tables.pop("prior_only", None)  # an outcome, which the ledger of claims tells
     measured = [f"`benchmarks/{name}.py`\n\n{table}" for name, table in tables.items()]
-    _fill_readme("benchmarks", "\n".join(measured))
+    _fill("speed", "benchmarks", "\n".join(measured))
     return len(files)
 
 
-def _fill_readme(what: str, text: str) -> None:
-    """Replace what the README shows between the two marks of that name."""
-    readme = README.read_text(encoding="utf-8")
+def _fill(page: str, what: str, text: str) -> None:
+    """Replace what a page shows between the two marks of that name."""
+    file = PAGES / f"{page}.md"
     marks = rf"(<!-- {what}: .*? -->\n).*?(<!-- end of {what} -->)"
-    filled = re.sub(marks, lambda m: f"{m[1]}\n{text}\n{m[2]}", readme, flags=re.S)
-    write_text(README, filled)
+    filled = re.sub(marks, lambda m: f"{m[1]}\n{text}\n{m[2]}", file.read_text("utf-8"), flags=re.S)
+    write_text(file, filled)
 
 
 def differences(fresh: Path, reference: Path, tolerance: float = TOLERANCE) -> list[str]:
@@ -164,7 +164,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if action == "refresh":
             print(f"{refresh()} files in {paths.reference_dir()}")
         elif action == "benchmarks":
-            print(f"{show_benchmarks()} tables in {README}")
+            print(f"{show_benchmarks()} tables in {PAGES}")
         else:
             lines = differences(records.results_dir(PROFILE), paths.reference_dir())
             print(*lines or [f"The metrics agree with the reference within {TOLERANCE}."], sep="\n")

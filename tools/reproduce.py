@@ -1,4 +1,4 @@
-"""Write REPRODUCE.md from the ledger of the paper's claims: ``python -m tools.reproduce``."""
+"""Write docs/reproduce.md from the ledger of the paper's claims: ``python -m tools.reproduce``."""
 
 import pandas as pd
 
@@ -8,7 +8,7 @@ from irmas_utils.paper.claims import verify
 from irmas_utils.project import paths
 from irmas_utils.project.files import write_text
 
-FILE = paths.ROOT / "REPRODUCE.md"
+FILE = paths.ROOT / "docs" / "reproduce.md"
 HEAD = """# Every claim of the paper, and the command that decides it
 
 Written by `make reproduce` from the ledger, `irmas_utils/data/published/paper_claims.yaml`, where
@@ -16,7 +16,8 @@ each claim stands with its quotation and with how it is decided. *Expected* is w
 of the value for the claim to be confirmed, a margin written down before any result. *Today* is the
 verdict without the audio of IRMAS; *cannot tell* says that deciding takes what has not been run or
 is not published. Commands that take more than a minute run notebooks on the real IRMAS
-(`IRMAS_DATA`) under the full profile; their minutes are estimates for two cores.
+(`IRMAS_DATA`) under the full profile; their minutes are estimates for two cores. The commands are
+those of a shell in which `source .venv/bin/activate` has been given.
 
 """
 

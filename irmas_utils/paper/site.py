@@ -52,6 +52,7 @@ def _lay_out(folder: Path, pages: Path) -> None:
     hidden = shutil.ignore_patterns("_*", "index.md", "conf.py")
     shutil.copytree(DOCS, pages / "docs", ignore=hidden)
     shutil.copyfile(DOCS / "index.md", pages / "index.md")
+    shutil.copy(paths.ROOT / "CITATION.cff", pages)
     for path in paths.reference_dir("benchmarks").glob("*.png"):
         copy = pages / path.relative_to(paths.ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
