@@ -25,7 +25,6 @@ from irmas_utils.plots.style import (
     rows_of_scores,
     score_each_instrument,
 )
-from irmas_utils.project.vocabulary import INSTRUMENTS
 
 KIND_MARKERS = {"ours": "o", "trivial": "s", "published": "D"}
 MARKERS = "osD^vPX"
@@ -48,7 +47,7 @@ def per_label_scores(result: Mapping[str, Any], ax: Axes | None = None) -> Axes:
     The base rate is the precision of a predictor that always, or at random, gives the label.
     """
     ax = axes_or_new(ax, 10, 3.8)
-    labels = [result["per_label"][code] for code in INSTRUMENTS]
+    labels = [*result["per_label"].values()]
     places, width = np.arange(len(labels)), 0.26
     for i, quantity in enumerate(QUANTITIES):
         leaves = [label[quantity] for label in labels]
@@ -57,7 +56,7 @@ def per_label_scores(result: Mapping[str, Any], ax: Axes | None = None) -> Axes:
         values, lengths = [leaf["value"] for leaf in leaves], interval_lengths(leaves)
         ax.bar(places + (i - 1) * width, values, width, yerr=lengths, **style)
     rates = [label["base_rate"] for label in labels]
-    clips = [label["support"] for label in labels]
+    clips = {code: label["support"] for code, label in result["per_label"].items()}
     score_each_instrument(ax, rates, "base rate", clips, color=COLOURS["mark"])
     ax.set(ylim=(0, 1), ylabel="score")
     return ax
@@ -66,18 +65,18 @@ def per_label_scores(result: Mapping[str, Any], ax: Axes | None = None) -> Axes:
 def per_label_f1(results: Mapping[str, Mapping[str, Any]], ax: Axes | None = None) -> Axes:
     """F1 of each instrument by several systems, and what naming it in every clip would score."""
     ax = axes_or_new(ax, 10, 3.8)
-    places = np.arange(len(INSTRUMENTS))
+    labels = next(iter(results.values()))["per_label"]
+    places = np.arange(len(labels))
     shifts = (np.arange(len(results)) - (len(results) - 1) / 2) * 0.8 / max(len(results), 2)
     markers = itertools.cycle(MARKERS)
     for (name, result), shift in zip(results.items(), shifts, strict=True):
-        leaves = [result["per_label"][code]["f1"] for code in INSTRUMENTS]
+        leaves = [result["per_label"][code]["f1"] for code in labels]
         style = {"fmt": next(markers), "markersize": 4.5, "elinewidth": 0.8, "label": name}
         values = [leaf["value"] for leaf in leaves]
         ax.errorbar(places + shift, values, yerr=interval_lengths(leaves), **style)
-    labels = next(iter(results.values()))["per_label"]
-    rates = np.array([labels[code]["base_rate"] for code in INSTRUMENTS])
+    rates = np.array([label["base_rate"] for label in labels.values()])
     always = 2 * rates / (1 + rates)  # F1 at recall 1 and that precision
-    clips = [labels[code]["support"] for code in INSTRUMENTS]
+    clips = {code: label["support"] for code, label in labels.items()}
     score_each_instrument(ax, always, "always named", clips, color=COLOURS["published"])
     ax.set(ylim=(0, 1.02), ylabel="F1")
     return ax

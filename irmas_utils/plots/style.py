@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from irmas_utils.data import corpus
 from irmas_utils.project.settings import Settings
-from irmas_utils.project.vocabulary import INSTRUMENT_NAMES, INSTRUMENTS
+from irmas_utils.project.vocabulary import INSTRUMENT_NAMES, INSTRUMENTS, IRMAS
 
 NAMES = tuple(INSTRUMENT_NAMES[code] for code in INSTRUMENTS)
 
@@ -124,15 +124,15 @@ def colour_names(*axes: Axis) -> None:
 
 
 def score_each_instrument(
-    ax: Axes, levels: ArrayLike, label: str, clips: Sequence[int], **style: Any
+    ax: Axes, levels: ArrayLike, label: str, clips: Mapping[str, int], **style: Any
 ) -> None:
-    """Name the instruments below the axes, with a line across each at its level, (11,).
+    """Name the instruments below the axes, with a line across each at its level, (n_labels,).
 
-    How many `clips` have it, (11,), stands behind its name.
+    By their codes, `clips` says how many have each, which stands behind its name.
     """
-    places = np.arange(len(NAMES))
+    places = np.arange(len(clips))
     ax.hlines(levels, places - 0.42, places + 0.42, linewidth=1.6, label=label, **style)
-    names = [f"{name} ({n})" for name, n in zip(NAMES, clips, strict=True)]
+    names = [f"{IRMAS.name(code)} ({n})" for code, n in clips.items()]
     ax.set_xticks(places, names, **SLANT)
     colour_names(ax.xaxis)
     ax.set_xlabel("instrument (clips that have it)")

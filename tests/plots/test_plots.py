@@ -418,3 +418,10 @@ def test_the_gradient_is_drawn_over_the_whole_clip():
     norms = np.zeros(1000)
     norms[-10:] = 1
     assert plots.gradient_norm(norms, 100).get_xlim() == (0, 10)
+
+
+def test_labels_of_another_vocabulary_are_drawn():
+    y = np.eye(6, 2, dtype=bool)
+    result = metrics.evaluate(y, y, n_bootstrap=0, codes=("ney", "oud"))
+    for ax in (plots.per_label_scores(result), plots.per_label_f1({"a": result})):
+        assert [text.get_text() for text in ax.get_xticklabels()] == ["ney (1)", "oud (1)"]
