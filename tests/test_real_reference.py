@@ -106,6 +106,17 @@ def test_a_step_is_stopped_after_its_time_and_its_hours_are_kept(folders, monkey
     ]
 
 
+def test_the_work_of_what_a_step_starts_counts(folders, monkeypatch):
+    busy = "import time; end = time.time() + 4\nwhile time.time() < end: pass"
+    _runs(monkeypatch, f"import subprocess, sys; subprocess.run([sys.executable, '-c', {busy!r}])")
+    executed = real.jobs.jobs(CFG)["03_lstm_model"].output(folders[0])
+    write(folders[0], executed.relative_to(folders[0]))
+    os.utime(executed, (2e9, 2e9))
+    took = real.take("03_lstm_model", 1, 1)
+    assert took["ended"] == "done"
+    assert took["core_hours"] > 0
+
+
 def test_an_interrupted_step_ends_the_run_and_what_it_has_started(folders, tmp_path, monkeypatch):
     code = f"import os, time; open({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))"
     code += "; os.kill(os.getppid(), 15); time.sleep(60)"

@@ -12,11 +12,11 @@ they name one.
 """
 
 import argparse
+import contextlib
 import fnmatch
 import json
 import os
 import re
-import resource
 import shutil
 import signal
 import subprocess
@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import psutil
 
 from irmas_utils.data import corpus
 from irmas_utils.metrics import evaluation, tables
@@ -65,7 +66,7 @@ def take(name: str, minutes: float, threads: int) -> dict[str, Any] | None:
 
     The LSTM's clips are spread over all cores, other networks get so many threads.
     """
-    cfg, began, busy = settings.load(PROFILE), time.time(), _cpu_seconds()
+    cfg, began, busy = settings.load(PROFILE), time.time(), {}
     command = [sys.executable, "-m", "irmas_utils", "paper", "--profile", PROFILE]
     command += ["--notebook", name, "--cores", "1"]
     job = jobs.jobs(cfg)[name]
@@ -73,7 +74,8 @@ def take(name: str, minutes: float, threads: int) -> dict[str, Any] | None:
     limits = {f"TF_NUM_{what}OP_THREADS": count for what in ("INTRA", "INTER")}
     with subprocess.Popen(command, cwd=paths.ROOT, env=os.environ | limits) as process:
         try:
-            ended = "failed" if process.wait(60 * minutes) else "done"
+            _watch(process, began + 60 * minutes, busy)
+            ended = "failed" if process.returncode else "done"
         except (subprocess.TimeoutExpired, KeyboardInterrupt) as reason:
             process.send_signal(signal.SIGINT)
             process.wait()
@@ -85,16 +87,28 @@ def take(name: str, minutes: float, threads: int) -> dict[str, Any] | None:
         "step": name,
         "ended": ended,
         "hours": round((time.time() - began) / 3600, 4),
-        "core_hours": round((_cpu_seconds() - busy) / 3600, 4),
+        "core_hours": round(sum(busy.values()) / 3600, 4),
         "cores": parallel.cores(),
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "source": records.source_hash(),
     }
 
 
-def _cpu_seconds() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+def _watch(process: subprocess.Popen, until: float, busy: dict[psutil.Process, float]) -> None:
+    """Wait for a process to end, and note the CPU seconds of all that it has started.
+
+    What it starts ends in many ways, so that the system's account of it has gaps.
+    """
+    while process.poll() is None:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            parent = psutil.Process(process.pid)
+            for child in (parent, *parent.children(recursive=True)):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    busy[child] = sum(child.cpu_times()[:2])
+        if (left := until - time.time()) < 0:
+            raise subprocess.TimeoutExpired(process.args, left)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(min(left, 3))
 
 
 def run(names: Sequence[str], minutes: float, threads: int, commit: bool) -> int:
