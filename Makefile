@@ -75,8 +75,7 @@ benchmarks: $(READY)
 
 ## make lab                        the notebooks in JupyterLab
 lab: $(READY)
-	@$(RUN) -c 'from irmas_utils.project import paths; from jupyterlab.labapp import main; \
-	    paths.settle(aside=False); main(["notebooks"])'
+	@$(RUN) -m irmas_utils.project.lab $(OPTIONS)
 
 # Feed every surface mutated input, by hand: `make torture OPTIONS="--scale 10 --only weights"`.
 torture: $(READY)

@@ -21,6 +21,10 @@ class IrmasError(Exception):
         self.where, self.found, self.expected, self.remedy = str(where), found, expected, remedy
         super().__init__(f"{where}: found {found}; expected {expected}. {remedy}")
 
+    def _render_traceback_(self) -> list[str]:
+        """Show a reader of a notebook this error, and not the way to it."""
+        return [f"{type(self).__name__}: {self}"]
+
     def __reduce__(self):
         # Exceptions cross process boundaries by re-calling the class with `args` alone,
         # which keyword-only parameters do not survive.

@@ -22,15 +22,13 @@ _IN_CACHE = ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RU
 """Where libraries look for a user's own settings, and write: each to a folder in the cache."""
 
 
-def settle(aside: bool = True) -> None:
+def settle() -> None:
     """Fix for this process, and all that it starts, what the variables of the project mean.
 
-    Jobs and kernels start in other folders, so relative paths are made absolute. With `aside`,
-    what a user has set for other work, by variables or at home, is set aside.
+    Jobs and kernels start in other folders, so relative paths are made absolute. What a user has
+    set for other work, by variables or at home, is set aside.
     """
     os.environ |= {name: str(given(os.environ[name])) for name in _VARIABLES if os.getenv(name)}
-    if not aside:
-        return
     for name in filter(_ASIDE.match, [*os.environ]):
         del os.environ[name]
     scratch = cache_root() / "scratch"

@@ -230,11 +230,17 @@ def _forget(folder: Path, notebook: str, run: str | None) -> None:
 
 
 def _unfit(profile: str, file: str, found: str) -> DataError:
+    """Return the error of an unfit result; the committed sample run knows who makes it."""
+    try:
+        committed = json.loads((paths.reference_dir() / "manifest.json").read_bytes())
+        notebook = committed[file]["notebook"]
+    except (OSError, ValueError, LookupError):
+        notebook = "an earlier notebook"
     return DataError(
         results_dir(profile) / file,
         found=found,
-        expected="what an earlier notebook writes",
-        remedy=f"Run `make paper PROFILE={profile}` (or its path), or that notebook.",
+        expected=f"what {notebook} writes",
+        remedy=f"Run {notebook} first, or `make paper PROFILE={profile}` (or its path).",
     )
 
 
