@@ -67,21 +67,28 @@ def _figure(options: Namespace) -> int:
 
 
 @_command({
-    "files": {"nargs": "+", "metavar": "FILE", "type": Path},
-    "--json": {"action": "store_true", "help": "print a list with an entry a file"},
+    "files": {"nargs": "+", "metavar": "FILE|FOLDER", "type": Path},
+    "--json": {"dest": "form", "action": "store_const", "const": "json",
+               "help": "print a list with an entry a file"},
+    "--csv": {"dest": "form", "action": "store_const", "const": "csv",
+              "help": "print a table with a row a file"},
+    "--html": {"dest": "wanted", "action": "append_const", "const": "html", "default": [],
+               "help": "write a page of each file: waveform, instruments over time, player"},
+    "--labels": {"dest": "wanted", "action": "append_const", "const": "labels",
+                 "help": "write a label track of each file for Audacity"},
+    "--out": {"type": paths.given, "default": Path(), "help": "folder for what is written (here)"},
     "--model": {"type": paths.given, "help": "a saved model (.keras, with its .json)"},
 })  # fmt: skip
 def _predict(options: Namespace) -> int:
     """Name the instruments in audio files, with the best model at hand or the one named."""
-    if not (options.json or any(map(os.path.lexists, options.files))):  # those at hand are read
-        _require(options.files[0], AudioError, "an audio file")
+    if not (options.form or any(map(os.path.lexists, options.files))):  # those at hand are read
+        _require(options.files[0], AudioError, "an audio file, or a folder of some")
     if options.model:
         _require(files.suffixed(options.model, ".keras"), ModelError, "a .keras file")
-    from irmas_utils.systems import predict
-    from irmas_utils.systems.recognizer import Recognizer
+    from irmas_utils.systems import answers
 
-    recognizer = Recognizer.load(options.model) if options.model else predict.default_recognizer()
-    return int(predict.tell(options.files, recognizer, options.json) > 0)
+    what = options.files, options.model, options.form, options.wanted, options.out
+    return int(answers.tell(*what) > 0)
 
 
 @_command({

@@ -1,14 +1,19 @@
 """Notebook 11 with files that a person might give it."""
 
+from types import SimpleNamespace
+
 import nbformat
 import numpy as np
 import pytest
 import soundfile
 
 from irmas_utils.data import fetch
+from irmas_utils.paper import notebook
 from irmas_utils.paper.notebook import literal
 from irmas_utils.project import execute, paths
+from irmas_utils.project.backend import keras
 from irmas_utils.project.errors import NotebookError
+from irmas_utils.systems.recognizer import Recognizer
 
 pytestmark = pytest.mark.slow
 
@@ -33,10 +38,38 @@ def test_without_a_model_it_still_shows_the_recording(tmp_path):
     assert literal(name).removeprefix("<code>") in str(outputs)
     assert name not in str(outputs)
     assert "1.0 s at 22050 Hz" in str(outputs)
-    assert (paths.results_root() / "smoke" / "figures" / "your_own_audio.png").is_file()
+    figures = paths.results_root() / "smoke" / "figures"
+    assert {file.name for file in figures.iterdir()} == {"own_audio.png", "own_audio.pdf"}
 
 
 def test_a_missing_file_is_named(tmp_path):
     missing = str(tmp_path / "gone.wav")
     with pytest.raises(NotebookError, match=r"AudioError.*gone\.wav"):
         execute.execute(NOTEBOOK, tmp_path / "out.ipynb", {"audio_path": missing})
+
+
+def test_a_folder_and_a_model_as_the_caller_means_them(tmp_path, monkeypatch):
+    waveform = keras.Input((8000,))
+    model = keras.Model(waveform, keras.layers.Dense(11, "sigmoid")(waveform))
+    Recognizer(model, 8000, 8000, 8000, (0.5,) * 11).save(tmp_path / "mine")
+    (tmp_path / "takes").mkdir()
+    for name in ("b.wav", "a.wav"):
+        soundfile.write(tmp_path / "takes" / name, np.full(16000, 0.2), 8000)
+    (tmp_path / "takes" / "c.wav").write_text("no audio")
+    monkeypatch.chdir(tmp_path)
+    given = {"profile": "smoke", "audio_path": "takes", "model_path": "mine.keras"}
+    out = tmp_path / "out.ipynb"
+    execute.execute(NOTEBOOK, out, execute.read_parameters(NOTEBOOK, given))
+    text = str([cell.get("outputs") for cell in nbformat.read(out, as_version=4).cells])
+    assert "unnamed model" in text
+    assert text.index("a.wav") < text.index("b.wav") < text.index("unreadable audio")
+    assert (paths.results_root() / "smoke" / "tables" / "own_audio.csv").is_file()
+
+
+def test_what_is_uploaded_is_read_where_it_lies(monkeypatch):
+    content = {"name": "../a.wav", "content": memoryview(b"RIFF")}
+    (file,) = notebook.uploaded(SimpleNamespace(value=(content,)))
+    assert file == paths.cache_root() / "uploads" / "a.wav"
+    assert file.read_bytes() == b"RIFF"
+    monkeypatch.setenv("IRMAS_BATCH", "1")
+    assert notebook.uploaded(notebook.upload()) == []

@@ -88,7 +88,7 @@ def mn04(
     -------
     keras.Model
         Takes mono samples at 32 kHz, (batch, time), of any length from 402 samples; gives
-        probabilities, (batch, n_labels). Layers ``mel``, ``embedding``, ``logits``, ``scores``.
+        scores, (batch, n_labels). Layers ``mel``, ``embedding``, ``logits``, ``scores``.
     """
     waveform = keras.Input((None,), name="waveform")
     x = Level(level, name="level")(waveform) if level else waveform

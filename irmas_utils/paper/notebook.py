@@ -1,9 +1,11 @@
 """How every notebook begins: settings, data, a place for its results, one look for its figures."""
 
 import json
+import os
 from collections.abc import Mapping
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pandas as pd
 from IPython.display import Markdown, display
@@ -12,14 +14,37 @@ from irmas_utils.data import corpus
 from irmas_utils.data.corpus import Splits
 from irmas_utils.data.index import fingerprint
 from irmas_utils.plots import style
-from irmas_utils.project import records, settings
+from irmas_utils.project import files, paths, records, settings
 from irmas_utils.project.settings import Settings
+
+if TYPE_CHECKING:
+    from ipywidgets import FileUpload
 
 
 def literal(text: object) -> str:
     """Return a text, such as the name of a file, as Markdown and HTML that show it as it is."""
     plain = (c if c.isalnum() or c == " " else f"&#{ord(c)};" for c in str(text))
     return f"<code>{''.join(plain)}</code>"
+
+
+def upload() -> "FileUpload":
+    """Return a button for audio files, shown where somebody could press it."""
+    from ipywidgets import FileUpload
+
+    button = FileUpload(multiple=True, description="Audio files")
+    if not os.environ.get("IRMAS_BATCH"):
+        display(button)
+    return button
+
+
+def uploaded(button: "FileUpload") -> list[Path]:
+    """Return the files that were uploaded, which lie in the cache now."""
+    folder, found = paths.cache_root() / "uploads", []
+    for file in button.value:
+        found.append(folder / (os.path.basename(file["name"]) or "file"))
+        with files.replacing(found[-1]) as temporary:
+            temporary.write_bytes(file["content"])
+    return found
 
 
 class Started(NamedTuple):

@@ -123,7 +123,7 @@ def stems(spectrograms: Mapping[str, ArrayLike], rate: int) -> NDArray:
 
 
 def instruments_over_time(
-    edges: ArrayLike, scores: ArrayLike, ax: Axes | None = None, *, label: str = "probability"
+    edges: ArrayLike, scores: ArrayLike, ax: Axes | None = None, *, label: str = "score"
 ) -> Axes:
     """Heat map of each instrument's score, from 0 to 1, (n_windows, 11), against time.
 

@@ -18,7 +18,7 @@ import math
 import os
 import re
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -90,19 +90,26 @@ class Recognizer:
     aggregation: str = "mean_logit"  # of the windows' scores: see `audio.windows.aggregate`
     provenance: Mapping[str, Any] = field(default_factory=dict)
     labels: tuple[str, ...] = IRMAS.codes
+    others: tuple[
+        str, ...
+    ] = ()  # sounds that it knows besides: outputs after the labels'; not saved
 
     @property
     def name(self) -> str:
         """What its makers call it: a text that anybody may have written (see `shown`)."""
         return self.provenance.get("name") or "unnamed model"
 
-    def score_windows(self, blocks: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Score every window of a clip that comes in blocks, mono, at `sample_rate`.
+    def cut(self, blocks: Iterable[np.ndarray]) -> Iterator[tuple[int, np.ndarray]]:
+        """Cut a clip that comes in blocks, mono, at `sample_rate`, as `audio.windows.stream`."""
+        return windows.stream(blocks, self.window, self.hop)
 
-        Returns the windows' starts in seconds and their scores, float32, (n_windows, n_labels).
+    def score_windows(self, cut: Iterable[tuple[int, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+        """Score every window of what `cut` gave.
+
+        Returns the windows' starts in seconds and their scores, float32, (n_windows, n_outputs).
         """
-        cut = windows.stream(blocks, self.window, self.hop)
-        starts, scores = [], [np.zeros((0, len(self.labels)), np.float32)]
+        cut, n_outputs = iter(cut), len(self.labels + self.others)
+        starts, scores = [], [np.zeros((0, n_outputs), np.float32)]
         while batch := list(itertools.islice(cut, _BATCH)):
             starts += [start / self.sample_rate for start, _ in batch]
             # One alone goes twice: oneDNN's convolutions are ten times slower for a batch of one.
@@ -112,7 +119,7 @@ class Recognizer:
 
     def score(self, samples: np.ndarray) -> np.ndarray:
         """Score a whole clip, (n_samples,) at `sample_rate`: float64, (n_labels,)."""
-        return windows.aggregate(self.score_windows([samples])[1], self.aggregation)
+        return windows.aggregate(self.score_windows(self.cut([samples]))[1], self.aggregation)
 
     def score_files(self, paths: Iterable[str | Path]) -> np.ndarray:
         """Score audio files: (n_files, n_labels). Raises AudioError as `audio.io.read`."""

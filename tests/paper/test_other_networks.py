@@ -9,10 +9,10 @@ from irmas_utils.paper import jobs, other_networks
 from irmas_utils.project import records, settings
 from irmas_utils.project.runs import Outcome
 from irmas_utils.project.vocabulary import INSTRUMENTS
-from irmas_utils.systems import predict
 from irmas_utils.systems.networks import registry
 from irmas_utils.systems.networks.fine_tuning import Data, Plan, recognizer
 from irmas_utils.systems.networks.training import Trained
+from irmas_utils.systems.recognizer import Recognizer
 
 CFG = settings.load("smoke", evaluation={"bootstrap_samples": 10})
 
@@ -75,7 +75,7 @@ def test_what_is_recorded_of_the_papers_networks(trained, clips):
 
 def test_the_best_is_saved_with_its_threshold_and_a_card(trained, clips):
     report = _report(["han"], trained, clips)
-    loaded = predict.default_recognizer()
+    loaded = Recognizer.load(report.record.folder / "models" / "recognizer")
     assert set(loaded.thresholds) == {report.systems["han"].judged.threshold}
     assert loaded.provenance["data"] == "sample corpus, not IRMAS"
     assert "MIT" not in loaded.provenance["licence"]

@@ -1,9 +1,11 @@
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ import soundfile
 from conftest import SHARED
 
 from irmas_utils.__main__ import main
+from irmas_utils.audio import windows
 from irmas_utils.models import han
 from irmas_utils.project import paths
 from irmas_utils.project.backend import keras, set_determinism
@@ -85,9 +88,36 @@ def test_no_samples(recognizer, tmp_path):
         predict.predict(tmp_path / "a.wav", recognizer)
 
 
-def test_silence(recognizer, tmp_path):
-    soundfile.write(tmp_path / "a.wav", np.zeros(40000), 16000)
-    assert np.isfinite(predict.predict(tmp_path / "a.wav", recognizer).window_scores).all()
+@pytest.mark.parametrize("level", [0, 5e-4])
+def test_silence_is_no_instrument(recognizer, tmp_path, level):
+    lavish = replace(recognizer, thresholds=(1e-6,) * 11)
+    noise = np.random.default_rng(0).uniform(-level, level, 40000)
+    soundfile.write(tmp_path / "a.wav", noise, 16000, subtype="FLOAT")
+    found = predict.predict(tmp_path / "a.wav", lavish)
+    assert found.silent.all()
+    assert not found.scores.any()
+    assert not found.named.any()
+
+
+def test_silent_stretches_have_no_say(recognizer, tmp_path):
+    _write(tmp_path / "a.wav", 2, 32000, 1)
+    samples = np.concatenate([soundfile.read(tmp_path / "a.wav")[0], np.zeros(64000)])
+    soundfile.write(tmp_path / "b.wav", samples, 32000)
+    found = predict.predict(tmp_path / "b.wav", recognizer)
+    assert found.silent.tolist() == [False] * 8 + [True] * 7 == (found.starts >= 2).tolist()
+    assert not found.window_scores[found.silent].any()
+    heard = windows.aggregate(found.window_scores[:8])
+    np.testing.assert_allclose(found.scores, heard)
+    assert np.abs(found.scores - windows.aggregate(found.window_scores)).max() > 0.1
+
+
+@pytest.mark.parametrize("format", ["MP3", "OGG"])
+def test_joined_files_are_heard_whole(recognizer, tmp_path, format):
+    path = _write(tmp_path / "a", 1.0, channels=1, format=format)
+    path.write_bytes(path.read_bytes() * 3)
+    found = predict.predict(path, recognizer)
+    assert found.duration == pytest.approx(3, abs=0.2)
+    assert (found.path, found.shortfall, found.sample_rate) == (path, "", 44100)
 
 
 def test_memory_does_not_grow_with_the_file(tmp_path):
@@ -212,7 +242,7 @@ def test_names_that_the_terminal_cannot_show(saved, tmp_path, monkeypatch, optio
 
 def test_a_missing_file_alone_is_json_too(saved, tmp_path, capsys):
     assert main(["predict", str(tmp_path / "gone.wav"), "--model", saved, "--json"]) == 1
-    assert "No such file" in json.loads(capsys.readouterr().out)[0]["error"]
+    assert "no such file" in json.loads(capsys.readouterr().out)[0]["error"]
 
 
 @pytest.mark.parametrize("path", ["a/" * 3000, "x" * 300])
@@ -237,28 +267,47 @@ def _place(recognizer, profile, data, age):
     return path
 
 
+SAMPLE = "sample corpus, not IRMAS"
+
+
+@pytest.fixture
+def no_weights(monkeypatch):
+    monkeypatch.setattr(predict.fetch, "available", lambda: (None, "no network"))
+
+
 def test_default_is_the_newest_model_trained_on_irmas(recognizer):
-    _place(recognizer, "sample", "sample corpus, not IRMAS", 1)
-    assert predict.default_recognizer().provenance["name"] == "sample 1"
+    _place(recognizer, "sample", SAMPLE, 1)
+    _place(recognizer, "full", SAMPLE, 1)
+    _place(recognizer, "mine", "IRMAS", 1)
     _place(recognizer, "full", "IRMAS", 3)
     _place(recognizer, "full", "IRMAS", 2)
     _place(recognizer, "full", "IRMAS", 4)
-    assert predict.default_recognizer().provenance["name"] == "full 2"
+    chosen, ear = predict.listeners()
+    assert (chosen.name, ear) == ("full 2", None)
 
 
-def test_a_damaged_default_is_told_of_if_there_is_no_other(recognizer):
+def test_a_damaged_default_is_told_of(recognizer):
     damaged = _place(recognizer, "full", "IRMAS", 1)
     damaged.with_suffix(".json").write_text("{")
     with pytest.raises(ModelError, match="m1"):
-        predict.default_recognizer()
-    _place(recognizer, "sample", "sample corpus, not IRMAS", 5)
-    assert predict.default_recognizer().provenance["name"] == "sample 5"
+        predict.listeners()
 
 
-def test_without_any_model_or_weights(monkeypatch):
-    monkeypatch.setattr(predict.fetch, "available", lambda: (None, "no network"))
-    with pytest.raises(ModelError, match=r"no network.*make notebook"):
-        predict.default_recognizer()
+def test_another_profiles_model_is_taken_only_if_it_is_named(
+    recognizer, no_weights, tmp_path, capsys
+):
+    clip = str(_write(tmp_path / "a.wav"))
+    assert main(["predict", clip]) == 1
+    assert "once `make paper` has made it" in capsys.readouterr().err
+    named = _place(recognizer, "sample", SAMPLE, 1)
+    for file in (named, named.with_suffix(".json")):
+        file.rename(file.with_stem("recognizer"))
+    assert main(["predict", clip]) == 1
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert "no network" in err
+    assert main(["predict", clip, *re.search(r"(--model) (\S+)\.$", err).groups()]) == 0
+    assert "model: sample 1." in capsys.readouterr().out
 
 
 @pytest.mark.skipif(not WEIGHTS.is_dir(), reason="no weights at hand")
@@ -272,11 +321,57 @@ def test_untrained_network_is_the_last_resort(monkeypatch, tmp_path, capsys):
 def test_untrained_network_hears_a_cello_and_a_trumpet(monkeypatch, tmp_path):
     monkeypatch.setenv("IRMAS_WEIGHTS", str(WEIGHTS))
     reference = np.load(WEIGHTS / "mn04_reference.npz")
-    recognizer = predict.untrained()
+    recognizer, ear = predict.listeners()
+    assert ear is recognizer
     for code, clip in (("cel", "cello"), ("tru", "trumpet")):
         soundfile.write(tmp_path / "a.wav", reference[f"{clip}_waveform"], 32000)
-        found = predict.predict(tmp_path / "a.wav", recognizer)
+        found = predict.predict(tmp_path / "a.wav", recognizer, ear)
         assert INSTRUMENTS[found.scores.argmax()] == code
+        assert found.window_scores.shape == (len(found.starts), 11)
+
+
+def _drum_loop(path, rate=44100):
+    """Write a bass drum, a snare and a hi-hat, two bars of them."""
+    rng, t = np.random.default_rng(0), np.arange(round(0.4 * rate)) / rate
+    bass = np.sin(2 * np.pi * (50 * t + 3 * (1 - np.exp(-30 * t)))) * np.exp(-9 * t)
+    snare = (0.5 * rng.normal(size=len(t)) + np.sin(2 * np.pi * 190 * t)) * np.exp(-20 * t)
+    hat = 0.3 * np.diff(rng.normal(size=len(t) + 1)) * np.exp(-60 * t)
+    loop = np.zeros(4 * rate + len(t))
+    for beat in range(16):
+        place = slice(beat * rate // 4, beat * rate // 4 + len(t))
+        loop[place] += hat + bass * (beat % 4 == 0) + snare * (beat % 4 == 2)
+    soundfile.write(path, 0.8 * loop / np.abs(loop).max(), rate)
+    return path
+
+
+@pytest.mark.skipif(not WEIGHTS.is_dir(), reason="no weights at hand")
+def test_drums_are_heard_beside_the_eleven_and_no_instrument_is_named(
+    monkeypatch, tmp_path, recognizer
+):
+    monkeypatch.setenv("IRMAS_WEIGHTS", str(WEIGHTS))
+    path = _drum_loop(tmp_path / "loop.wav")
+    found = predict.predict(path, *predict.listeners())
+    assert "Drum machine" in found.others
+    assert not found.named.any()
+    chosen, ear = predict.listeners(recognizer.save(tmp_path / "model"))
+    other = predict.predict(path, chosen, ear)
+    assert other.others == pytest.approx(found.others, rel=1e-4)
+    np.testing.assert_array_equal(other.scores, predict.predict(path, recognizer).scores)
+    soundfile.write(tmp_path / "silence.wav", np.zeros(44100), 44100)
+    assert predict.predict(tmp_path / "silence.wav", *predict.listeners()).others == {}
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not WEIGHTS.is_dir(), reason="no weights at hand")
+def test_the_published_network_on_real_clips(monkeypatch, real_clips):
+    monkeypatch.setenv("IRMAS_WEIGHTS", str(WEIGHTS))
+    files = sorted(real_clips.rglob("*.wav"))
+    both = predict.listeners()
+    found = [predict.predict(path, *both) for path in files]
+    right = [INSTRUMENTS[p.scores.argmax()] == p.path.parent.name for p in found]
+    named = [p.named[INSTRUMENTS.index(p.path.parent.name)] for p in found]
+    assert (len(found), sum(right), sum(named)) == (60, 42, 59)
+    assert sum(p.named.sum() for p in found) == 212
 
 
 def test_every_moment_belongs_to_the_nearest_window(recognizer, tmp_path):
@@ -285,11 +380,3 @@ def test_every_moment_belongs_to_the_nearest_window(recognizer, tmp_path):
     np.testing.assert_allclose(found.edges, [0, 0.375, 0.625, 0.875, 1.025, 1.3], atol=1e-3)
     short = predict.predict(_write(tmp_path / "b.wav", 0.2), recognizer)
     assert short.edges.tolist() == [0, 0.2]
-
-
-def test_label_table_is_sorted(recognizer, tmp_path):
-    found = predict.predict(_write(tmp_path / "a.wav"), recognizer)
-    table = predict.label_table(found)
-    assert table["probability"].is_monotonic_decreasing
-    assert sorted(table["probability"]) == sorted(found.scores)
-    assert (table["named"] == (table["probability"] > table["threshold"])).all()

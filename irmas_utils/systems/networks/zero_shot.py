@@ -4,9 +4,17 @@ from pathlib import Path
 
 import pandas as pd
 
+from irmas_utils.data import fetch, published
+from irmas_utils.models import efficientat
+from irmas_utils.project.backend import keras
+from irmas_utils.project.errors import ModelError
 from irmas_utils.project.settings import Section
-from irmas_utils.systems import predict
+from irmas_utils.project.vocabulary import IRMAS
 from irmas_utils.systems.recognizer import Recognizer
+
+NAME = "EfficientAT mn04_as, untrained on IRMAS"
+THRESHOLD = 0.014
+"""Global threshold of the untrained network, chosen on mixtures of IRMAS's training excerpts."""
 
 
 class Plan(Section):
@@ -14,7 +22,37 @@ class Plan(Section):
 
     def fit(self, clips: pd.DataFrame, weights: Path | None) -> Recognizer:
         """Return it as published, whatever the clips."""
-        return predict.untrained()
+        return untrained()
 
 
 PLAN = Plan()
+
+
+def untrained(*, others: bool = False) -> Recognizer:
+    """Return the network with the outputs of our instruments, as published.
+
+    With `others` it also has those of the sounds in ``published/audioset.yaml``. Raises ModelError
+    if there are no weights, nor any to be fetched.
+    """
+    path, reason = fetch.available()
+    if path is None:
+        raise ModelError(
+            fetch.MN04.name,
+            found=reason,
+            expected="the published weights",
+            remedy="Go online once, or put the file in the folder that IRMAS_WEIGHTS names.",
+        )
+    sounds = published.load("audioset")["sounds"] if others else {}
+    rate, classes = efficientat.SAMPLE_RATE, [*efficientat.AUDIOSET_INDEX.values(), *sounds]
+    model = efficientat.pretrained(path, efficientat.N_AUDIOSET if others else len(IRMAS.codes))
+    if others:
+        model = keras.Model(model.input, keras.ops.take(model.output, classes, axis=-1))
+    return Recognizer(
+        model,
+        sample_rate=rate,
+        window=3 * rate,
+        hop=3 * rate // 2,
+        thresholds=(THRESHOLD,) * len(IRMAS.codes),
+        provenance={"name": NAME, "data": "AudioSet", "licence": fetch.MN04.licence},
+        others=tuple(sounds.values()),
+    )

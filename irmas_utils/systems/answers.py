@@ -1,0 +1,299 @@
+"""How a prediction is told: text, JSON, CSV, labels for Audacity, a web page of its own.
+
+``irmas predict FILE|FOLDER… [--json|--csv] [--html] [--labels] [--out FOLDER]``
+"""
+
+import base64
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from importlib import resources
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import soundfile
+
+from irmas_utils.audio import io
+from irmas_utils.metrics import relative
+from irmas_utils.project import files
+from irmas_utils.project.errors import AudioError, DiskError
+from irmas_utils.project.vocabulary import IRMAS
+
+if TYPE_CHECKING:
+    from irmas_utils.systems.predict import Prediction
+    from irmas_utils.systems.recognizer import Recognizer
+
+SUFFIXES = {f".{name.lower()}" for name in soundfile.available_formats()} - {".raw"} | {
+    ".aif", ".aifc", ".oga", ".opus", ".mp2"}  # fmt: skip
+"""Of the files that are taken from a folder; one that is named may have any."""
+
+_COLUMNS = 400  # of a page's picture
+
+
+def recordings(given: Iterable[Path]) -> list[Path]:
+    """Return the files that are meant: of a folder its audio, by suffix; itself if it has none."""
+    found: list[Path] = []
+    for path in given:
+        inside = [Path(folder, name) for folder, _, names in os.walk(path) for name in names]
+        audio = [
+            p
+            for p in inside
+            if p.suffix.lower() in SUFFIXES and "/." not in f"/{p.relative_to(path)}"
+        ]
+        found += sorted(audio) or [path]
+    return found
+
+
+def label_table(prediction: "Prediction") -> pd.DataFrame:
+    """Return a row an instrument, the highest score first: what is said of the whole file.
+
+    Columns instrument, score, threshold and named (whether the one is above the other).
+    """
+    table = pd.DataFrame(
+        {
+            "instrument": [IRMAS.name(label) for label in prediction.recognizer.labels],
+            "score": prediction.scores,
+            "threshold": prediction.recognizer.thresholds,
+            "named": prediction.named,
+        }
+    )
+    return table.sort_values("score", ascending=False, ignore_index=True)
+
+
+def in_words(prediction: "Prediction") -> str:
+    """Return what is said of the whole file in one line: instruments by their names."""
+    table = label_table(prediction)
+    named = ", ".join(table.loc[table["named"], "instrument"])
+    return "silence" if prediction.silent.all() else named or "none of these instruments"
+
+
+def also_heard(prediction: "Prediction") -> str:
+    """Return the other sounds with their scores, or ``""``."""
+    return ", ".join(f"{name} {score:.2f}" for name, score in prediction.others.items())
+
+
+def as_dict(prediction: "Prediction") -> dict[str, Any]:
+    """Return a prediction as plain JSON values; scores by label."""
+    labels = prediction.recognizer.labels
+
+    def by_label(scores: np.ndarray) -> dict[str, float]:
+        return {label: round(float(s), 4) for label, s in zip(labels, scores, strict=True)}
+
+    return {
+        "file": str(prediction.path),
+        "duration": prediction.duration,
+        "sample_rate": prediction.sample_rate,
+        "channels": prediction.channels,
+        **({"warning": prediction.shortfall} if prediction.shortfall else {}),
+        "silent": bool(prediction.silent.all()),
+        "instruments": np.array(labels)[prediction.named].tolist(),
+        "scores": by_label(prediction.scores),
+        "also_heard": {name: round(score, 4) for name, score in prediction.others.items()},
+        "windows": [
+            {"start": float(start), "scores": by_label(scores)}
+            for start, scores in zip(prediction.starts, prediction.window_scores, strict=True)
+        ],
+    }
+
+
+def as_row(entry: dict[str, Any], labels: Iterable[str]) -> dict[str, Any]:
+    """Return what `tell` knows of a file as a row of a table."""
+    row = {key: entry.get(key, "") for key in ("file", "model", "duration", "error", "warning")}
+    for key in ("instruments", "also_heard"):
+        row[key] = "; ".join(entry.get(key, ()))
+    return row | {label: entry.get("scores", {}).get(label, "") for label in labels}
+
+
+def about(prediction: "Prediction") -> str:
+    """Return length, rate and channels as people write them."""
+    minutes, seconds = divmod(round(prediction.duration), 60)
+    channels = f"{prediction.channels} channel{'s' * (prediction.channels > 1)}"
+    return f"{minutes}:{seconds:02}, {prediction.sample_rate} Hz, {channels}"
+
+
+def as_table(prediction: "Prediction") -> str:
+    """Return a prediction as text: a row an instrument, with its course over time as a strip."""
+    lines = [f"{prediction.path}  ({about(prediction)})"]
+    if prediction.silent.all():
+        return f"{lines[0]}\n  silence"
+    for k in np.argsort(-prediction.scores, kind="stable"):
+        mark = "*" if prediction.named[k] else " "
+        name = IRMAS.name(prediction.recognizer.labels[k])
+        strip = _strip(prediction.window_scores[:, k])
+        lines.append(f"  {mark} {name:<16} {prediction.scores[k]:5.3f}  {strip}")
+    lines += [f"  also heard: {also_heard(prediction)}"] * bool(prediction.others)
+    return "\n".join(lines)
+
+
+def _strip(values: np.ndarray, width: int = 60) -> str:
+    """Draw scores over time with eight heights of blocks."""
+    parts = np.array_split(values, min(width, len(values)))
+    heights = [int(min(part.mean() * 8, 7.999)) for part in parts]
+    return "".join("▁▂▃▄▅▆▇█"[height] for height in heights)
+
+
+def overview(
+    paths: Iterable[Path], recognizer: "Recognizer", ear: "Recognizer | None"
+) -> pd.DataFrame:
+    """Return a row a file: its name, the instruments named or why there are none, other sounds."""
+    from irmas_utils.systems.predict import predict
+
+    rows = []
+    for path in paths:
+        try:
+            found = predict(path, recognizer, ear)
+            rows.append((path.name, in_words(found), also_heard(found)))
+        except AudioError as error:
+            rows.append((path.name, str(error), ""))
+    return pd.DataFrame(rows, columns=["file", "instruments", "also heard"])
+
+
+def as_labels(prediction: "Prediction") -> str:
+    """Return a label track for Audacity: from when to when each instrument is named, or silence."""
+    edges, labels = prediction.edges, prediction.recognizer.labels
+    above = prediction.window_scores > np.array(prediction.recognizer.thresholds)
+    rows = {IRMAS.name(label): column for label, column in zip(labels, above.T, strict=True)}
+    stretches = []
+    for name, on in (rows | {"silence": prediction.silent}).items():
+        turns = np.flatnonzero(np.diff(on, prepend=False, append=False))
+        pairs = edges[turns].reshape(-1, 2)
+        stretches += [(*pair, " ".join(name.split())) for pair in pairs]
+    return "".join(f"{start:.6f}\t{end:.6f}\t{name}\n" for start, end, name in sorted(stretches))
+
+
+def as_page(prediction: "Prediction") -> str:
+    """Return a web page that needs no other file: waveform, instruments over time, a player."""
+    from jinja2 import Environment
+
+    template = resources.files(__package__).joinpath("recording.html").read_text("utf-8")
+    points, density = io.outline(prediction.source)
+    return (
+        Environment(autoescape=True)
+        .from_string(template)
+        .render(
+            name=prediction.path.name,
+            about=about(prediction),
+            prediction=prediction,
+            words=in_words(prediction),
+            also=also_heard(prediction),
+            table=label_table(prediction).to_dict("records"),
+            waveform=_waveform(points, prediction.duration * density),
+            rows=list(_rows(prediction)),
+            sound=base64.b64encode(_sound(prediction.source)).decode(),
+        )
+    )
+
+
+def _waveform(points: np.ndarray, length: float) -> str:
+    """Return the outline as an SVG path in a box of 1000 by 2, as wide as `length` points."""
+    pairs = points[: len(points) // 2 * 2].reshape(-1, 2)
+    parts = np.array_split(pairs, min(len(pairs), 2 * _COLUMNS))
+    ends = np.cumsum([2 * len(part) for part in parts]) * 1000 / max(length, 1)
+    low, high = ([f(part) for part in parts] for f in (np.min, np.max))
+    there = [f"{x:.1f} {1 - y:.3f}" for x, y in zip(ends, high, strict=True)]
+    back = [f"{x:.1f} {1 - y:.3f}" for x, y in zip(ends, low, strict=True)]
+    return f"M0 1L{'L'.join(there + back[::-1])}Z"
+
+
+def _rows(prediction: "Prediction") -> Iterator[dict[str, Any]]:
+    """Yield each instrument's name and its cells over time: start and width of 1000, darkness."""
+    above = relative(prediction.window_scores, prediction.recognizer.thresholds)
+    above[prediction.silent] = 0
+    parts = np.array_split(np.arange(len(above)), min(len(above), _COLUMNS))
+    starts = [part[0] for part in parts]
+    edges = np.append(prediction.edges[starts], prediction.duration) * 1000 / prediction.duration
+    mean = np.stack([above[part].mean(axis=0) for part in parts])
+    for label, values in zip(prediction.recognizer.labels, mean.T, strict=True):
+        cells = zip(edges, np.diff(edges), values, strict=False)
+        yield {"name": IRMAS.name(label), "cells": [c for c in cells if c[2] >= 0.01]}
+
+
+def _sound(path: Path) -> bytes:
+    """Encode a file for the page's player: mono, MP3."""
+    sound = BytesIO()
+    with (
+        io.opened(path) as file,
+        soundfile.SoundFile(sound, "w", io.PLAYED_RATE, 1, format="MP3") as encoded,
+    ):
+        for block in io.stream(file, io.PLAYED_RATE):
+            encoded.write(np.clip(block, -1, 1))
+    return sound.getvalue()
+
+
+FILES: dict[str, tuple[str, Callable[["Prediction"], str]]] = {
+    "html": (".html", as_page),
+    "labels": (".txt", as_labels),
+}
+"""What may be written of each recording: a suffix, and its text."""
+
+
+def tell(
+    given: Iterable[Path],
+    model: str | Path | None = None,
+    form: str | None = None,
+    wanted: Iterable[str] = (),
+    out: Path = Path(),
+) -> int:
+    """Print what is in each file; returns how many could not be read.
+
+    Why they could not goes to the standard error.
+
+    Parameters
+    ----------
+    given : iterable of pathlib.Path
+        Files and folders.
+    model : str or Path, optional
+        See `predict.listeners`, whose errors are raised.
+    form : {"json", "csv"}, optional
+        Text if it is not given.
+    wanted : iterable of str
+        Keys of `FILES`: what is written to the folder `out` of each recording.
+    """
+    paths = recordings(given)
+    from irmas_utils.systems import predict  # TensorFlow takes seconds
+
+    recognizer, ear = predict.listeners(model)
+    if form is None:
+        print(f"model: {recognizer.name}. * marks the instruments named.\n")
+    entries: list[dict[str, Any]] = []
+    for path in paths:
+        entry: dict[str, Any] = {"file": str(path), "model": recognizer.name}
+        entries.append(entry)
+        try:
+            if os.path.isdir(path):
+                raise io.unusable(path, "a folder without audio files")
+            prediction = predict.predict(path, recognizer, ear)
+            entry |= as_dict(prediction)
+            if prediction.shortfall:
+                print(f"warning: {path}: {prediction.shortfall}", file=sys.stderr, flush=True)
+            entry |= {key: _write(prediction, key, out, entries) for key in wanted}
+            if form is None:
+                written = "".join(f"\n  {key}: {entry[key]}" for key in wanted)
+                print(f"{as_table(prediction)}{written}\n", flush=True)
+        except AudioError as error:
+            entry["error"] = str(error)
+            print(f"error: {error}", file=sys.stderr, flush=True)
+    if form == "json":
+        print(json.dumps(entries, indent=2))
+    if form == "csv":
+        rows = [as_row(entry, recognizer.labels) for entry in entries]
+        print(pd.DataFrame(rows).to_csv(index=False), end="")
+    return sum("error" in entry for entry in entries)
+
+
+def _write(prediction: "Prediction", key: str, folder: Path, entries: list[dict[str, Any]]) -> str:
+    suffix, text = FILES[key]
+    file, number = folder / f"{prediction.path.name}{suffix}", 1
+    while str(file) in (entry.get(key) for entry in entries):  # of another folder's recording
+        number += 1
+        file = folder / f"{prediction.path.name}-{number}{suffix}"
+    try:
+        files.write_text(file, text(prediction))
+    except DiskError as error:
+        what = {"found": error.found, "expected": error.expected}
+        raise DiskError(file, **what, remedy="Name another folder with --out.") from error
+    return str(file)
