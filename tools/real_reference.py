@@ -16,7 +16,6 @@ import contextlib
 import fnmatch
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -142,7 +141,8 @@ def _commit(took: dict[str, Any]) -> None:
 def collect(took: dict[str, Any] | None = None) -> list[str]:
     """Copy what is no single clip's, add a step's hours, write the README; returns the files."""
     source, target = records.results_dir(PROFILE), paths.reference_dir(PROFILE)
-    clips = Clips(corpus.load(settings.load(PROFILE)))
+    index = corpus.load(settings.load(PROFILE))
+    clips = {*index["name"], *index["recording"]}
     target.mkdir(parents=True, exist_ok=True)
     copied = []
     for path in sorted([*source.glob("metrics/*.json"), *source.glob("tables/*"),
@@ -163,23 +163,15 @@ def collect(took: dict[str, Any] | None = None) -> list[str]:
     return copied
 
 
-class Clips:
-    """The names by which a text would tell of a single clip."""
+def may_be_shown(path: Path, clips: set[str]) -> bool:
+    """Say whether a result is an aggregate: a figure of `FIGURES`, or a text that names no clip.
 
-    def __init__(self, index: pd.DataFrame) -> None:
-        self.names = {*index["name"], *index["recording"]}
-        self.pattern = re.compile("|".join(map(re.escape, sorted(self.names, key=len)[::-1])))
-
-    def named_in(self, text: str) -> bool:
-        """Say whether a text names a clip or a recording."""
-        return bool(self.pattern.search(text))
-
-
-def may_be_shown(path: Path, clips: Clips) -> bool:
-    """Say whether a result is an aggregate: a figure of `FIGURES`, or a text that names no clip."""
+    `clips` are the names of all clips and recordings.
+    """
     if path.parent.name == "figures":
         return _matches(path.stem, FIGURES)
-    return not clips.named_in(path.read_text("utf-8"))
+    text = path.read_text("utf-8")
+    return not any(name in text for name in clips)
 
 
 def readme(folder: Path) -> str:
