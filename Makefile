@@ -77,9 +77,10 @@ benchmarks: $(READY)
 lab: $(READY)
 	@$(RUN) -m irmas_utils.project.lab $(OPTIONS)
 
-# Feed every surface mutated input, by hand: `make torture OPTIONS="--scale 10 --only weights"`.
+# Feed every surface mutated input, then disturb runs, by hand: `make torture OPTIONS="--scale 1"`.
 torture: $(READY)
 	@$(RUN) -m tools.torture $(OPTIONS)
+	@$(RUN) -m tools.faults $(OPTIONS)
 
 # Resolve every dependency anew, for all systems and Pythons that TensorFlow has wheels for.
 lock: $(READY)

@@ -1,0 +1,33 @@
+"""The suites of ``make torture``, in small: what comes of mutated input, and of disturbed runs."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from irmas_utils.project import paths
+from tools import faults, torture
+
+pytestmark = pytest.mark.long
+
+
+def suite(module, *options):
+    command = [sys.executable, "-m", f"tools.{module}", *options]
+    done = subprocess.run(
+        command, cwd=paths.ROOT, env=dict(os.environ), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr[-2000:]
+    return done.stdout
+
+
+@pytest.mark.parametrize("surface", torture.SURFACES)
+def test_mutated_input_is_a_right_result_or_an_error(surface):
+    assert surface in suite("torture", "--scale", "0.002", "--only", surface)
+
+
+@pytest.mark.parametrize("fault", faults.FAULTS)
+def test_after_a_fault_a_run_ends_as_undisturbed(fault):
+    notebook = "04_fft_model" if fault == "damage" else "01_data_analysis"
+    said = suite("faults", "--scale", "0.02", "--only", fault, "--notebook", notebook)
+    assert fault in said
