@@ -17,7 +17,7 @@ from irmas_utils.audio import windows
 from irmas_utils.audio.features import label_matrix
 from irmas_utils.metrics import evaluation
 from irmas_utils.metrics.tables import KEYS, score_row
-from irmas_utils.paper import hypothesis, studies
+from irmas_utils.paper import fft_causes, hypothesis, studies
 from irmas_utils.project import paths, records
 from irmas_utils.project.settings import Settings
 from irmas_utils.systems.networks import registry
@@ -57,6 +57,99 @@ def reasons(settings: Settings) -> list[Idea]:
     found.append(Idea("4. something else: short frames", ("lstm-working",), ("lstm-base",)))
     data = Idea("3. data: another network on as much", ("han",), ("lstm",))
     return sorted([*found, data], key=lambda idea: idea.idea)
+
+
+def failure(settings: Settings) -> list[Idea]:
+    """Return what tests each suspected cause of the dense network's failure (`fft_causes`).
+
+    All but the cut itself are held against the network as printed with a cut from mixtures.
+    """
+    printed, *others = fft_causes.table(settings).to_dict("records")
+    runs = {"cut": f"fft-cause-{printed['name']}"}
+    return [
+        Idea(row["cause"], (f"fft-cause-{row['name']}",), (runs.get(row["name"], "fft-cause-cut"),))
+        for row in others
+    ]
+
+
+def lstm_causes(settings: Settings) -> pd.DataFrame:
+    """Hold each change to the LSTM against the base that can hear (`studies.causes`).
+
+    Returns a row a change: idea (base, key and value), gain, information and detectable (means over
+    seeds), listens (share of the seeds), difference in gain with low and high, p_adjusted, verdict.
+    """
+    runs = studies.causes(settings)
+    if runs.empty:
+        return pd.DataFrame({column: [] for column in ("idea", "verdict")})
+    means = runs.groupby("run")[["information", "detectable", "listens"]].mean()
+    changes = runs[runs["changed"] != "nothing"].drop_duplicates("run")
+    ideas = [
+        Idea(f"{row.base}: {row.changed} {row.value}", (row.run,), (studies.BASES[row.base],))
+        for row in changes.itertuples()
+    ]
+    found = compare(settings, {"causes": (ideas, "gain")})["causes"]
+    found["verdict"] = [*map(_weighed, found.to_dict("records"))]
+    columns = ["idea", *means, "gain", "difference", "low", "high", "p_adjusted", "verdict"]
+    return found.join(means, on="system")[columns]
+
+
+def _weighed(row: Mapping[str, Any]) -> str:
+    """Say whether a change matters at all, and what difference would have been seen."""
+    half = (row["high"] - row["low"]) / 2
+    if row["verdict"] in ("better", "worse"):
+        said = f"supported: {row['verdict']}"
+    elif max(-row["low"], row["high"]) < SMALL:
+        said = "not supported"
+    else:
+        said = "inconclusive"
+    return f"{said}; {half:.3f} would have been seen"
+
+
+REASONS = {
+    "1. structure": ("dense", "cell"),
+    "2. size": ("units",),
+    "3. data": ("fraction", "balanced"),
+    "4. something else": ("loss", "prior", "batch_size", "learning_rate", "input_scale", "n_mels",
+                          "frame_size", "decimation"),
+}  # fmt: skip
+"""Which changes of `lstm_causes` test which reason of section 7; the fourth is ours."""
+
+
+def by_reason(causes: pd.DataFrame | None) -> dict[str, str]:
+    """Say of each reason what a table of `lstm_causes` shows, or what would tell."""
+    if causes is None or causes.empty:
+        return dict.fromkeys(REASONS, concluded(causes))
+    keys = causes["idea"].str.split().str[1]
+    return {reason: concluded(causes[keys.isin(own)]) for reason, own in REASONS.items()}
+
+
+def heard(lstm: Mapping[str, Any] | None) -> str:
+    """Say of a run of notebook 03 whether it listens, and how far back its gradient reaches."""
+    if lstm is None or "information" not in lstm["answers"][0]:
+        return concluded(None)
+    seeds = lstm["answers"]
+    n = sum(seed["information"] > seed["detectable"] for seed in seeds)
+    means = {key: np.mean([seed[key] for seed in seeds]) for key in ("information", "detectable")}
+    return (
+        f"**shown to listen in {n} of {len(seeds)} seeds**. Its outputs tell "
+        f"{means['information']:.2f} bits, where {means['detectable']:.2f} would have been seen; "
+        f"before training its gradient reaches back {lstm['heard_seconds']:.3f} s."
+    )
+
+
+def concluded(causes: pd.DataFrame | None) -> str:
+    """Say in a sentence what a table of causes has shown, or what would tell if there is none."""
+    if causes is None:
+        return f"cannot tell yet; `{records.REAL}` would tell."
+    causes = causes.dropna(subset="verdict")
+    if causes.empty:
+        return "no cause was put to the test."
+    said = causes["verdict"].astype(str).str.split(";").str[0]
+    parts = [
+        f"{verdict}: {', '.join(causes.loc[said == verdict, 'idea'])}"
+        for verdict in sorted(said.unique(), reverse=True)
+    ]
+    return "; ".join(parts) + "."
 
 
 def outlook(settings: Settings) -> list[Idea]:

@@ -26,7 +26,7 @@ _SECTIONS = {
     "03_lstm_model": ("lstm",),
     "04_fft_model": ("fft",),
     "05_lstm_hyperparameters": ("base of lstm", "study.lstm"),
-    "06_fft_hyperparameters": ("base of fft", "study.fft"),
+    "06_fft_hyperparameters": ("base of fft", "study.fft", "bosch.mixtures"),
     "07_other_networks": tuple(
         f"networks.{key}" for key in ("seeds", "mixtures", "batch_size", "plans")
     ),
@@ -71,10 +71,16 @@ def jobs(settings: Settings) -> dict[str, Job]:
         for model in studies.NOTEBOOKS
     }
     needs = {
-        "05_lstm_hyperparameters": of_model["lstm"],
+        "05_lstm_hyperparameters": ("03_lstm_model", *of_model["lstm"]),
         "06_fft_hyperparameters": of_model["fft"],
         "09_comparison": _MODELS,
-        "10_discussion": (*_MODELS, "05_lstm_hyperparameters", "09_comparison", *studied),
+        "10_discussion": (
+            *_MODELS,
+            "05_lstm_hyperparameters",
+            "06_fft_hyperparameters",
+            "09_comparison",
+            *studied,
+        ),
         "11_your_own_audio": ("07_other_networks",),
     }
     return studied | {name: Job(name, None, {}, needs.get(name, ())) for name in _SECTIONS}
@@ -115,8 +121,10 @@ def _read(job: Job, settings: Settings) -> dict[str, Any]:
     for key in _SECTIONS[job.notebook]:
         studied = job.run is not None and key in studies.NOTEBOOKS
         if studied or key.startswith("base of "):
-            change = dict(job.parameters) if studied else {}
-            found[key] = settings.with_base(key.removeprefix("base of "), **change)
+            network = key.removeprefix("base of ")
+            known = type(getattr(settings, network)).model_fields
+            change = {k: v for k, v in job.parameters.items() if studied and k in known}
+            found[key] = settings.with_base(network, **change)
         else:
             found |= settings.section(key)
     return found

@@ -8,16 +8,19 @@ Notebooks: 05_lstm_hyperparameters.ipynb and 06_fft_hyperparameters.ipynb.
 
 import hashlib
 import re
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from irmas_utils.metrics.tables import KEYS, TITLES
 from irmas_utils.project import paths, records
-from irmas_utils.project.settings import Settings, load
+from irmas_utils.project.settings import Causes, LstmChange, Settings, load
 from irmas_utils.systems.networks import registry
 
 NOTEBOOKS = {"lstm": "03_lstm_model", "fft": "04_fft_model"}
+BASES = {"samples": "lstm-samples", "frames": "lstm-working"}
+"""Runs that can hear, from which `study.lstm.causes` changes one thing each."""
 CONSTANT_HEAD = paths.reference_dir("real") / "constant_head.csv"
 """Committed, written by ``benchmarks/constant_head.py``, which says what a row is."""
 
@@ -33,7 +36,8 @@ def runs(settings: Settings) -> dict[str, Run]:
     """Return every run of every study by its name, such as ``fft-batch_size-8``.
 
     All of a network's studies share the run of their base value, ``lstm-base`` or ``fft-base``.
-    ``lstm-working`` is the LSTM that reads short frames; variants such as ``han-wide`` come last.
+    ``lstm-working`` is the LSTM that reads short frames, `BASES` has those that causes start from;
+    variants such as ``han-wide`` come last.
     """
     found = {}
     for network, notebook in NOTEBOOKS.items():
@@ -45,10 +49,49 @@ def runs(settings: Settings) -> dict[str, Run]:
                 found[name] = Run(notebook, base | {parameter: value})
         if network == "lstm":
             found["lstm-working"] = Run(notebook, base | study.working)
+            for kind in BASES:
+                start = base | (study.working if kind == "frames" else {})
+                found |= _causes(kind, notebook, start, getattr(study.causes, kind))
     for name in settings.networks.variants:
         network, change, _ = registry.variant(name)
         found[name] = Run(registry.NOTEBOOK, {"train": [network], "change": change})
     return found
+
+
+def _causes(kind: str, notebook: str, start: dict[str, Any], causes: Causes) -> dict[str, Run]:
+    """Return the runs that change one thing each, and their base unless it is there already."""
+    base = start | causes.base
+    of_base = {BASES[kind]: Run(notebook, base)} if causes.changes else {}
+    changed = {}
+    for change in causes.changes:
+        other = LstmChange.of(change)
+        changed[cause_name(kind, change)] = Run(
+            notebook, base | ({"change": other} if other else change)
+        )
+    return of_base | changed
+
+
+def cause_name(kind: str, change: Mapping[str, Any]) -> str:
+    """Return the name of the run that makes one change from a base of `BASES`."""
+    ((key, value),) = change.items()
+    return f"{BASES[kind]}-{key}-{_as_name(value)}"
+
+
+def causes(settings: Settings) -> pd.DataFrame:
+    """Read what each change did to the LSTM, from a base that can hear: a row a run and seed.
+
+    Columns base, changed, run and those of `rows`. Raises DataError if one has not been executed.
+    """
+    found = []
+    for kind, run in BASES.items():
+        of_kind = getattr(settings.study.lstm.causes, kind)
+        if of_kind.changes:
+            found.append(rows(settings, run, "–").assign(base=kind, changed="nothing", run=run))
+        for change in of_kind.changes:
+            ((key, value),) = change.items()
+            name = cause_name(kind, change)
+            found.append(rows(settings, name, value).assign(base=kind, changed=key, run=name))
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
 
 
 def describe(settings: Settings, network: str) -> str:
@@ -64,10 +107,14 @@ def run_name(settings: Settings, network: str, parameter: str, value: Any) -> st
     """Return the name that a run's results are kept under; it can be a file's name anywhere."""
     if value == settings.with_base(network)[parameter]:
         return f"{network}-base"
+    return f"{network}-{parameter}-{_as_name(value)}"
+
+
+def _as_name(value: Any) -> str:
     text = "x".join(map(str, value)) if isinstance(value, list) else str(value)
     if len(text) > 30 or not re.fullmatch(r"[\w.+-]+", text):
-        text = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
-    return f"{network}-{parameter}-{text}"
+        return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+    return text
 
 
 def tables(settings: Settings, network: str) -> dict[str, pd.DataFrame]:

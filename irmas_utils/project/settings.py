@@ -99,11 +99,40 @@ class Study(Section):
     vary: dict[str, list[Any]]
 
 
+class Causes(Section):
+    """Of one failure: from which base, besides the studies', and one change a row."""
+
+    base: dict[str, Any]
+    changes: list[Any]  # for "fft" names, of `models.fft_variants`; for "lstm" key: value
+
+
+class LstmChange(Section):
+    """A change to the LSTM that is no setting of its own: `change` of notebook 03."""
+
+    cell: Literal["lstm", "gru", "stacked", "bidirectional"] = "lstm"
+    prior: bool = False  # begin with output biases that name the labels by their frequency
+    balanced: bool = False  # learn from as many clips of every class
+    fraction: Annotated[float, Field(gt=0, le=1)] = 1.0  # of the recordings, in as many steps
+
+    @classmethod
+    def of(cls, change: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the part of a study's change that is none of the network's settings, checked."""
+        own = {key: value for key, value in change.items() if key in cls.model_fields}
+        return cls.model_validate(own).model_dump(include=own.keys())
+
+
+class LstmCauses(Section):
+    samples: Causes
+    frames: Causes
+
+
 class LstmStudy(Study):
     working: dict[str, Any]
+    causes: LstmCauses
 
 
 class FftStudy(Study):
+    causes: Causes
     separated: list[str]
 
 
@@ -256,6 +285,11 @@ def _study_changes(settings: Settings) -> Iterator[tuple[tuple[str, ...], str, d
         for key, values in study.vary.items():
             yield from ((("study", network, "vary"), network, {key: value}) for value in values)
     yield ("study", "lstm", "working"), "lstm", settings.study.lstm.working
+    for name, causes in settings.study.lstm.causes:
+        for change in (causes.base, *causes.changes):
+            where, other = ("study", "lstm", "causes", name), LstmChange.of(change)
+            yield where, "lstm", {k: v for k, v in change.items() if k not in other}
+    yield ("study", "fft", "causes", "base"), "fft", settings.study.fft.causes.base
 
 
 def _refused(error: ValidationError, where: tuple[str, ...], chain: list) -> SettingsError:

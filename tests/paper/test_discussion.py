@@ -165,3 +165,32 @@ def test_without_the_benchmark_nothing_is_measured(monkeypatch, tmp_path):
     (tmp_path / "networks.json").write_text('{"rows": [{"system": "mn04", "micro F1": 0.5}]}')
     found = discussion.measured("networks").to_dict("records")
     assert found == [{"system": "mn04", "micro F1": 0.5}]
+
+
+ROW = {"verdict": "no clear difference", "low": -0.01, "high": 0.01}
+
+
+def test_a_cause_matters_does_not_or_is_left_open():
+    assert discussion._weighed(ROW) == "not supported; 0.010 would have been seen"
+    assert discussion._weighed(ROW | {"low": -0.1}).startswith("inconclusive; 0.055")
+    assert discussion._weighed(ROW | {"verdict": "worse"}).startswith("supported: worse;")
+
+
+def test_what_is_concluded_of_real_clips_follows_from_their_table():
+    assert "make reference-real" in discussion.concluded(None)
+    assert set(discussion.by_reason(None).values()) == {discussion.concluded(None)}
+    table = pd.DataFrame({
+        "idea": ["samples: units 66", "frames: cell gru", "samples: fraction 0.5"],
+        "verdict": ["not supported; 0.01 would", "supported: better; 0.1 would", np.nan],
+    })  # fmt: skip
+    said = discussion.by_reason(table)
+    assert said["2. size"] == "not supported: samples: units 66."
+    assert said["1. structure"] == "supported: better: frames: cell gru."
+    assert said["3. data"] == "no cause was put to the test."
+
+
+def test_whether_it_was_heard_is_told_by_seed():
+    seed = {"information": 0.4, "detectable": 0.5}
+    run = {"answers": [seed, seed | {"information": 0.9}], "heard_seconds": 0.016}
+    assert "shown to listen in 1 of 2 seeds" in discussion.heard(run)
+    assert "make reference-real" in discussion.heard(None)

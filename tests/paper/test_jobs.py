@@ -46,7 +46,7 @@ def test_new_results_on_real_clips_make_anew_what_concludes_from_them(tmp_path, 
             {"03_lstm_model", "05_lstm_hyperparameters", "10_discussion"}
             | {name for name in STUDIES if name.startswith("lstm")},
         ),
-        ({"bosch": {"mixtures": 12}}, {"08_bosch_baselines"}),
+        ({"bosch": {"mixtures": 12}}, {"06_fft_hyperparameters", "08_bosch_baselines"}),
         (
             {"study": {"lstm": {"vary": {"units": [2, 3, 4]}}}},
             {"lstm-units-4", "05_lstm_hyperparameters", "10_discussion"},

@@ -1,0 +1,135 @@
+"""Why the dense FFT network fails: the suspected causes, each by itself (paper section 5.2).
+
+The studies' base is trained as the paper prints it, and once for each change to what it reads or
+learns from (`models.fft_variants`). What takes no training comes from the base: another cut, or
+long clips as excerpts are. But for the one that is cut as printed, all are cut at a threshold from
+mixtures of validation recordings. Notebook: 06_fft_hyperparameters.ipynb.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import logit
+
+from irmas_utils import metrics
+from irmas_utils.audio.features import label_matrix
+from irmas_utils.data.corpus import Splits
+from irmas_utils.metrics import evaluation
+from irmas_utils.metrics.tables import score_row
+from irmas_utils.project import records, runs
+from irmas_utils.project.errors import chosen
+from irmas_utils.project.records import Record
+from irmas_utils.project.settings import Settings
+from irmas_utils.systems import mixtures
+
+COMPUTED = {
+    "printed": "as printed",
+    "cut": "own cut",
+    "norm": "norm of a clip of 3 s",
+    "peak": "peaks of a clip of 3 s",
+    "windows": "windows of 3 s",
+}
+"""What comes of the network as printed, by name; all but the first are cut by mixtures."""
+
+_OF_LONG = ("norm", "peak", "windows")  # changes of what is longer than a training clip
+
+
+def examine(names: Sequence[str], parts: Splits, record: Record) -> None:
+    """Train the base and each change of `names`, and record what each scores.
+
+    Under ``fft-cause-NAME``: those of `CHANGES`, and of the base `COMPUTED`. Raises SettingsError
+    for an unknown name, and as `models.training.fit`.
+    """
+    # TensorFlow takes seconds to import, and what only reads does without it.
+    from irmas_utils.models.fft_variants import CHANGES, PRINTED, trained
+
+    changes = {name: chosen(CHANGES, name, "study.fft.causes") for name in names}
+    mixed = mixtures.make(parts.validation, record.settings.bosch.mixtures, record.settings.seed)
+    base = trained("printed", PRINTED, parts, mixed, record.settings)
+    for name, description in COMPUTED.items():
+        _save(name, description, *base, record, f" {name}" if name in _OF_LONG else "")
+    for name, change in changes.items():
+        own = trained(name, change, parts, mixed, record.settings)
+        _save(name, change.description, *own, record)
+
+
+def table(settings: Settings) -> pd.DataFrame:
+    """Read what `examine` has recorded: a row a cause.
+
+    Columns name, cause, cut (as a logit), parameters, on mixtures, micro F1, LRAP, gain, labels a
+    clip, and the accuracy on training and validation excerpts, also where these are higher by some
+    cents. Raises DataError if it has not been executed.
+    """
+    rows = []
+    for name in names(settings):
+        found = records.load_metrics(settings.profile, f"fft-cause-{name}")
+        row = {"name": name, "cause": found["description"], "cut": logit(found["threshold"])}
+        row |= {"parameters": found["n_parameters"], "on mixtures": found["on_mixtures"]}
+        row |= score_row(found["evaluation"], ("micro_f1",))
+        row |= {"gain": found["dependence"]["gain"]}
+        rows.append(row | {key: leaf["value"] for key, leaf in found["accuracy"].items()})
+    return pd.DataFrame(rows)
+
+
+def names(settings: Settings) -> list[str]:
+    """Return the names of all that `examine` records, the network as printed first."""
+    return [*COMPUTED, *settings.study.fft.causes.changes]
+
+
+def by_duration(settings: Settings, testing: pd.DataFrame, n_parts: int = 3) -> pd.DataFrame:
+    """Micro F1 of clips of like length, with its interval: a row a part and one of `COMPUTED`."""
+    of_clip, rows = pd.qcut(testing["duration"], n_parts, duplicates="drop"), []
+    for name in COMPUTED:
+        run = f"fft-cause-{name}"
+        decided = records.load_predictions(settings.profile, run, testing)[2]
+        for _, clips in testing.reset_index(drop=True).groupby(of_clip.to_numpy(), observed=True):
+            found = evaluation.score(clips, decided[clips.index].astype(float), settings)
+            row = {"cause": COMPUTED[name], "seconds": clips["duration"].mean()}
+            rows.append(row | found["micro"]["f1"])
+    return pd.DataFrame(rows)
+
+
+def _save(
+    name: str,
+    description: str,
+    outcome: runs.Outcome,
+    clips: dict[str, pd.DataFrame],
+    record: Record,
+    ending: str = "",
+) -> None:
+    from irmas_utils.models.fft_variants import LAGS, one_each
+
+    settings, arrays = record.settings, outcome.arrays
+    scores, testing = arrays[f"testing{ending}"], clips["testing"]
+    labels, mixed = label_matrix(clips["mixtures"]["labels"]), arrays[f"mixtures{ending}"]
+    threshold = float(metrics.choose_threshold(labels, mixed))
+    threshold = metrics.THRESHOLD if name == "printed" else threshold
+    run = f"fft-cause-{name}"
+    record.save_predictions(testing, scores, metrics.binarize(scores, threshold), run)
+    accuracy = {
+        key: _accuracy(one_each(clips[key.split()[0]]), arrays[key], settings)
+        for key in arrays
+        if key.startswith(("fitting", "validation"))
+    }
+    found = {
+        "description": description,
+        "threshold": threshold,
+        "on_mixtures": metrics.f1(labels, metrics.binarize(mixed, threshold), "micro"),
+        "n_parameters": outcome.facts["n_parameters"],
+        "accuracy": accuracy,
+        "alike": dict(zip(map(str, LAGS), arrays["alike"].tolist(), strict=False)),
+        "evaluation": evaluation.score(testing, scores, settings, threshold),
+        "dependence": evaluation.listens(testing, scores, settings),
+    }
+    record.save_metrics(found, run)
+
+
+def _accuracy(clips: pd.DataFrame, scores: np.ndarray, settings: Settings) -> dict[str, Any]:
+    """Share of clips whose highest score is at the label, with its interval.
+
+    Of clips with one label, of which one is named, micro F1 is just that.
+    """
+    first = np.eye(scores.shape[1])[scores.argmax(axis=1)]
+    return evaluation.score(clips, first, settings)["micro"]["f1"]

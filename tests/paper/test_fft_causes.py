@@ -1,0 +1,72 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from irmas_utils.models import fft_variants
+from irmas_utils.paper import discussion, fft_causes
+from irmas_utils.project import records, settings
+from irmas_utils.project.errors import SettingsError
+from irmas_utils.project.runs import Outcome
+from irmas_utils.project.vocabulary import INSTRUMENTS
+
+CFG = settings.load("smoke", study={"fft": {"causes": {"changes": ["binary"]}}})
+RNG = np.random.default_rng(0)
+TRUE = np.eye(11)[RNG.integers(11, size=40)]
+
+
+def clips(prefix):
+    labels = [(INSTRUMENTS[k],) for k in TRUE.argmax(axis=1)]
+    names = [f"{prefix} {k}" for k in range(40)]
+    return pd.DataFrame({"name": names, "recording": names, "labels": labels,
+                         "duration": np.linspace(5, 20, 40)})  # fmt: skip
+
+
+def scores(noise):
+    return np.clip(0.55 + 0.3 * TRUE + noise * RNG.normal(size=TRUE.shape), 0.51, 1)
+
+
+@pytest.fixture
+def record(monkeypatch):
+    """A network whose every score is above .5, and one that hears better."""
+    of = {part: clips(part) for part in ("fitting", "validation", "testing", "mixtures")}
+
+    def trained(name, change, parts, mixed, cfg):
+        noise = 0.02 if name == "binary" else 0.2
+        keys = [f"{p} {c}" for p in ("fitting", "validation") for c in fft_variants.CENTS]
+        keys += [f"{p}{e}" for p in ("testing", "mixtures")
+                 for e in ("", " norm", " peak", " windows")]  # fmt: skip
+        arrays = {key: scores(noise) for key in keys} | {"alike": np.array([0.9, 0.5])}
+        return Outcome(arrays, {"n_parameters": 7}), of
+
+    monkeypatch.setattr(fft_variants, "trained", trained)
+    monkeypatch.setattr(fft_causes.mixtures, "make", lambda *_: of["mixtures"])
+    record = records.Record("06_fft_hyperparameters", CFG)
+    parts = fft_causes.Splits(of["fitting"], of["validation"], of["testing"])
+    fft_causes.examine(["binary"], parts, record)
+    return record, of["testing"]
+
+
+def test_causes_are_told_apart(record):
+    table = fft_causes.table(CFG).set_index("name")
+    assert [*table.index] == [*fft_causes.COMPUTED, "binary"]
+    assert table.loc["printed", "cut"] == 0
+    assert table.loc["printed", "labels a clip"] == 11  # all of them are above .5
+    assert table.loc["cut", "labels a clip"] < 5
+    assert table.loc["binary", "fitting 0"] == 1
+    found = discussion.compare(CFG, {"causes": (discussion.failure(CFG), "micro_f1")})["causes"]
+    verdicts = discussion.supported(found)
+    assert verdicts["own cut"].startswith("supported")
+    assert verdicts["binary loss"].startswith("supported")
+    assert verdicts["norm of a clip of 3 s"].startswith("inconclusive")
+
+
+def test_scores_by_the_length_of_the_clip(record):
+    found = fft_causes.by_duration(CFG, record[1])
+    assert found.groupby("cause").size().eq(3).all()
+    assert found["seconds"].between(5, 20).all()
+    assert (found["low"] <= found["value"]).all()
+
+
+def test_an_unknown_change_is_refused(record):
+    with pytest.raises(SettingsError, match=r"study\.fft\.causes.*binary"):
+        fft_causes.examine(["louder"], None, record[0])
