@@ -36,6 +36,7 @@ html_js_files = ["ledger.js"]
 html_favicon = "_static/favicon.svg"
 html_copy_source = False
 html_show_sourcelink = False
+html_context = {"default_mode": "auto"}
 html_math_renderer = "mathml"
 html_theme_options = {
     "home_page_in_toc": True,

@@ -1,4 +1,7 @@
 import os
+import shutil
+import subprocess
+import sys
 import warnings
 
 import numpy as np
@@ -64,6 +67,18 @@ def real_clips():
     if not folder.is_dir():
         pytest.skip("no real IRMAS clips at hand")
     return folder
+
+
+@pytest.fixture(scope="session")
+def site_pages(tmp_path_factory):
+    """The site of the committed sample run, in a folder that it was moved to."""
+    results = tmp_path_factory.mktemp("results")
+    environment = {"PATH": "", "PYTHONPATH": str(paths.ROOT), "IRMAS_RESULTS": str(results),
+                   "IRMAS_CACHE": str(tmp_path_factory.mktemp("cache"))}  # fmt: skip
+    command = [sys.executable, "-m", "irmas_utils", "site", "sample"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    return shutil.move(results / "sample" / "site", tmp_path_factory.mktemp("moved") / "site")
 
 
 def pytest_collection_modifyitems(items):

@@ -77,5 +77,7 @@ def _sphinx(settings: Settings, folder: Path, pages: Path, made: Path) -> None:
         remedy = "Sphinx has said above what is wrong."
         raise NotebookError(DOCS, found="unreadable pages", expected="a site", remedy=remedy)
     shutil.rmtree(made / "_sources", ignore_errors=True)
-    for path in (made / ".buildinfo", made / "objects.inv", *made.rglob("*.map")):
-        path.unlink(missing_ok=True)  # for those who debug the theme, and for other sites
+    # Those are for who debugs the theme, for other sites, and templates that the theme forgot.
+    left = [*made.rglob("*.map"), *(made / "_static").rglob("*.html")]
+    for path in (made / ".buildinfo", made / "objects.inv", *left):
+        path.unlink(missing_ok=True)

@@ -70,9 +70,14 @@ class Record:
             self.enter(file)
 
     def save_table(self, table: pd.DataFrame, name: str) -> None:
-        """Write a table as CSV (all digits) and Markdown (three decimals)."""
+        """Write a table as CSV (all digits), and as Markdown and LaTeX (three decimals)."""
         self._save(f"tables/{name}.csv", table.to_csv(index=False))
         self._save(f"tables/{name}.md", table.to_markdown(index=False, floatfmt=".3f") + "\n")
+        wide = [any(len(str(value)) > 40 for value in table[column]) for column in table]
+        kinds = ["r" if pd.api.types.is_numeric_dtype(kind) else "l" for kind in table.dtypes]
+        columns = "".join("p{6cm}" if w else kind for w, kind in zip(wide, kinds, strict=True))
+        plain = {"index": False, "float_format": "%.3f", "na_rep": "", "escape": True}
+        self._save(f"tables/{name}.tex", table.to_latex(column_format=columns, **plain))
 
     def save_metrics(self, metrics: dict[str, Any], name: str) -> None:
         """Write metrics as JSON; NaN is refused (ValueError)."""

@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from irmas_utils.plots import style
 from irmas_utils.project import files, paths, records, settings
 from irmas_utils.project.errors import DataError, SettingsError
 
@@ -24,13 +25,36 @@ def test_everything_saved_is_in_the_manifest(record):
     manifest = records.merge_manifests("smoke")
     assert sorted(manifest) == [
         "figures/curve.pdf", "figures/curve.png", "metrics/all.json", "metrics/fft.json",
-        "tables/scores.csv", "tables/scores.md"]  # fmt: skip
+        "tables/scores.csv", "tables/scores.md", "tables/scores.tex"]  # fmt: skip
     entry = manifest["figures/curve.png"]
     assert entry["notebook"] == "04_fft_model"
     assert entry["data"] == "abc"
     assert entry["versions"].keys() == set(records.PACKAGES)
     assert json.loads((record.folder / "manifest.json").read_text()) == manifest
     assert "1.235" in (record.folder / "tables" / "scores.md").read_text()
+
+
+def test_a_table_can_be_set_by_latex(record):
+    words = "a comment that is so long that it has to be broken"
+    table = pd.DataFrame({"micro_F1": [0.12345, None], "said": ["5 % & more", words]})
+    record.save_table(table, "scores")
+    text = (record.folder / "tables" / "scores.tex").read_text()
+    assert text.startswith("\\begin{tabular}{rp{6cm}}\n\\toprule\nmicro\\_F1 & said")
+    assert "0.123 & 5 \\% \\& more" in text
+    assert "nan" not in text.lower()
+
+
+def test_a_figure_for_print_has_vectors_and_its_fonts(record):
+    with matplotlib.rc_context():
+        style.use_style(record.settings)
+        axes = style.axes_or_new(None)
+        axes.plot([1, 2])
+        matplotlib.rcParams["pdf.compression"] = 0
+        record.save_figure(axes.figure, "curve")
+    content = (record.folder / "figures" / "curve.pdf").read_bytes()
+    assert b"/FontFile2" in content
+    assert b"/Type3" not in content
+    assert b"/Subtype /Image" not in content
 
 
 def test_the_same_figure_is_the_same_file(record):
