@@ -14,7 +14,7 @@ import pandas as pd
 from irmas_utils.metrics import mean_interval
 from irmas_utils.paper import claims, studies
 from irmas_utils.paper.claims import Finding
-from irmas_utils.project import records
+from irmas_utils.project import paths, records
 from irmas_utils.project.settings import Settings
 
 IDS = {
@@ -23,6 +23,14 @@ IDS = {
             "fft-learning-rate"),
 }  # fmt: skip
 """The claims that are judged here, by the network whose studies they need."""
+
+REAL = {
+    "lstm-larger": ("lstm_causes", "samples: units", 1),
+    "lstm-more-data": ("lstm_causes", "samples: fraction 0.5", -1),
+    "spectrum-more-relevant": ("fft_causes", "waveform", -1),
+    "fft-improvement": ("fft_causes", "half of the recordings", -1),
+}
+"""Claims that a change on real clips decides: its table, how the idea begins, and its sign."""
 
 
 def check(settings: Settings, network: str, index: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -39,6 +47,22 @@ def check(settings: Settings, network: str, index: pd.DataFrame | None = None) -
     rows = claims.check(index, systems, found, is_irmas=is_irmas, ids=IDS[network])
     here = {name: finding.comment for name, finding in found.items()}
     return rows.assign(here=[here.get(name, "not run in this profile") for name in rows["id"]])
+
+
+def on_real_clips() -> dict[str, Finding]:
+    """What the committed results on real clips say of the claims of `REAL`, where there are any.
+
+    The value is what the claim holds against its opposite, in gain (notebook 05) or in micro F1
+    (notebook 06), with its 95 % interval over recordings.
+    """
+    found = {}
+    for claim, (name, idea, sign) in REAL.items():
+        file = paths.reference_dir("real") / "tables" / f"{name}.csv"
+        table = pd.read_csv(file) if file.is_file() else pd.DataFrame({"idea": []})
+        for row in table[table["idea"].astype(str).str.startswith(idea)].to_dict("records")[:1]:
+            value, *ends = (sign * row[key] for key in ("difference", "low", "high"))
+            found[claim] = Finding(value, min(ends), max(ends), f"{row['idea']}: {row['verdict']}.")
+    return found
 
 
 def _lstm(settings: Settings) -> dict[str, Finding | None]:

@@ -105,6 +105,25 @@ def test_verdicts_need_irmas_itself():
         assert checked.loc["fft-diverging-loss", "verdict"] == expected
 
 
+def test_a_committed_change_on_real_clips_decides_a_claim(tmp_path, monkeypatch):
+    monkeypatch.setattr(study_claims.paths, "reference_dir", lambda what: tmp_path / what)
+    assert study_claims.on_real_clips() == {}
+    (tmp_path / "real" / "tables").mkdir(parents=True)
+    row = "idea,difference,low,high,verdict\n"
+    for name, rows in {
+        "lstm_causes": "samples: units 66,0.2,0.1,0.3,supported\n"
+        "samples: fraction 0.5,0.01,0.001,0.1,inconclusive\n",
+        "fft_causes": ",,,,\nwaveform at half its rate,-0.2,-0.3,-0.1,inconclusive\n",
+    }.items():
+        (tmp_path / "real" / "tables" / f"{name}.csv").write_text(row + rows)
+    found = study_claims.on_real_clips()
+    assert {name: verdict(name, finding) for name, finding in found.items()} == {
+        "lstm-larger": claims.CONFIRMED,
+        "lstm-more-data": claims.REFUTED,
+        "spectrum-more-relevant": claims.CONFIRMED,
+    }
+
+
 @pytest.fixture
 def results(monkeypatch):
     """Studies that have run with the full profile's values."""

@@ -48,10 +48,11 @@ def verify(name: str | None, profile: str) -> int:
 
 
 def _judged(claim: dict[str, Any], profile: str) -> pd.DataFrame:
-    if claim["kind"] not in (*claims.NEED_A_RUN, "data") or not paths.data_root().is_dir():
-        return claims.check(ids=[claim["id"]])
-    from irmas_utils.data import corpus
     from irmas_utils.paper import study_claims
+
+    if claim["kind"] not in (*claims.NEED_A_RUN, "data") or not paths.data_root().is_dir():
+        return claims.check(findings=study_claims.on_real_clips(), ids=[claim["id"]])
+    from irmas_utils.data import corpus
     from irmas_utils.project import records, settings
 
     cfg, systems = settings.load(profile), {}
