@@ -3,35 +3,30 @@
 import html
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from irmas_utils.project import paths
+import yaml
 
 NUMBER = re.compile(r"[-+−–]?[\d.,]*\d ?%?|nan|[–-]?")
 IN_TABLE = re.compile(r'class="data row\d+ (col\d+)"[^>]*>([^<]*)<')
 LONG = 40  # letters: such columns must not be squeezed to a word a line
+SECTION = re.compile(r"^#+ (?:\d+\. )?(.*?)(?: \((?:sections?|Figure) .*\))?$", re.M)
+CAPTIONS = yaml.safe_load((Path(__file__).parent.parent / "captions.yaml").read_text("utf-8"))
 Cell = dict[str, Any]
 
 
-def captions_of(notebook: Path) -> dict[str, Cell]:
-    """Return what a notebook's source says of the figure of each of its cells, by their code."""
-    if not notebook.is_file():
-        return {}
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    return {"".join(cell["source"]): cell["metadata"].get("mystnb", {}) for cell in cells}
-
-
-def shape(notebook: Cell, captions: dict[str, Cell], data: str) -> Cell:
+def shape(notebook: Cell, captions: Mapping[str, list[str]], data: str) -> Cell:
     """Fold the code of an executed notebook, drop set-up and record, and caption its figures.
 
     Parameters
     ----------
-    captions : dict
-        Code of a cell to myst-nb's ``figure`` and ``image`` metadata of what it draws.
+    captions : mapping of str to list
+        Heading of a section to its figure's caption and the words for who cannot see it; third
+        may stand what it is drawn from, if not the data set.
     data : str
-        What the data set is called; each caption ends with it.
+        What the data set is called.
     """
     notebook["metadata"].pop("widgets", None)
     notebook["nbformat_minor"] = 4  # whose cells, being taken apart, need no names
@@ -39,7 +34,7 @@ def shape(notebook: Cell, captions: dict[str, Cell], data: str) -> Cell:
     for cell in notebook["cells"]:
         cell.pop("id", None)
         text = "".join(cell["source"])
-        heads = re.findall(r"^#+ (?:\d+\. )?(.*)", text, re.M)
+        heads = SECTION.findall(text)
         heading = heads[-1] if cell["cell_type"] == "markdown" and heads else heading
         if heading == "Record":
             break
@@ -47,17 +42,17 @@ def shape(notebook: Cell, captions: dict[str, Cell], data: str) -> Cell:
             outputs = [o for output in cell["outputs"] if (o := _output(output))]
             if not outputs and _sets_up(cell):
                 continue
-            shown += _parts(cell, outputs, captions.get(text, {}), heading, data)
+            shown += _parts(cell, outputs, captions.get(heading, [f"{heading}.", heading]), data)
         else:
             shown.append(cell)
     return notebook | {"cells": shown}
 
 
-def _parts(cell: Cell, outputs: list[Cell], given: Cell, heading: str, data: str) -> Iterator[Cell]:
+def _parts(cell: Cell, outputs: list[Cell], words: list[str], data: str) -> Iterator[Cell]:
     """Take a cell apart, for a caption belongs to a picture and not to all that a cell shows."""
-    caption = given.get("figure", {}).get("caption", f"{heading}.")
-    figure = {"figure": {"caption": f"{caption} Data: {data}."},
-              "image": {"alt": heading} | given.get("image", {})}  # fmt: skip
+    caption, alternative, *of = words
+    caption = f"{caption} Data: {of[0] if of else data}."
+    figure = {"figure": {"caption": caption}, "image": {"alt": alternative}}
     yield cell | {"outputs": [], "metadata": {"tags": ["hide-input"]}}
     for output in outputs:
         metadata = {"tags": ["remove-input"]}
@@ -96,9 +91,8 @@ def _aligned(page: str) -> str:
 
 def _read(app, docname, source):
     if docname.startswith("notebooks/"):
-        captions = captions_of(paths.ROOT / f"{docname}.ipynb")
-        notebook = shape(json.loads(source[0]), captions, app.config.irmas_data)
-        source[0] = json.dumps(notebook, ensure_ascii=False)
+        captions = CAPTIONS.get(Path(docname).name, {})
+        source[0] = json.dumps(shape(json.loads(source[0]), captions, app.config.irmas_data))
 
 
 def setup(app):

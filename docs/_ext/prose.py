@@ -47,7 +47,7 @@ def _is_prose(text):
     while node is not None:
         if isinstance(node, nodes.reference | addnodes.pending_xref | nodes.literal | nodes.title):
             return False
-        if isinstance(node, nodes.math | nodes.caption | nodes.raw | nodes.literal_block):
+        if isinstance(node, nodes.math | nodes.caption | nodes.table | nodes.literal_block):
             return False
         paragraph |= isinstance(node, nodes.paragraph)
         node = node.parent

@@ -45,7 +45,7 @@ def executed():
         nbformat.v4.new_markdown_cell("# 1. Data\n\nWhat is there?"),
         code("import numpy"),
         code("profile = 'sample'", tags=["parameters"]),
-        nbformat.v4.new_markdown_cell("## 1. Labels"),
+        nbformat.v4.new_markdown_cell("## 1. Labels (section 3.1, Figure 1)"),
         code("draw()", text, shown("image/png", PNG), table),
         code("x = 1"),
         code("upload()", shown("application/vnd.jupyter.widget-view+json", {"model_id": "1"})),
@@ -63,7 +63,7 @@ def test_code_is_folded_and_setting_up_and_recording_are_not_shown(executed):
 
 
 def test_only_a_picture_has_a_caption_with_its_data_and_words_for_who_cannot_see_it(executed):
-    given = {"draw()": {"figure": {"caption": "Clips a label."}, "image": {"alt": "Eleven bars"}}}
+    given = {"Labels": ["Clips a label.", "Eleven bars"]}
     cells = pages.shape(executed, given, "sample corpus")["cells"]
     captioned = [c for c in cells if "mystnb" in c["metadata"]]
     assert ["image/png" in c["outputs"][0]["data"] for c in captioned] == [True]
