@@ -3,21 +3,27 @@
 Notebooks: 06, 07, 09 and 10.
 """
 
+import itertools
 from collections.abc import Mapping
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from scipy import special
 
 from irmas_utils.plots.style import (
     COLOURS,
+    MARKERS,
     QUANTITIES,
     axes_or_new,
+    heat_map,
     interval_lengths,
     legend_above,
 )
+from irmas_utils.project.vocabulary import INSTRUMENT_NAMES, INSTRUMENTS
 
 
 def threshold_curve(curve: Mapping[str, ArrayLike], chosen: float, ax: Axes | None = None) -> Axes:
@@ -73,4 +79,56 @@ def f1_by_duration(scores: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.margins(x=0.1)
     ax.set(xlabel="duration [s]", ylabel="micro F1", ylim=(0, 1))
     legend_above(ax)
+    return ax
+
+
+def level_curves(curves: pd.DataFrame) -> Figure:
+    """Share of excerpts in which a system names the instrument, against its level.
+
+    `curves` is of `metrics.levels.curves` by system and others: a panel a number of others. What
+    is named though it is not there stands at the left.
+    """
+    numbers = list(dict.fromkeys(curves["others"]))
+    shape = {"figsize": (5 * len(numbers) + 1, 3.9), "layout": "constrained"}
+    figure, axes = plt.subplots(1, len(numbers), sharey=True, squeeze=False, **shape)
+    for ax, (others, panel) in zip(axes[0], curves.groupby("others", sort=False), strict=True):
+        levels = np.unique(panel["level"])
+        nowhere = levels[0] - 0.12 * np.ptp(levels)
+        markers = itertools.cycle(MARKERS)
+        for name, part in panel.groupby("system", sort=False):
+            marker = next(markers)
+            (line,) = ax.plot(part["level"], part["value"], marker=marker, ms=5, label=name)
+            band = {"color": line.get_color(), "alpha": 0.1, "linewidth": 0}
+            ax.fill_between(part["level"], part["low"], part["high"], **band)
+            hollow = {"color": line.get_color(), "marker": marker, "mfc": "white", "ls": "none"}
+            ax.plot(nowhere, part["absent"].iloc[0], **hollow)
+        ax.axhline(0.5, color=COLOURS["quiet"], ls=":", lw=1.5)
+        ax.set_xticks([nowhere, *levels], ["absent", *(f"{level:+g}" for level in levels)])
+        noun = "other" if others == 1 else "others"
+        ax.set(title=f"against {others} {noun}", xlabel="level [dB]", ylim=(-0.02, 1.02))
+        ax.label_outer()
+    axes[0, 0].set_ylabel("share in which it is named")
+    handles, names = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside upper left", ncols=3)
+    return figure
+
+
+def level_thresholds(found: pd.DataFrame, levels: ArrayLike, ax: Axes | None = None) -> Axes:
+    """Level from which on a system names an instrument: a row a system, a column an instrument.
+
+    `found` is of `metrics.levels.thresholds` by system and instrument, `levels` were tried. The
+    darker, the less level it takes; how many excerpts there are stands beside the name.
+    """
+    table = found.pivot_table("threshold", "system", "instrument", sort=False, aggfunc="first")
+    codes = [code for code in INSTRUMENTS if code in table]
+    values, lowest, highest = table[codes].to_numpy(), min(levels), max(levels)
+    ax = axes_or_new(ax, 10, 1.6 + 0.36 * len(values))
+    text = np.where(np.isinf(values), np.where(values > 0, "never", "always"), "")
+    text = np.where(np.isinf(values), text, [[f"{v:+.0f}" for v in row] for row in values])
+    darkness = 1 - (np.clip(values, lowest, highest) - lowest) / (highest - lowest)
+    n = found.drop_duplicates("instrument").set_index("instrument")["excerpts"]
+    heat_map(
+        ax, 0.9 * darkness, text, table.index, [f"{INSTRUMENT_NAMES[c]} ({n[c]})" for c in codes]
+    )
+    ax.set(xlabel="instrument (excerpts)")
     return ax

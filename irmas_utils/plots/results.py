@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 from irmas_utils import metrics
 from irmas_utils.plots.style import (
     COLOURS,
+    MARKERS,
     QUANTITIES,
     SLANT,
     axes_or_new,
@@ -27,7 +28,6 @@ from irmas_utils.plots.style import (
 )
 
 KIND_MARKERS = {"ours": "o", "trivial": "s", "published": "D"}
-MARKERS = "osD^vPX"
 # What is decided is strong, what is open pale; light and dark tell for from against in print.
 VERDICT_COLOURS = {
     "confirmed": "#0173b2",

@@ -48,6 +48,7 @@ INSTRUMENT_COLOURS = {
     "vio": "#3b5bb5",
     "voi": "#168a48",
 }
+MARKERS = "osD^vPX"
 QUANTITIES = {"precision": "--", "recall": "-.", "f1": "-"}
 QUANTITY_MAP = "Blues"  # white to dark: also in print
 LEVEL_MAP = "magma"  # spectrograms

@@ -92,6 +92,13 @@ class Networks(Section):
     plans: dict[str, dict[str, Any]]  # checked where the networks are: `systems.networks.training`
 
 
+class Sweep(Section):
+    excerpts: PositiveInt
+    others: Annotated[list[PositiveInt], Field(min_length=1)]
+    experiments: list[Literal[1, 2, 3, 4, 5]]
+    decibels: Annotated[list[Annotated[float, Field(ge=-100, le=100)]], Field(min_length=2)]
+
+
 class Study(Section):
     """Of one network: what its base changes in the network's own section, and what is varied."""
 
@@ -153,6 +160,7 @@ class Settings(Section):
     fft: Fft
     bosch: Bosch
     networks: Networks
+    sweep: Sweep
     study: Studies
 
     def section(self, *keys: str) -> dict[str, Any]:

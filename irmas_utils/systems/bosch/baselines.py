@@ -3,6 +3,7 @@
 Notebook: 08_bosch_baselines.ipynb.
 """
 
+import functools
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -12,14 +13,16 @@ import pandas as pd
 from irmas_utils import metrics
 from irmas_utils.audio.features import label_matrix
 from irmas_utils.data import published
-from irmas_utils.data.corpus import Splits
+from irmas_utils.data.corpus import Splits, content
 from irmas_utils.metrics import evaluation, tables
+from irmas_utils.project import sources
 from irmas_utils.project.records import Record
 from irmas_utils.project.settings import Settings
 from irmas_utils.project.vocabulary import INSTRUMENT_NAMES
 from irmas_utils.systems.bosch import experiments, streams
 from irmas_utils.systems.bosch.experiments import EXPERIMENTS
 from irmas_utils.systems.bosch.listening import Listened
+from irmas_utils.systems.predominance import Listener
 
 
 class Baseline(NamedTuple):
@@ -83,6 +86,33 @@ def stream_f1(
         decisions = metrics.binarize(system.predict(heard.testing), system.threshold)
         rows[stream] = metrics.f1(truth, decisions)
     return pd.DataFrame(rows, index=list(INSTRUMENT_NAMES.values())).T
+
+
+def listener(baseline: Baseline, parts: Splits, settings: Settings) -> Listener:
+    """Let an experiment listen to any clips; its models are fitted when the first come."""
+    system, separator = baseline.system, settings.bosch.separator
+    options = {"streams": list(system.streams), "separator": separator}
+    rate = int(parts.fitting["sample_rate"].iloc[0])
+
+    @functools.cache
+    def models() -> dict[str, Any]:
+        training = streams.extract(
+            parts.fitting["path"], streams.TRAINING_STREAMS, separator=separator
+        )
+        used = {name: training.streams[name] for name in {*system.streams.values()}}
+        return experiments.fit_models(
+            training._replace(streams=used), parts.fitting, seed=settings.seed
+        )
+
+    def score(clips: np.ndarray) -> np.ndarray:
+        described = [streams.describe_clip(clip[:, None], rate, **options) for clip in clips]
+        stacked = np.concatenate(described, axis=1)
+        owner = np.repeat(np.arange(len(clips)), [each.shape[1] for each in described])
+        features = streams.StreamFeatures(dict(zip(system.streams, stacked, strict=True)), owner)
+        return system.predict(experiments.hear(models(), features))
+
+    made_from = [system._asdict(), separator, content(parts.fitting), sources.digest_of(__name__)]
+    return Listener(rate, score, made_from)
 
 
 def write(

@@ -4,6 +4,8 @@ Both come from mixtures of validation recordings (`systems.mixtures`); the testi
 and has no say. Notebook: 07_other_networks.ipynb.
 """
 
+import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -14,11 +16,15 @@ from irmas_utils import metrics
 from irmas_utils.audio import windows
 from irmas_utils.audio.features import label_matrix
 from irmas_utils.metrics import evaluation
+from irmas_utils.project import files
 from irmas_utils.project.runs import Outcome
 from irmas_utils.project.settings import Settings
+from irmas_utils.systems import predominance
 from irmas_utils.systems.networks import registry
 from irmas_utils.systems.networks.fine_tuning import Data
 from irmas_utils.systems.networks.training import Trained
+from irmas_utils.systems.predominance import Listener
+from irmas_utils.systems.recognizer import Recognizer, describe
 
 
 class Judged(NamedTuple):
@@ -94,3 +100,45 @@ def best(systems: Mapping[str, System]) -> str | None:
         if name != registry.ENSEMBLE and registry.network(name).learns
     }
     return max(found, key=found.get, default=None)
+
+
+def listener(trained: Trained) -> Listener:
+    """Let a network listen to many clips at a time; it is loaded when the first come."""
+    path = trained.whole.folder / "recognizer.keras"
+
+    @functools.cache
+    def network() -> Recognizer:
+        recognizer = Recognizer.load(path)
+        return dataclasses.replace(recognizer, hop=recognizer.window)  # windows side by side
+
+    def score(clips: np.ndarray) -> np.ndarray:
+        used = network()
+        if clips.shape[1] % used.window:
+            return np.stack([used.score(clip) for clip in clips])
+        each = np.split(used.score_windows([clips.ravel()])[1], len(clips))
+        return np.stack([windows.aggregate(part, used.aggregation) for part in each])
+
+    return Listener(describe(path)["sample_rate"], score, files.digest(path))
+
+
+def levels(systems: Mapping[str, System], clips: pd.DataFrame, settings: Settings) -> pd.DataFrame:
+    """Sweep an instrument's level before every system: `systems.predominance.answers` of each.
+
+    `clips` are of recordings that none was trained on.
+    """
+    load = predominance.source(clips, settings)
+    found = {
+        name: predominance.scores(name, listener(system.trained), load, clips, settings)
+        for name, system in systems.items()
+        if name != registry.ENSEMBLE
+    }
+    if registry.ENSEMBLE in systems:
+        members = [found[name] for name in found if registry.network(name).learns]
+        found[registry.ENSEMBLE] = windows.aggregate(np.stack(members))
+    said = [
+        predominance.answers(
+            registry.title(name), each, systems[name].judged.threshold, clips, settings
+        )
+        for name, each in found.items()
+    ]
+    return pd.concat(said, ignore_index=True)
