@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Mapping
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from IPython.display import display
@@ -16,12 +17,13 @@ from irmas_utils import metrics, plots
 from irmas_utils.audio import io
 from irmas_utils.audio.features import label_matrix, log_mel
 from irmas_utils.data import corpus, fetch
-from irmas_utils.metrics import evaluation
+from irmas_utils.metrics import evaluation, levels
 from irmas_utils.metrics.tables import interval, score_row
 from irmas_utils.paper.report import say, show
 from irmas_utils.project import files, records
 from irmas_utils.project.records import Record
 from irmas_utils.project.vocabulary import INSTRUMENT_NAMES, INSTRUMENTS
+from irmas_utils.systems import predominance
 from irmas_utils.systems.networks import assessment, mixing, registry
 from irmas_utils.systems.networks.assessment import System
 from irmas_utils.systems.networks.fine_tuning import Data
@@ -83,7 +85,12 @@ class Report:
         self._show("thresholds", _threshold_row)
         both = (self.data.mixed, self.data.parts.testing)
         mixed, testing = (clips["labels"].map(len).mean() for clips in both)
-        say(f"Labelled: {mixed:.2f} instruments a mixture, {testing:.2f} a testing clip.")
+        cuts = [system.judged.threshold for system in self.systems.values()] or [np.nan]
+        say(
+            f"Labelled: {mixed:.2f} instruments a mixture, {testing:.2f} a testing clip. So the "
+            f"thresholds lie between {min(cuts):.3f} and {max(cuts):.3f}, each where micro F1 on "
+            "the mixtures is highest."
+        )
 
     def choice(self) -> None:
         """Say which network is the best on the mixtures, and draw how its threshold was chosen."""
@@ -92,18 +99,28 @@ class Report:
         system, name = self.systems[self.best], registry.title(self.best)
         f1, threshold = system.judged.on_mixtures["micro"]["f1"], system.judged.threshold
         say(
-            f"**{name}**: micro F1 {f1['value']:.3f} ({interval(f1)}) on the mixtures, at a "
-            f"threshold of {threshold:.3f}."
+            f"So **{name}** is kept: micro F1 {f1['value']:.3f} ({interval(f1)}) on the mixtures, "
+            f"at a threshold of {threshold:.3f}. Notebooks 09 and 10 judge by it too."
         )
         if self.draws:
             labels = label_matrix(self.data.mixed["labels"])
-            curve = metrics.threshold_curve(labels, system.trained.whole.arrays["mixtures"])
-            plots.threshold_curve(curve, threshold).set_title(f"{name}, on mixtures", pad=24)
+            scores = system.trained.whole.arrays["mixtures"]
+            shape = {"figsize": (11, 3.6), "layout": "constrained"}
+            self.figures["threshold"], (left, right) = plt.subplots(1, 2, **shape)
+            plots.threshold_curve(metrics.threshold_curve(labels, scores), threshold, left)
+            plots.logit_histograms(labels, scores, right, threshold=threshold)
 
     def scores(self) -> None:
         """Show what each system scores on the testing set, beside those that never listen."""
-        results = self.results | evaluation.trivial(self.data.parts, self.record.settings)
-        self._show("scores", lambda r: score_row(r, ("micro_f1", "macro_f1", "lrap")), results)
+        trivial = evaluation.trivial(self.data.parts, self.record.settings)
+        keys = ("micro_f1", "macro_f1", "lrap")
+        self._show("scores", lambda r: score_row(r, keys), self.results | trivial)
+        best = max(result["micro"]["f1"]["value"] for result in trivial.values())
+        lows = [result["micro"]["f1"]["low"] or 0 for result in self.results.values()]
+        say(
+            f"So {sum(low > best for low in lows)} of {len(lows)} systems lie with their whole "
+            f"interval of micro F1 above the best of those that never listen, {best:.3f}."
+        )
 
     def costs(self) -> None:
         """Show each system's seeds, parameters, seconds of training and milliseconds a clip."""
@@ -118,9 +135,24 @@ class Report:
         f1 = {c: np.mean([each[c]["f1"]["value"] for each in labels]) for c in INSTRUMENTS}
         lowest, *_, highest = (INSTRUMENT_NAMES[code] for code in sorted(f1, key=f1.get))
         say(
-            f"Averaged over the systems, the highest F1 is that of the **{highest}** and the "
-            f"lowest that of the **{lowest}**."
+            f"So, averaged over the systems, the **{highest}** is the easiest, by F1, and the "
+            f"**{lowest}** the hardest."
         )
+
+    def levels(self) -> None:
+        """Show from which level on each system names an instrument, and play how it rises."""
+        if not self.draws or not self.systems:
+            return
+        settings, clips = self.record.settings, self.data.parts.validation
+        code, rising = predominance.example(predominance.source(clips, settings), clips, settings)
+        say(f"{INSTRUMENT_NAMES[code]}, a second at each level, the lowest first:")
+        display(io.player(rising, predominance.RATE))
+        answers = self.tables["levels"] = assessment.levels(self.systems, clips, settings)
+        drawn = {"n_bootstrap": settings.evaluation.bootstrap_samples, "seed": settings.seed}
+        by = ["system", "others"]
+        self.figures["levels"] = plots.level_curves(levels.curves(answers, by, **drawn))
+        found = levels.thresholds(answers, by, **drawn)
+        show(levels.in_words(found, levels.levels_of(answers)))
 
     def save(self, **figures: Figure) -> None:
         """Record everything, and the best network as ``models/recognizer.keras``.

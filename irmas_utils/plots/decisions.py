@@ -103,7 +103,9 @@ def level_curves(curves: pd.DataFrame) -> Figure:
             hollow = {"color": line.get_color(), "marker": marker, "mfc": "white", "ls": "none"}
             ax.plot(nowhere, part["absent"].iloc[0], **hollow)
         ax.axhline(0.5, color=COLOURS["quiet"], ls=":", lw=1.5)
-        ax.set_xticks([nowhere, *levels], ["absent", *(f"{level:+g}" for level in levels)])
+        ax.set_xticks(
+            [nowhere, *levels], ["absent", *(f"{level:+g}" if level else "0" for level in levels)]
+        )
         noun = "other" if others == 1 else "others"
         ax.set(title=f"against {others} {noun}", xlabel="level [dB]", ylim=(-0.02, 1.02))
         ax.label_outer()

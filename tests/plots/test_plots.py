@@ -10,6 +10,7 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from irmas_utils import metrics, plots
+from irmas_utils.metrics import levels
 from irmas_utils.paper import claims
 from irmas_utils.plots import signals, style
 from irmas_utils.project import settings
@@ -108,6 +109,16 @@ def fake_study():
     return values, 0.32 - 0.01 * np.abs(np.log2(values) - 2) + rng.normal(0, 0.006, len(values))
 
 
+def fake_levels():
+    rng, rows = np.random.default_rng(0), []
+    for system in ("one", "two", "three"):
+        for code, excerpt, others in itertools.product(INSTRUMENTS, range(2), (1, 3)):
+            named = rng.random(4) < (0.1, 0.2, 0.5, 0.9)
+            rows.append((system, code, excerpt, others, *named.astype(int)))
+    columns = ["system", "instrument", "excerpt", "others", "absent", "-12", "0", "12"]
+    return pd.DataFrame(rows, columns=columns)
+
+
 def fake_durations():
     rows = [
         ("one", "5 to 10", 300, 0.4, 0.3, 0.5),
@@ -133,6 +144,12 @@ FIGURES = {
         {"this": claims.label_counts("training"), "that": range(11)}
     ).axes[0],
     "verdicts": lambda: plots.verdicts(claims.check()),
+    "level_curves": lambda: plots.level_curves(
+        levels.curves(fake_levels(), ["system", "others"], 50, 0)
+    ).axes[0],
+    "level_thresholds": lambda: plots.level_thresholds(
+        levels.thresholds(fake_levels(), ["system", "instrument"], 50, 0), (-12, 0, 12)
+    ),
     "logit_histograms": lambda: plots.logit_histograms(*fake_labels()[:2], threshold=0.3),
     "f1_by_duration": lambda: plots.f1_by_duration(fake_durations()),
     "study_constant": lambda: plots.study(

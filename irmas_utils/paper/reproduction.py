@@ -1,0 +1,99 @@
+"""What our re-run of Bosch et al. (2012) reproduces of their experiments 3 and 5, and why.
+
+Published of experiment 3: it lies below the mono system 1, "due to low precision"; of 5: it is the
+best. Both ways to join streams are asked. Notebook: 08_bosch_baselines.ipynb.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from irmas_utils import metrics
+from irmas_utils.audio.features import label_matrix
+from irmas_utils.paper.claims.finding import fact
+from irmas_utils.paper.hypothesis import verdict
+from irmas_utils.project.settings import Settings
+from irmas_utils.systems.bosch.baselines import Baseline
+from irmas_utils.systems.bosch.experiments import Heard
+
+SCORES = {"precision": "micro_precision", "recall": "micro_recall", "F1": "micro_f1"}
+
+
+def table(
+    joined: Mapping[str, Mapping[int, Baseline]],
+    mixed: tuple[pd.DataFrame, Heard],
+    testing: pd.DataFrame,
+    settings: Settings,
+) -> pd.DataFrame:
+    """Test experiments 3 and 5 against 1, paired by song, one family for both ways of joining.
+
+    `joined` has the experiments by the way that streams are joined, `mixed` the mixtures that
+    thresholds and streams were chosen on, with what was heard of them.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row a way, experiment and micro score: joined, experiment, score, ours, mono, published
+        (the difference of F1), difference, low, high, on mixtures (the same difference there),
+        p_adjusted (Holm), verdict, labels a clip, and those of mono.
+    """
+    truth, songs = label_matrix(testing["labels"]), list(testing["recording"])
+    labels, rows = label_matrix(mixed[0]["labels"]), []
+    for way, results in joined.items():
+        mono = results[1]
+        for number in (3, 5):
+            own, named = results[number], (_named(results[number]), _named(mono))
+            there = [_named(b, b.system.predict(mixed[1])) for b in (own, mono)]
+            for score, metric in SCORES.items():
+                test = metrics.paired_test(truth, *named, songs, metric, seed=settings.seed)
+                row = {"joined": way, "experiment": number, "score": score}
+                row |= {"ours": test.pop("a"), "mono": test.pop("b"), "published": np.nan}
+                if score == "F1":
+                    row["published"] = _published(number) - _published(1)
+                row["on mixtures"] = np.subtract(*(_micro(labels, each, score) for each in there))
+                row |= {"labels a clip": named[0].sum() / len(truth)}
+                rows.append(row | {"labels of mono": named[1].sum() / len(truth)} | test)
+    found = pd.DataFrame(rows)
+    found["p_adjusted"] = metrics.holm(found.pop("p_value"))
+    found["verdict"] = [*map(verdict, found["difference"], found["p_adjusted"])]
+    return found
+
+
+def _named(baseline: Baseline, scores: np.ndarray | None = None) -> np.ndarray:
+    scores = baseline.scores if scores is None else scores
+    return metrics.binarize(scores, baseline.system.threshold)
+
+
+def _published(number: int) -> float:
+    return fact(f"bosch2012.experiments.{number}.micro_f1")
+
+
+def _micro(labels: np.ndarray, named: np.ndarray, score: str) -> float:
+    counts = metrics.clip_counts(labels, named).sum(axis=0)
+    return float(metrics.from_counts(counts, "micro")[score.lower()])
+
+
+def answers(found: pd.DataFrame) -> list[str]:
+    """Say for each way of joining and experiment what is reproduced, and by which numbers."""
+    said = []
+    for (way, number), rows in found.groupby(["joined", "experiment"], sort=False):
+        by = rows.set_index("score")
+        precision, recall, f1 = (by.loc[score] for score in SCORES)
+        if number == 3:
+            like = precision.difference < min(0, recall.difference)
+            clear = precision.verdict == "worse"
+            what = "low precision"
+        else:
+            like, clear, what = f1.difference > 0, f1.verdict == "better", "the gain"
+        outcome = "is reproduced" if like and clear else "shows, but not beyond chance"
+        outcome = outcome if like else "is not reproduced"
+        said.append(
+            f"**Experiment {number}, {way}: {what} {outcome}.** Against the mono system precision "
+            f"is {precision.ours:.3f} for {precision.mono:.3f} ({precision.verdict}), recall "
+            f"{recall.ours:.3f} for {recall.mono:.3f} ({recall.verdict}), micro F1 "
+            f"{f1.difference:+.3f} ({f1.verdict}; published {f1.published:+.3f}, on the mixtures "
+            f"{f1['on mixtures']:+.3f}); it names {f1['labels a clip']:.2f} labels a clip for "
+            f"{f1['labels of mono']:.2f}."
+        )
+    return said
