@@ -5,6 +5,9 @@ best on mixtures of validation recordings, by micro and by macro F1. Every syste
 the mean of its seeds' logits, cut at a threshold from mixtures.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -16,6 +19,7 @@ from irmas_utils.project import records
 from irmas_utils.project.settings import Settings
 from irmas_utils.systems.networks import registry
 
+Evaluations = Mapping[str, Mapping[str, Any]]
 RERUN, PUBLISHED = "Bosch et al. 5, re-run", "Bosch et al. 2012, published"
 LEVEL = 0.05  # greatest adjusted p-value of a difference that counts
 
@@ -74,12 +78,7 @@ def judge(settings: Settings) -> pd.DataFrame:
 
 def answer(settings: Settings, table: pd.DataFrame) -> str:
     """Answer the paper's question in words: from IRMAS itself, or else from the literature."""
-    name, words = registry.title(kept(settings)), {"better": "better than", "worse": "worse than"}
-    said = "; ".join(
-        f"by {row.score} {words.get(row.verdict, 'not clearly different from')} {row.against} "
-        f"({row.difference:+.3f})"
-        for row in table.itertuples()
-    )
+    name, said = registry.title(kept(settings)), _said(table)
     if settings.corpus.source == "irmas":
         decides = table.query("against == @PUBLISHED and score == 'micro F1'")["verdict"].item()
         holds = "holds" if decides == "better" else "is not shown to hold"
@@ -89,5 +88,46 @@ def answer(settings: Settings, table: pd.DataFrame) -> str:
         f"**The hypothesis holds, by the literature**: {best['name']} ({best['source']}), reach "
         f"micro F1 {best['micro_f1']} on IRMAS's testing set, where Bosch et al. reached "
         f"{fact('bosch2012.experiments.5.micro_f1')}. This run has not heard that set and decides "
-        f"nothing about it; on its own corpus {name} is {said}."
+        f"nothing about it; on its own corpus {name} is {said}. {_on_real_clips(settings)}"
+    )
+
+
+def _said(table: pd.DataFrame) -> str:
+    words = {"better": "better than", "worse": "worse than"}
+    return "; ".join(
+        f"by {row.score} {words.get(row.verdict, 'not clearly different from')} {row.against} "
+        f"({row.difference:+.3f})"
+        for row in table.itertuples()
+    )
+
+
+def _on_real_clips(settings: Settings) -> str:
+    """Conclude from real clips where the run's own are not real, if they have been computed."""
+    if settings.corpus.source != "sample":
+        return ""
+    compared, tested = (
+        read(settings, name)
+        for read, name in ((records.real_metrics, "comparison"), (records.real_table, "hypothesis"))
+    )
+    if compared is None or tested is None:
+        return f"Real clips have not been asked yet (`{records.REAL}`)."
+    return (
+        f"**On real clips {compared['kept']} is {_said(tested)}**; of music that, and not the "
+        "sample corpus, is what our own runs can say."
+    )
+
+
+def heard(ours: Evaluations, trivial: Evaluations, data: str) -> str:
+    """Say which system scores best on some data, and how many beat all that never listen."""
+    f1 = {name: result["micro"]["f1"] for name, result in ours.items()}
+    best = max(f1, key=lambda name: f1[name]["value"])
+    text = f"So on {data}, **{best}** has the highest micro F1, {f1[best]['value']:.3f}"
+    if not trivial:
+        return f"{text}."
+    constant = max(trivial, key=lambda name: trivial[name]["micro"]["f1"]["value"])
+    most = trivial[constant]["micro"]["f1"]["value"]
+    above = sum((leaf["low"] or 0) > most for leaf in f1.values())
+    return (
+        f"{text}, and {above} of {len(f1)} systems lie with their whole interval above the best "
+        f"that never listens, {constant} ({most:.3f})."
     )

@@ -82,11 +82,11 @@ def f1_by_duration(scores: pd.DataFrame, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def level_curves(curves: pd.DataFrame) -> Figure:
+def level_curves(curves: pd.DataFrame, data: str = "") -> Figure:
     """Share of excerpts in which a system names the instrument, against its level.
 
     `curves` is of `metrics.levels.curves` by system and others: a panel a number of others. What
-    is named though it is not there stands at the left.
+    is named though it is not there stands at the left. `data` says what was heard.
     """
     numbers = list(dict.fromkeys(curves["others"]))
     shape = {"figsize": (5 * len(numbers) + 1, 3.9), "layout": "constrained"}
@@ -107,7 +107,11 @@ def level_curves(curves: pd.DataFrame) -> Figure:
             [nowhere, *levels], ["absent", *(f"{level:+g}" if level else "0" for level in levels)]
         )
         noun = "other" if others == 1 else "others"
-        ax.set(title=f"against {others} {noun}", xlabel="level [dB]", ylim=(-0.02, 1.02))
+        ax.set(
+            title=f"{data}: against {others} {noun}".removeprefix(": "),
+            xlabel="level [dB]",
+            ylim=(-0.02, 1.02),
+        )
         ax.label_outer()
     axes[0, 0].set_ylabel("share in which it is named")
     handles, names = axes[0, 0].get_legend_handles_labels()
