@@ -98,7 +98,7 @@ def level_curves(curves: pd.DataFrame, data: str = "") -> Figure:
         for name, part in panel.groupby("system", sort=False):
             marker = next(markers)
             (line,) = ax.plot(part["level"], part["value"], marker=marker, ms=5, label=name)
-            band = {"color": line.get_color(), "alpha": 0.1, "linewidth": 0}
+            band = {"color": line.get_color(), "alpha": 0.07, "linewidth": 0}
             ax.fill_between(part["level"], part["low"], part["high"], **band)
             hollow = {"color": line.get_color(), "marker": marker, "mfc": "white", "ls": "none"}
             ax.plot(nowhere, part["absent"].iloc[0], **hollow)

@@ -5,7 +5,7 @@ import pytest
 from irmas_utils.data.corpus import Splits
 from irmas_utils.metrics.evaluation import score
 from irmas_utils.models import han
-from irmas_utils.paper import jobs, other_networks
+from irmas_utils.paper import hypothesis, jobs, other_networks
 from irmas_utils.project import records, settings
 from irmas_utils.project.runs import Outcome
 from irmas_utils.project.vocabulary import INSTRUMENTS
@@ -70,7 +70,12 @@ def test_what_is_recorded_of_the_papers_networks(trained, clips):
     assert table["system"].tolist()[0] == "Han et al. CNN"
     assert {"macro F1", "LRAP, 95 % interval", "labels a clip"} < {*table}
     figures = {path.stem for path in (report.record.folder / "figures").iterdir()}
-    assert figures == {"networks_training", "networks_per_label"}
+    assert figures == {"networks_training", "networks_per_label", "networks_threshold"}
+
+
+def test_notebooks_07_09_and_10_keep_the_same_network(trained, clips):
+    report = _report(["han", "mn04"], trained, clips)
+    assert hypothesis.kept(CFG) == report.best
 
 
 def test_the_best_is_saved_with_its_threshold_and_a_card(trained, clips):
