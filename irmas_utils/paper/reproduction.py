@@ -97,3 +97,24 @@ def answers(found: pd.DataFrame) -> list[str]:
             f"{f1['labels of mono']:.2f}."
         )
     return said
+
+
+def conclusion(found: pd.DataFrame) -> str:
+    """Say whether the way of joining explains experiment 3, and what became of 5's gain."""
+    by = found.set_index(["joined", "experiment", "score"])
+    ways = list(dict.fromkeys(found["joined"]))
+    third = {way: by.loc[(way, 3, "precision")] for way in ways}
+    fifth = {way: by.loc[(way, 5, "F1")] for way in ways}
+    lower = [way for way, row in third.items() if row.difference < 0]
+    which = "with none" if not lower else "with each" if len(lower) == len(ways) else "with one"
+    gains = "; ".join(
+        f"{way}: {row['on mixtures']:+.3f} on the mixtures that streams were chosen on, "
+        f"{row.difference:+.3f} in the testing set"
+        for way, row in fifth.items()
+    )
+    drop = "; ".join(f"{way}: {row.difference:+.3f}" for way, row in third.items())
+    why = "it is the union that makes it" if lower == ways[:1] else "joining does not explain it"
+    return (
+        f"So {which} of the {len(ways)} ways of joining experiment 3 has a lower precision than "
+        f"mono ({drop}): {why}. Of experiment 5's gain we find – {gains}."
+    )

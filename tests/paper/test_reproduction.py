@@ -39,9 +39,12 @@ def test_low_precision_and_a_gain_are_reproduced_where_they_are_there():
     third, fifth = reproduction.answers(found)
     assert "low precision is reproduced" in third
     assert "the gain is reproduced" in fifth
+    assert "it is the union that makes it" in reproduction.conclusion(found)
 
 
 def test_they_are_not_where_precision_is_high_or_nothing_is_gained():
-    third, fifth = reproduction.answers(table((0.3, 0.01), (0.5, 0.3), (0.8, 0.1)))
+    found = table((0.3, 0.01), (0.5, 0.3), (0.8, 0.1))
+    assert "joining does not explain it" in reproduction.conclusion(found)
+    third, fifth = reproduction.answers(found)
     assert "low precision is not reproduced" in third
     assert "the gain is not reproduced" in fifth
