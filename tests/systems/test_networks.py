@@ -236,3 +236,20 @@ def test_the_best_is_chosen_on_mixtures_among_networks_trained_here(data, clips)
 def test_a_run_without_weights_has_to_be_there():
     with pytest.raises(DataError, match="han"):
         records.load_metrics("smoke", registry.recorded(CFG, ["han", "mn04"])[0])
+
+
+def test_a_listener_scores_as_its_network_and_hears_every_level(trained, data):
+    listener = assessment.listener(trained)
+    network = Recognizer.load(trained.whole.folder / "recognizer")
+    noise = np.random.default_rng(0).normal(0, 0.1, (3, 33075)).astype(np.float32)
+    for length in (22050, 33075):  # one window, and not a whole number of them
+        expected = [network.score(clip) for clip in noise[:, :length]]
+        np.testing.assert_allclose(listener.score(noise[:, :length]), expected, atol=1e-5)
+    cfg = settings.load("smoke", corpus={"source": "rebuilt"})
+    clips = data.parts.validation.assign(sample_rate=22050)
+    systems = assessment.assess({"han": trained, "mn04": trained}, data, CFG)
+    table = assessment.levels(systems, clips, cfg)
+    assert table.groupby("system").size().to_dict() == {
+        "Han et al. CNN": 11, "ensemble of networks": 11, "mn04 fine-tuned": 11,
+    }  # fmt: skip
+    assert list(table)[4:] == ["absent", "-24", "0", "12"]

@@ -4,7 +4,6 @@ Both come from mixtures of validation recordings (`systems.mixtures`); the testi
 and has no say. Notebook: 07_other_networks.ipynb.
 """
 
-import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -106,16 +105,14 @@ def listener(trained: Trained) -> Listener:
     """Let a network listen to many clips at a time; it is loaded when the first come."""
     path = trained.whole.folder / "recognizer.keras"
 
-    @functools.cache
-    def network() -> Recognizer:
-        recognizer = Recognizer.load(path)
-        return dataclasses.replace(recognizer, hop=recognizer.window)  # windows side by side
+    network = functools.cache(lambda: Recognizer.load(path))
 
     def score(clips: np.ndarray) -> np.ndarray:
         used = network()
         if clips.shape[1] % used.window:
             return np.stack([used.score(clip) for clip in clips])
-        each = np.split(used.score_windows([clips.ravel()])[1], len(clips))
+        side_by_side = enumerate(clips.reshape(-1, used.window))
+        each = np.split(used.score_windows(side_by_side)[1], len(clips))
         return np.stack([windows.aggregate(part, used.aggregation) for part in each])
 
     return Listener(describe(path)["sample_rate"], score, files.digest(path))
