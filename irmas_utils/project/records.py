@@ -237,7 +237,7 @@ def _forget(folder: Path, notebook: str, run: str | None) -> None:
 def _unfit(profile: str, file: str, found: str) -> DataError:
     """Return the error of an unfit result; the committed sample run knows who makes it."""
     try:
-        committed = json.loads((paths.reference_dir() / "manifest.json").read_bytes())
+        committed = json.loads((paths.reference_dir("sample") / "manifest.json").read_bytes())
         notebook = committed[file]["notebook"]
     except (OSError, ValueError, LookupError):
         notebook = "an earlier notebook"

@@ -82,7 +82,7 @@ class Recognizer:
     ``data``, ``notebook``, ``settings``, ``metrics``, ``licence``, ``notes``.
     """
 
-    model: keras.Model  # from mono samples, (batch, window), to scores, (batch, n_labels)
+    model: keras.Model  # or a function: from mono samples, (batch, window), to scores
     sample_rate: int  # [Hz]
     window: int  # its length, and from one to the next [samples]
     hop: int
@@ -114,7 +114,7 @@ class Recognizer:
             starts += [start / self.sample_rate for start, _ in batch]
             # One alone goes twice: oneDNN's convolutions are ten times slower for a batch of one.
             held = np.stack([window for _, window in (batch if len(batch) > 1 else batch * 2)])
-            scores.append(self._forward(held).numpy()[: len(batch)])
+            scores.append(self.forward(held).numpy()[: len(batch)])
         return np.array(starts), np.concatenate(scores)
 
     def score(self, samples: np.ndarray) -> np.ndarray:
@@ -126,7 +126,8 @@ class Recognizer:
         return np.array([self.score(load_mono(file, self.sample_rate)) for file in paths])
 
     @cached_property
-    def _forward(self):
+    def forward(self):
+        """The network as one graph: float32 (n, window) to (n, n_outputs)."""
         signature = [tf.TensorSpec([None, self.window], tf.float32)]
         forward = lambda x: self.model(x, training=False)  # noqa: E731
         return tf.function(forward, input_signature=signature, autograph=False)

@@ -229,3 +229,11 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path):
         fail()
     assert target.read_text() == "1\n"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_missing_result_names_the_notebook_to_run_first(record):
+    for name, notebook in {"lstm": "03_lstm_model", "mn04": "07_other_networks"}.items():
+        with pytest.raises(DataError, match=f"Run {notebook} first"):
+            records.load_metrics("smoke", name)
+    with pytest.raises(DataError, match="Run an earlier notebook first"):
+        records.load_metrics("smoke", "another")

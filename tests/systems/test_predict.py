@@ -330,6 +330,17 @@ def test_untrained_network_hears_a_cello_and_a_trumpet(monkeypatch, tmp_path):
         assert found.window_scores.shape == (len(found.starts), 11)
 
 
+@pytest.mark.skipif(not WEIGHTS.is_dir(), reason="no weights at hand")
+def test_the_published_network_is_built_once(monkeypatch, tmp_path):
+    monkeypatch.setenv("IRMAS_WEIGHTS", str(WEIGHTS))
+    path, plain = _write(tmp_path / "a.wav"), predict.untrained()
+    first = predict.predict(path, *predict.listeners())
+    np.testing.assert_allclose(first.scores, predict.predict(path, plain).scores, rtol=1e-3)
+    monkeypatch.setattr(predict, "untrained", pytest.fail)
+    again = predict.predict(path, *predict.listeners())
+    np.testing.assert_array_equal(again.window_scores, first.window_scores)
+
+
 def _drum_loop(path, rate=44100):
     """Write a bass drum, a snare and a hi-hat, two bars of them."""
     rng, t = np.random.default_rng(0), np.arange(round(0.4 * rate)) / rate

@@ -1,5 +1,6 @@
 """EfficientAT's ``mn04`` untouched: AudioSet's classes that are our instruments."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -31,9 +32,33 @@ PLAN = Plan()
 def untrained(*, others: bool = False) -> Recognizer:
     """Return the network with the outputs of our instruments, as published.
 
-    With `others` it also has those of the sounds in ``published/audioset.yaml``. Raises ModelError
-    if there are no weights, nor any to be fetched.
+    With `others` it also has those of the sounds in ``published/audioset.yaml``. Raises as
+    `weights`.
     """
+    path, sounds = weights(), published.load("audioset")["sounds"] if others else {}
+    model = efficientat.pretrained(path, efficientat.N_AUDIOSET if others else len(IRMAS.codes))
+    if others:
+        classes = [*efficientat.AUDIOSET_INDEX.values(), *sounds]
+        model = keras.Model(model.input, keras.ops.take(model.output, classes, axis=-1))
+    return recognizer(model, tuple(sounds.values()))
+
+
+def recognizer(model: Callable, others: tuple[str, ...] = ()) -> Recognizer:
+    """Return how to use the network, whose outputs are our instruments and then `others`."""
+    rate = efficientat.SAMPLE_RATE
+    return Recognizer(
+        model,
+        sample_rate=rate,
+        window=3 * rate,
+        hop=3 * rate // 2,
+        thresholds=(THRESHOLD,) * len(IRMAS.codes),
+        provenance={"name": NAME, "data": "AudioSet", "licence": fetch.MN04.licence},
+        others=others,
+    )
+
+
+def weights() -> Path:
+    """Return where the published weights are. Raises ModelError if none can be had."""
     path, reason = fetch.available()
     if path is None:
         raise ModelError(
@@ -42,17 +67,4 @@ def untrained(*, others: bool = False) -> Recognizer:
             expected="the published weights",
             remedy="Go online once, or put the file in the folder that IRMAS_WEIGHTS names.",
         )
-    sounds = published.load("audioset")["sounds"] if others else {}
-    rate, classes = efficientat.SAMPLE_RATE, [*efficientat.AUDIOSET_INDEX.values(), *sounds]
-    model = efficientat.pretrained(path, efficientat.N_AUDIOSET if others else len(IRMAS.codes))
-    if others:
-        model = keras.Model(model.input, keras.ops.take(model.output, classes, axis=-1))
-    return Recognizer(
-        model,
-        sample_rate=rate,
-        window=3 * rate,
-        hop=3 * rate // 2,
-        thresholds=(THRESHOLD,) * len(IRMAS.codes),
-        provenance={"name": NAME, "data": "AudioSet", "licence": fetch.MN04.licence},
-        others=tuple(sounds.values()),
-    )
+    return path
