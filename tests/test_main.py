@@ -1,6 +1,7 @@
 """The command line: quick where nothing has to be computed, and one line where a person erred."""
 
 import os
+import shlex
 import subprocess
 import sys
 
@@ -140,3 +141,10 @@ def test_without_the_set_the_remedy_is_named(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("IRMAS_DATA", str(tmp_path / "nowhere"))
     assert cli.main(["corpus", "full", str(tmp_path / "out.json")]) == 1
     assert "make data" in capsys.readouterr().err
+
+
+def test_the_commands_of_the_page_on_scoring_are_understood():
+    page = (paths.ROOT / "docs" / "scoring.md").read_text(encoding="utf-8")
+    lines = [line for line in page.splitlines() if line.startswith("irmas ")]
+    understood = [cli._parser().parse_args(shlex.split(line)[1:]).command for line in lines]
+    assert understood == ["score", "score", "split", "audit", "diff"]

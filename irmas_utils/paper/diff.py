@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from irmas_utils import metrics
@@ -120,31 +121,24 @@ def _code(a: Run, b: Run) -> list[tuple[str, str, str]]:
 
 def _scores(a: Run, b: Run) -> pd.DataFrame:
     pair, rows = (_metrics(a), _metrics(b)), []
-    for name in pair[0].keys() & pair[1].keys():
+    for name in sorted(pair[0].keys() & pair[1].keys()):
         if not all("evaluation" in each[name] for each in pair):
             continue
         leaves = [tables.scores_of(each[name]["evaluation"]) for each in pair]
-        answers = [_predictions(run, name) for run in (a, b)]
-        if leaves[0] != leaves[1] or not _same(*answers):
+        files = [run.folder / "predictions" / f"{name}.csv" for run in (a, b)]
+        both = all(file.is_file() for file in files)
+        answers = [_read(file, records.read_predictions) for file in files] if both else []
+        same = not both or all(map(np.array_equal, answers[0][1:], answers[1][1:]))
+        if leaves[0] != leaves[1] or not same:
             rows += [_row(name, key, leaves, answers) for key in METRICS]
     columns = ["run", "score", "a", "b", "difference", "95 % interval", "p"]
-    table = pd.DataFrame(rows, columns=columns).sort_values("run", kind="stable")
+    table = pd.DataFrame(rows, columns=columns)
     return table.assign(**{"p, Holm": metrics.holm(table["p"].astype(float))})
-
-
-def _predictions(run: Run, name: str) -> Any:
-    file = run.folder / "predictions" / f"{name}.csv"
-    return _read(file, records.read_predictions) if file.is_file() else None
-
-
-def _same(a: Any, b: Any) -> bool:
-    both = a is not None and b is not None
-    return not both or all((x == y).all() for x, y in zip(a[1:], b[1:], strict=True))
 
 
 def _row(name: str, key: str, leaves: list[dict[str, Any]], answers: list[Any]) -> tuple:
     texts = [f"{leaf[key]['value']:.3f} ({tables.interval(leaf[key])})" for leaf in leaves]
-    if None in (answers[0], answers[1]) or not answers[0][0].equals(answers[1][0]):
+    if not answers or not answers[0][0].equals(answers[1][0]):
         difference = leaves[0][key]["value"] - leaves[1][key]["value"]
         return name, tables.TITLES[key], *texts, difference, None, None
     clips, kind = answers[0][0], 1 if key == "lrap" else 2

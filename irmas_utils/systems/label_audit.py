@@ -13,6 +13,7 @@ References
 
 import numpy as np
 import pandas as pd
+import threadpoolctl
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.metrics import average_precision_score
 
@@ -62,11 +63,12 @@ def doubts(clips: pd.DataFrame, features: np.ndarray, seed: int) -> pd.DataFrame
 
 def _out_of_fold(x: np.ndarray, y: np.ndarray, fold: np.ndarray, n_labels: int) -> np.ndarray:
     heard = np.zeros((len(y), n_labels))
-    for each in np.unique(fold):
-        # Shrunk (Ledoit and Wolf), for there may be more descriptors than clips.
-        model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
-        model.fit(x[fold != each], y[fold != each])
-        heard[np.ix_(fold == each, model.classes_)] = model.predict_proba(x[fold == each])
+    # Shrunk (Ledoit and Wolf), for there may be more descriptors than clips.
+    model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
+    with threadpoolctl.threadpool_limits(1):  # more take longer, for matrices as small
+        for each in np.unique(fold):
+            model.fit(x[fold != each], y[fold != each])
+            heard[np.ix_(fold == each, model.classes_)] = model.predict_proba(x[fold == each])
     return heard
 
 

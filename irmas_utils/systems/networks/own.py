@@ -5,7 +5,8 @@ their last layer is of another size.
 """
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+import functools
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -94,35 +95,18 @@ def _fit(
     body = plan.build(seed, weights)
     head = layers.scores(body.get_layer("logits").input, len(codes))
     model = keras.Model(body.input, head, name=body.name)
-    clips = parts["training"]
-    alone = plan.model_copy(update=mixing.ALONE.model_dump())
+    fitting, watched = (
+        (mixing.excerpts(clips, plan.sample_rate), matrix(clips["labels"], codes) * np.float32(1))
+        for clips in (parts["training"], parts["validation"])
+    )
+    shape = {"n_samples": round(plan.window * plan.sample_rate), "batch_size": plan.batch_size}
+    batches = functools.partial(mixing.batches, **shape, seed=seed)
     epochs.fit(
-        epochs.Trainer(model, "binary", plan.schedule(len(clips)), ema=plan.ema),
-        lambda epoch: _batches(clips, codes, plan, seed, epoch, fill=True),
-        list(_batches(parts["validation"], codes, alone, seed, 0)),
+        epochs.Trainer(model, "binary", plan.schedule(len(parts["training"])), ema=plan.ema),
+        lambda epoch: batches(*fitting, recipe=plan, epoch=epoch, fill=True),
+        list(batches(*watched, recipe=mixing.ALONE, epoch=0)),
         epochs=plan.epochs,
         seed=seed,
     )
-    thresholds = (0.5,) * len(codes)
     ready = fine_tuning.recognizer(model, plan)
-    return dataclasses.replace(ready, labels=codes, thresholds=thresholds)
-
-
-def _batches(
-    clips: pd.DataFrame,
-    codes: tuple[str, ...],
-    plan: fine_tuning.Plan,
-    seed: int,
-    epoch: int,
-    fill: bool = False,
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    return mixing.batches(
-        mixing.excerpts(clips, plan.sample_rate),
-        matrix(clips["labels"], codes).astype(np.float32),
-        n_samples=round(plan.window * plan.sample_rate),
-        batch_size=plan.batch_size,
-        recipe=plan,
-        seed=seed,
-        epoch=epoch,
-        fill=fill,
-    )
+    return dataclasses.replace(ready, labels=codes, thresholds=(0.5,) * len(codes))
