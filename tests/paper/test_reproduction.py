@@ -39,7 +39,12 @@ def test_low_precision_and_a_gain_are_reproduced_where_they_are_there():
     third, fifth = reproduction.answers(found)
     assert "low precision is reproduced" in third
     assert "the gain is reproduced" in fifth
-    assert "it is the union that makes it" in reproduction.conclusion(found)
+    assert "it comes with the union" in reproduction.conclusion(found)
+
+
+def test_precision_that_falls_less_than_recall_is_told():
+    third, _ = reproduction.answers(table(third=(0.4, 0.1), fifth=(0.8, 0.1), mono=(0.9, 0.1)))
+    assert "in part: it falls, but recall falls more" in third
 
 
 def test_they_are_not_where_precision_is_high_or_nothing_is_gained():
