@@ -10,9 +10,11 @@ import functools
 import hashlib
 import importlib.metadata
 import json
+import os
 import platform
 import re
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -134,7 +136,8 @@ def results_dir(profile: str) -> Path:
 
 def exists(profile: str, name: str) -> bool:
     """Say whether a run's metrics have been written."""
-    return (results_dir(profile) / "metrics" / f"{name}.json").is_file()
+    file = f"metrics/{name}.json"
+    return (_folder(profile, file) / file).is_file()
 
 
 def discard(profile: str, name: str) -> None:
@@ -214,7 +217,7 @@ def _keys(clips: pd.DataFrame) -> list[tuple[Any, ...]]:
 
 
 def _read(profile: str, file: str, parse: Callable[[Path], Any]) -> Any:
-    folder = results_dir(profile)
+    folder = _folder(profile, file)
     entry = outputs(folder).get(file)
     if not (folder / file).is_file():
         raise _unfit(profile, file, "no such result")
@@ -225,6 +228,24 @@ def _read(profile: str, file: str, parse: Callable[[Path], Any]) -> Any:
         return parse(folder / file)
     except (OSError, ValueError, KeyError, RecursionError) as error:
         raise _unfit(profile, file, f"a damaged file ({error})") from error
+
+
+def _folder(profile: str, file: str) -> Path:
+    """Return the folder to read a result from.
+
+    Who works in JupyterLab and has not made it yet is lent what is committed, and told so.
+    """
+    own, committed = results_dir(profile), paths.reference_dir(profile)
+    works = "ipykernel" in sys.modules and not os.environ.get("IRMAS_BATCH")
+    if not works or (own / file).is_file() or not (committed / file).is_file():
+        return own
+    _lend(committed)
+    return committed
+
+
+@functools.cache
+def _lend(folder: Path) -> None:
+    print(f"What this profile's own run has not made yet is read from {folder}, a finished run.")
 
 
 def _forget(folder: Path, notebook: str, run: str | None) -> None:

@@ -1,4 +1,5 @@
 import json
+import sys
 
 import matplotlib.figure
 import numpy as np
@@ -204,7 +205,7 @@ def test_a_missing_result_says_which_command_makes_it():
 def test_what_is_known_of_real_clips_is_committed_or_the_profiles_own(
     record, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(paths, "reference_dir", lambda what: tmp_path / what)
+    monkeypatch.setattr(paths, "reference_dir", lambda what="sample": tmp_path / what)
     assert records.real_metrics(record.settings, "fft") is None
     assert records.real_table(record.settings, "fft_history") is None
     for name, text in {"metrics/fft.json": '{"f1": 0.5}', "tables/a.csv": "epoch\n1\n"}.items():
@@ -237,3 +238,23 @@ def test_a_missing_result_names_the_notebook_to_run_first(record):
             records.load_metrics("smoke", name)
     with pytest.raises(DataError, match="Run an earlier notebook first"):
         records.load_metrics("smoke", "another")
+
+
+@pytest.mark.parametrize("batch", ["", "1"])
+def test_in_jupyterlab_what_has_not_been_made_is_read_from_the_committed_run(
+    record, tmp_path, monkeypatch, capsys, batch
+):
+    monkeypatch.setattr(paths, "reference_dir", lambda what="sample": tmp_path / "reference" / what)
+    monkeypatch.setitem(sys.modules, "ipykernel", sys)
+    monkeypatch.setenv("IRMAS_BATCH", batch)
+    for name, value in (("fft", 1), ("lstm", 2)):
+        files.write_json(tmp_path / f"reference/smoke/metrics/{name}.json", value)
+    record.save_metrics({"own": 3}, "fft")
+    assert records.load_metrics("smoke", "fft") == {"own": 3}
+    assert records.exists("smoke", "lstm") == (not batch)
+    if batch:
+        with pytest.raises(DataError, match="no such result"):
+            records.load_metrics("smoke", "lstm")
+    else:
+        assert records.load_metrics("smoke", "lstm") == 2
+        assert capsys.readouterr().out.count(str(tmp_path / "reference" / "smoke")) == 1
