@@ -102,7 +102,10 @@ def as_dict(prediction: "Prediction") -> dict[str, Any]:
 
 def as_row(entry: dict[str, Any], labels: Iterable[str]) -> dict[str, Any]:
     """Return what `tell` knows of a file as a row of a table."""
-    row = {key: entry.get(key, "") for key in ("file", "model", "duration", "error", "warning")}
+    row = {
+        key: entry.get(key, "")
+        for key in ("file", "model", "duration", "silent", "error", "warning")
+    }
     for key in ("instruments", "also_heard"):
         row[key] = "; ".join(entry.get(key, ()))
     return row | {label: entry.get("scores", {}).get(label, "") for label in labels}
