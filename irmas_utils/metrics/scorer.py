@@ -6,6 +6,7 @@ all else are scores in [0, 1]. The labels come from the data set, or from a `dat
 """
 
 import json
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -129,24 +130,31 @@ def _columns(path: Path, table: pd.DataFrame, kind: str, codes: tuple[str, ...])
     return values
 
 
-class Cut(NamedTuple):
-    """Decisions, how they came about, and whether the testing clips had a say."""
+class System(NamedTuple):
+    """A file of answers, and how its scores become decisions: see `decide`."""
 
+    path: Path
+    threshold: list[float] | None = None
+    validation: Path | None = None
+
+
+class Decided(NamedTuple):
+    """What a system says, how its decisions came about, whether the scored clips had a say."""
+
+    scores: np.ndarray | None
     decisions: np.ndarray
     told: str
     optimistic: bool = False
 
 
-def cut(
-    answers: Answers, known: Truth, threshold: list[float] | None, validation: Path | None
-) -> Cut:
-    """Turn scores into decisions by thresholds that are given or chosen on validation scores.
+def decide(system: System, known: Truth) -> Decided:
+    """Read answers and turn scores into decisions, at thresholds given or chosen on validation.
 
     Without either, the file's own decisions count; without these, the threshold of best micro F1 is
-    chosen on the testing clips themselves, which is told. DataError as `validated`.
+    chosen on the testing clips themselves, which is told. DataError as `read` and `validated`.
     """
-    scores, decisions = answers
-    codes = known.vocabulary.codes
+    codes, threshold, validation = known.vocabulary.codes, system.threshold, system.validation
+    scores, decisions = read(system.path, known.clips["name"], codes)
     if scores is None and (threshold or validation):
         raise refused("--threshold", "decisions in the file", "scores to cut", "Leave it out.")
     if threshold:
@@ -154,19 +162,19 @@ def cut(
             expected = f"one number, or {len(codes)} with commas between them"
             raise refused("--threshold", f"{threshold}", expected, "Correct it.")
         told = "cut at the threshold given, " + ", ".join(f"{each:g}" for each in threshold)
-        return Cut(metrics.binarize(scores, threshold), told)
+        return Decided(scores, metrics.binarize(scores, threshold), told)
     if validation:
         labels, on = validated(validation, known)
         chosen = metrics.choose_threshold(labels, on)
         told = f"cut at {chosen:.4g}, of the best micro F1 on the {len(on)} clips of {validation}"
         if (labels.sum(axis=1) == 1).all():
             told += ", which have one label each: too high a threshold for clips of several"
-        return Cut(metrics.binarize(scores, chosen), told)
+        return Decided(scores, metrics.binarize(scores, chosen), told)
     if decisions is not None:
-        return Cut(decisions, "the file's own")
+        return Decided(scores, decisions, "the file's own")
     chosen = metrics.choose_threshold(known.matrix(known.clips["labels"]), scores)
     told = f"cut at {chosen:.4g}, chosen on the scored clips themselves"
-    return Cut(metrics.binarize(scores, chosen), told, optimistic=True)
+    return Decided(scores, metrics.binarize(scores, chosen), told, optimistic=True)
 
 
 def validated(path: Path, known: Truth) -> tuple[np.ndarray, np.ndarray]:
@@ -197,52 +205,37 @@ def validated(path: Path, known: Truth) -> tuple[np.ndarray, np.ndarray]:
     return known.matrix(labels), scores
 
 
-class System(NamedTuple):
-    """A file of answers, and how its scores become decisions: see `cut`."""
-
-    path: Path
-    threshold: list[float] | None = None
-    validation: Path | None = None
-
-
 def score(system: System, known: Truth, against: System | None = None) -> dict[str, Any]:
     """Score a system beside those that do not listen and the published ones: ready for JSON.
 
     With a system `against`, the two are tested pair by pair over recordings (`metrics.paired_test`,
-    adjusted after Holm). Raises DataError as `read` and `cut`.
+    adjusted after Holm). Raises DataError as `decide`.
     """
     labels, codes = known.matrix(known.clips["labels"]), known.vocabulary.codes
     options = {"groups": [*known.clips["recording"]], "codes": codes}
-    answers, decided = _answers(system, known)
-    prior = known.prior()
+    ours, prior = decide(system, known), known.prior()
     constants = {} if prior is None else evaluation.constants(prior, len(labels), codes)
     found = {
         "file": system.path.name,
         "data": known.data,
-        "decisions": decided.told,
-        "optimistic": decided.optimistic,
-        "evaluation": metrics.evaluate(labels, decided.decisions, answers.scores, **options),
+        "decisions": ours.told,
+        "optimistic": ours.optimistic,
+        "evaluation": metrics.evaluate(labels, ours.decisions, ours.scores, **options),
         "trivial": {k: metrics.evaluate(labels, *v, **options) for k, v in constants.items()},
         "published": published.results() if known.is_official else [],
     }
     if against is None:
         return found
-    other, other_cut = _answers(against, known)
-    tests = {}
+    other, tests = decide(against, known), {}
     for metric in METRICS:
-        pair = (decided.decisions, other_cut.decisions)
-        pair = (answers.scores, other.scores) if metric == "lrap" else pair
+        said = "scores" if metric == "lrap" else "decisions"
+        pair = getattr(ours, said), getattr(other, said)
         if pair[0] is not None and pair[1] is not None:
             tests[metric] = metrics.paired_test(labels, *pair, options["groups"], metric)
     adjusted = metrics.holm([test["p_value"] for test in tests.values()]).tolist()
     tests = {k: t | {"p_adjusted": p} for (k, t), p in zip(tests.items(), adjusted, strict=True)}
-    told = {"decisions": other_cut.told, "optimistic": other_cut.optimistic, "tests": tests}
+    told = {"decisions": other.told, "optimistic": other.optimistic, "tests": tests}
     return found | {"against": {"file": against.path.name} | told}
-
-
-def _answers(system: System, known: Truth) -> tuple[Answers, Cut]:
-    answers = read(system.path, known.clips["name"], known.vocabulary.codes)
-    return answers, cut(answers, known, system.threshold, system.validation)
 
 
 def render(found: dict[str, Any], style: str = "markdown") -> str:
@@ -266,7 +259,9 @@ def render(found: dict[str, Any], style: str = "markdown") -> str:
               tables.interval(t), "p": t["p_value"], "p, Holm": t["p_adjusted"]}
              for k, t in other["tests"].items()]
         )  # fmt: skip
-    return "\n\n".join([*_notes(found), *(_table(*each, style) for each in shown.items())])
+    mark = "% " if style == "latex" else ""
+    notes = (mark + note for note in _notes(found))
+    return "\n\n".join([*notes, *(_table(*each, style) for each in shown.items())])
 
 
 def _scores(ours: dict[str, Any]) -> pd.DataFrame:
@@ -295,6 +290,7 @@ def _table(title: str, table: pd.DataFrame, style: str) -> str:
     whole = table.astype(object).where(table.notna(), None)
     if style == "latex":
         options = {"index": False, "escape": True, "na_rep": "--", "float_format": "%.3f"}
+        title = re.sub(r"([_%&#$])", r"\\\1", title)
         text = table.to_latex(caption=title, position="tbp", **options)
         return text.replace("–", "--")
     return f"## {title}\n\n" + whole.to_markdown(index=False, floatfmt=".3f", missingval="–")

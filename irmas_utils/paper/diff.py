@@ -19,12 +19,12 @@ import pandas as pd
 from irmas_utils import metrics
 from irmas_utils.audio.features import label_matrix
 from irmas_utils.metrics import tables
+from irmas_utils.metrics.scorer import METRICS
 from irmas_utils.project import paths, records
 from irmas_utils.project.errors import DataError
 
 _CODE = ("irmas_utils", "notebooks", "profiles", "requirements.lock")
 _MADE_FROM = ("profile", "seed", "data", "source")
-METRICS = ("micro_f1", "macro_f1", "lrap")
 
 
 class Run(NamedTuple):

@@ -182,7 +182,7 @@ def test_validation_clips_are_others_with_labels(tmp_path, truth, scores, names,
 
 
 def test_two_systems_are_tested_in_pairs(tmp_path, truth, scores, capsys):
-    good = write(tmp_path / "good.csv", truth.clips["name"], scores)
+    good = write(tmp_path / "good_one.csv", truth.clips["name"], scores)
     decided = (np.random.default_rng(2).random(scores.shape) < 0.2).astype(int)
     bad = write(tmp_path / "bad.csv", truth.clips["name"][::-1], decided[::-1])
     arguments = ["score", str(good), "--labels", str(tmp_path / "truth.csv"), "--threshold", "0.45"]
@@ -193,7 +193,8 @@ def test_two_systems_are_tested_in_pairs(tmp_path, truth, scores, capsys):
     assert cli.main([*arguments, "--against", str(good), "--format", "latex"]) == 0
     written = capsys.readouterr()
     assert written.out.count(r"\begin{table}") == 4
-    assert "Optimistic" in written.out  # of the other, whose threshold is not given
+    assert r"Less good\_one.csv" in written.out
+    assert "% Optimistic" in written.out  # of the other, whose threshold is not given
 
 
 def test_own_predictions_and_another_vocabulary(tmp_path):
