@@ -87,6 +87,7 @@ def by_duration(settings: Settings, testing: pd.DataFrame, n_parts: int = 3) -> 
         for _, clips in testing.reset_index(drop=True).groupby(of_clip.to_numpy(), observed=True):
             found = evaluation.score(clips, decided[clips.index].astype(float), settings)
             row = {"cause": COMPUTED[name], "seconds": clips["duration"].mean()}
+            row["clips"] = len(clips)
             rows.append(row | found["micro"]["f1"])
     return pd.DataFrame(rows)
 

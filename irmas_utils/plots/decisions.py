@@ -61,23 +61,23 @@ def logit_histograms(
 
 
 def f1_by_duration(scores: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Micro F1 of clips of different lengths by one system or several, and how many they are.
+    """Micro F1 of clips of like length by one system or several, and how many they are.
 
-    `scores` has a row a system and range of durations: system, seconds (a text), clips, value, low
-    and high.
+    `scores` has a row a system and part: cause (what is drawn apart), seconds (their mean), clips
+    (how many), value, low and high.
     """
     ax = axes_or_new(ax, 6)
-    ranges = list(dict.fromkeys(scores["seconds"]))
-    systems = list(scores.groupby("system", sort=False))
+    systems = list(scores.groupby("cause", sort=False))
+    step = 0.02 * np.ptp(scores["seconds"])
     for place, (name, part) in enumerate(systems):
-        shift = (place - (len(systems) - 1) / 2) * 0.6 / len(systems)
-        at, style = part["seconds"].map(ranges.index) + shift, {"capsize": 2.5, "label": name}
-        ax.errorbar(at, part["value"], yerr=interval_lengths(part), fmt="o", **style)
-    clips = scores.drop_duplicates("seconds")["clips"]
-    names = [f"{text}\nn = {n}" for text, n in zip(ranges, clips, strict=True)]
-    ax.set_xticks(range(len(ranges)), names)
+        at = part["seconds"] + step * (place - (len(systems) - 1) / 2)
+        style = {"capsize": 2, "elinewidth": 0.8, "marker": MARKERS[place % len(MARKERS)]}
+        ax.errorbar(at, part["value"], yerr=interval_lengths(part), label=name, **style)
+    parts = scores.drop_duplicates("seconds")
+    counts = zip(parts["seconds"], parts["clips"], strict=True)
+    ax.set_xticks(parts["seconds"], [f"{seconds:.0f}\nn = {n}" for seconds, n in counts])
     ax.margins(x=0.1)
-    ax.set(xlabel="duration [s]", ylabel="micro F1", ylim=(0, 1))
+    ax.set(xlabel="mean duration [s]", ylabel="micro F1", ylim=(0, 1))
     legend_above(ax)
     return ax
 

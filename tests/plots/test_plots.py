@@ -121,13 +121,12 @@ def fake_levels():
 
 def fake_durations():
     rows = [
-        ("one", "5 to 10", 300, 0.4, 0.3, 0.5),
-        ("one", "10 to 20", 900, 0.3, 0.2, 0.4),
-        ("two", "5 to 10", 300, 0.5, 0.4, 0.6),
-        ("two", "10 to 20", 900, 0.4, None, None),
+        ("one", 7.5, 300, 0.4, 0.3, 0.5),
+        ("one", 16.2, 900, 0.3, 0.2, 0.4),
+        ("two", 7.5, 300, 0.5, 0.4, 0.6),
+        ("two", 16.2, 900, 0.4, None, None),
     ]
-    columns = ["system", "seconds", "clips", "value", "low", "high"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=["cause", "seconds", "clips", "value", "low", "high"])
 
 
 def gradients():
