@@ -27,10 +27,11 @@ _SECTIONS = {
     "04_fft_model": ("fft",),
     "05_lstm_hyperparameters": ("base of lstm", "study.lstm"),
     "06_fft_hyperparameters": ("base of fft", "study.fft", "bosch.mixtures"),
-    "07_other_networks": tuple(
-        f"networks.{key}" for key in ("seeds", "mixtures", "batch_size", "plans")
+    "07_other_networks": (
+        *(f"networks.{key}" for key in ("seeds", "mixtures", "batch_size", "plans")),
+        "sweep",
     ),
-    "08_bosch_baselines": ("bosch", "base of fft", "study.fft.separated"),
+    "08_bosch_baselines": ("bosch", "sweep", "base of fft", "study.fft.separated"),
     "09_comparison": (),
     "10_discussion": ("base of lstm", "base of fft", "study", "networks.variants"),
     "11_your_own_audio": (),
@@ -42,7 +43,8 @@ LONG = ("07_other_networks", "08_bosch_baselines", "04_fft_model")
 """Notebooks that begin first, or one core idles in the end."""
 
 
-REAL = ("05_lstm_hyperparameters", "06_fft_hyperparameters", "09_comparison", "10_discussion")
+REAL = ("05_lstm_hyperparameters", "06_fft_hyperparameters", "08_bosch_baselines",
+        "09_comparison", "10_discussion")  # fmt: skip
 """Notebooks that conclude from the results on real clips."""
 
 
