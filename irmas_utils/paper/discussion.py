@@ -278,6 +278,13 @@ def supported(reasons: pd.DataFrame) -> dict[str, str]:
     return found
 
 
+def closing(table: pd.DataFrame) -> str:
+    """Say in a sentence what a table of `compare` tells apart."""
+    told = {v: table.loc[table["verdict"] == v, "idea"].tolist() for v in ("better", "worse")}
+    words = "; ".join(f"{v}: {', '.join(ideas) or 'none'}" for v, ideas in told.items())
+    return f"**Of {len(table)}, {words}.** The others are not told apart."
+
+
 def summary(table: pd.DataFrame) -> dict[str, Any]:
     """Return a table of `compare` as JSON: idea to scores and difference."""
     columns = ["micro_f1", "macro_f1", "lrap", "difference", "low", "high", "p_adjusted"]

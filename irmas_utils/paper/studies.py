@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from irmas_utils.metrics import mean_interval
 from irmas_utils.metrics.tables import KEYS, TITLES
 from irmas_utils.project import paths, records
 from irmas_utils.project.settings import Causes, LstmChange, Settings, load
@@ -162,6 +163,21 @@ def means(table: pd.DataFrame) -> dict[str, dict[str, float]]:
     """Return the mean scores of each value of a study over its seeds, ready for JSON."""
     by_value = table.rename(columns=KEYS).groupby(table["value"].map(str), sort=False)
     return by_value[["micro_f1", "macro_f1", "lrap"]].mean().to_dict("index")
+
+
+def closing(table: pd.DataFrame) -> str:
+    """Say in a sentence which value of a study scores best, and what that gains over the base."""
+    by_seed = table.pivot(index="seed", columns="value", values="micro F1")
+    base, best = [*table.loc[table["base"], "value"], None][0], by_seed.mean().idxmax()
+    if base in (best, None):
+        return f"**The highest mean micro F1 is that of {best}.**"
+    gain = mean_interval(by_seed[best] - by_seed[base])
+    one = "; one seed decides nothing"
+    bounds = one if gain["low"] is None else f", {gain['low']:+.3f} to {gain['high']:+.3f}"
+    return (
+        f"**{best} has the highest mean micro F1, {gain['value']:+.3f} on the base's {base} (by "
+        f"{len(by_seed)} seeds{bounds}).**"
+    )
 
 
 def history(settings: Settings, network: str, parameter: str, value: Any) -> pd.DataFrame:

@@ -49,6 +49,12 @@ def check(settings: Settings, network: str, index: pd.DataFrame | None = None) -
     return rows.assign(here=[here.get(name, "not run in this profile") for name in rows["id"]])
 
 
+def closing(judged: pd.DataFrame) -> str:
+    """Say in a sentence how many of the claims of `check` have which verdict."""
+    counts = judged["verdict"].value_counts()
+    return f"**Of {len(judged)}: {', '.join(f'{n} {v}' for v, n in counts.items())}.**"
+
+
 def on_real_clips() -> dict[str, Finding]:
     """What the committed results on real clips say of the claims of `REAL`, where there are any.
 

@@ -1,5 +1,6 @@
 import re
 
+import pandas as pd
 import pytest
 
 from irmas_utils.paper import studies
@@ -87,4 +88,14 @@ def test_what_a_profile_narrows_is_said():
     epochs = CFG.with_base("fft")["epochs"]
     assert studies.describe(narrow, "fft").endswith(
         f" Narrowed in this profile: epochs 3 instead of {epochs}."
+    )
+
+
+def test_a_study_closes_with_what_its_best_value_gains():
+    rows = [(v, s, f, v == 2) for v, fs in ((1, [0.1, 0.3]), (2, [0.1, 0.1]))
+            for s, f in enumerate(fs)]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["value", "seed", "micro F1", "base"])
+    assert "1 has the highest mean micro F1, +0.100 on the base's 2 (by 2" in studies.closing(table)
+    assert (
+        studies.closing(table[table["value"] == 2]) == "**The highest mean micro F1 is that of 2.**"
     )
