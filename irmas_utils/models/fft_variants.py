@@ -61,7 +61,11 @@ CHANGES = {
     "log": Change("logarithm of the magnitudes", reads="log"),
     "bands": Change("logarithm of the energy in bands of a quarter tone", reads="bands"),
     "waveform": Change("waveform at half its rate instead of magnitudes", reads="waveform"),
-    "working": Change("such bands and binary loss", {"loss": "binary"}, reads="bands"),
+    "working": Change(
+        "such bands, binary loss, ten times the learning rate and 30 epochs",
+        {"loss": "binary", "learning_rate": 1e-3, "epochs": 30},
+        reads="bands",
+    ),  # rate and epochs by mixtures of the sample corpus
     "half": Change("half of the recordings", fraction=0.5),
     "quarter": Change("a quarter of the recordings", fraction=0.25),
 }
