@@ -21,13 +21,11 @@ def suite(module, *options):
     return done.stdout
 
 
-@pytest.mark.parametrize("surface", torture.SURFACES)
-def test_mutated_input_is_a_right_result_or_an_error(surface):
-    assert surface in suite("torture", "--scale", "0.002", "--only", surface)
+def test_mutated_input_is_a_right_result_or_an_error():
+    said = suite("torture", "--scale", "0.002")
+    assert all(surface in said for surface in torture.SURFACES)
 
 
-@pytest.mark.parametrize("fault", faults.FAULTS)
-def test_after_a_fault_a_run_ends_as_undisturbed(fault):
-    notebook = "04_fft_model" if fault == "damage" else "01_data_analysis"
-    said = suite("faults", "--scale", "0.02", "--only", fault, "--notebook", notebook)
-    assert fault in said
+def test_after_a_fault_a_run_ends_as_undisturbed():
+    said = suite("faults", "--scale", "0.02")
+    assert all(fault in said for fault in faults.FAULTS)

@@ -104,7 +104,7 @@ def _metrics(run: Run) -> dict[str, dict[str, Any]]:
 def _read(file: Path, parse: Callable[[Path], Any]) -> Any:
     try:
         return parse(file)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, RecursionError) as error:
         found, remedy = f"a damaged file ({error})"[:300], "Run that profile again."
         raise DataError(file, found=found, expected="results", remedy=remedy) from error
 

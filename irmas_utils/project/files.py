@@ -80,21 +80,22 @@ def write_json(target: str | Path, value: Any) -> None:
 
 def write_sealed(target: str | Path, value: Any) -> None:
     """Write `value` as `write_json` does, with its digest, which `read_sealed` checks."""
-    write_json(target, {"digest": _digest_of(value), "content": value})
+    write_json(target, {"digest": seal(value), "content": value})
 
 
 def read_sealed(path: str | Path) -> Any:
     """Return what `write_sealed` wrote; OSError if it is not there, ValueError if it is damaged."""
     try:
         kept = json.loads(Path(path).read_bytes())
-        if kept["digest"] == _digest_of(kept["content"]):
+        if kept["digest"] == seal(kept["content"]):
             return kept["content"]
     except (ValueError, LookupError, TypeError, RecursionError):
         pass
     raise ValueError(f"{path} is not what was written")
 
 
-def _digest_of(value: Any) -> str:
+def seal(value: Any) -> str:
+    """Return the digest of a value that is plain JSON."""
     return hashlib.blake2b(json.dumps(value).encode(), digest_size=16).hexdigest()
 
 

@@ -17,6 +17,7 @@ import json
 import math
 import os
 import re
+import sys
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -140,6 +141,7 @@ class Recognizer:
         file = {"model": path.name, "sha256": files.sha256(path), "keras": keras.__version__}
         used = {name: getattr(self, name) for name in _USED}
         description = {"format": FORMAT, "version": VERSION} | file | used
+        description["digest"] = files.seal(description)
         files.write_json(path.with_suffix(".json"), description)
         return path
 
@@ -189,6 +191,9 @@ def describe(path: str | Path) -> dict[str, Any]:
         first = error.errors()[0]
         found = f"{'.'.join(map(str, first['loc'][:2]))} {first['input']!r}"[:300]
         raise _unusable(file, found, first["msg"].lower()) from error
+    kept = description.pop("digest", None)  # models of before have none
+    if kept and kept != files.seal(description):
+        print(f"warning: {file} is not what was saved: edited or damaged", file=sys.stderr)
     return description
 
 

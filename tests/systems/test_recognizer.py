@@ -18,7 +18,7 @@ from irmas_utils.project import files, paths
 from irmas_utils.project.backend import keras
 from irmas_utils.project.errors import ModelError
 from irmas_utils.systems import answers, predict
-from irmas_utils.systems.recognizer import Recognizer, card, shown
+from irmas_utils.systems.recognizer import Recognizer, card, describe, shown
 
 PROVENANCE = {
     "name": "small network",
@@ -167,6 +167,21 @@ def test_damaged_descriptions_are_refused(path, content):
     path.with_suffix(".json").write_bytes(content)
     with pytest.raises(ModelError, match="json"):
         Recognizer.load(path)
+
+
+def test_a_description_that_was_edited_or_damaged_is_told_of(path, capsys):
+    file = path.with_suffix(".json")
+    whole = json.loads(file.read_text())
+    assert describe(path) == {key: value for key, value in whole.items() if key != "digest"}
+    assert capsys.readouterr().err == ""
+    file.write_text(json.dumps(whole | {"thresholds": [0.25] * len(whole["thresholds"])}))
+    assert describe(path)["thresholds"][0] == 0.25
+    said = f"warning: {file} is not what was saved: edited or damaged\n"
+    assert capsys.readouterr().err == said
+    del whole["digest"]  # as models of before have none
+    file.write_text(json.dumps(whole))
+    describe(path)
+    assert capsys.readouterr().err == ""
 
 
 def test_a_damaged_network_is_refused(path):
