@@ -111,16 +111,9 @@ def folder(settings: Settings) -> Path:
     """Return the folder in the IRMAS layout that the profile's data is in. Raises as `load`."""
     if settings.corpus.source != "sample":
         return paths.data_root()
-    return _as_rendered(
-        partial(
-            sample.ensure,
-            training_clips=settings.corpus.training_clips,
-            testing_clips=settings.corpus.testing_clips,
-            seed=settings.seed,
-            soundfont=settings.corpus.soundfont,
-            progress=sys.stderr.isatty(),
-        )
-    )
+    keys = ("training_clips", "testing_clips", "soundfont")
+    given = {key: getattr(settings.corpus, key) for key in keys} | {"seed": settings.seed}
+    return _as_rendered(partial(sample.ensure, **given, progress=sys.stderr.isatty()))
 
 
 def mend(settings: Settings) -> None:
