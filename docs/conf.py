@@ -23,7 +23,6 @@ nb_render_markdown_format = "gfm"  # with tables
 nb_code_prompt_show, nb_code_prompt_hide = "Show the code", "Hide the code"
 myst_enable_extensions = ["amsmath", "dollarmath"]
 myst_heading_anchors = 3
-suppress_warnings = ["toc.empty_glob"]
 bibtex_bibfiles = ["references.bib"]
 bibtex_default_style = "unsrt"
 numfig = True
