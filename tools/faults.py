@@ -308,7 +308,7 @@ import numpy as np
 import tiny_training as tiny
 print("ready", flush=True)
 model = tiny.build()
-history = tiny.fit(model, 2000, checkpoint_dir="checkpoints")
+history = tiny.fit(model, 300, checkpoint_dir="checkpoints")
 print(history["loss"].tolist(), tiny.predict(model, tiny.validation).tobytes().hex())
 """
 
