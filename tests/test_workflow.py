@@ -92,10 +92,20 @@ def test_everything_is_in_the_manifest(smoke):
     assert manifest.keys() == files
 
 
-def test_predict_finds_and_uses_the_saved_network(smoke, tmp_path):
-    _, _, environment = smoke
+def test_predict_uses_the_saved_network_if_it_is_named(smoke, tmp_path):
+    results, _, environment = smoke
     clip = write_clip(tmp_path / "clip.wav", seconds=2.0)
-    command = [sys.executable, "-m", "irmas_utils", "predict", "--json", str(clip)]
+    model = str(results / "models" / "recognizer.keras")
+    command = [
+        sys.executable,
+        "-m",
+        "irmas_utils",
+        "predict",
+        "--json",
+        "--model",
+        model,
+        str(clip),
+    ]
     said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     (entry,) = json.loads(said.stdout)
     assert entry["model"].endswith("trained on sample corpus, not IRMAS")
