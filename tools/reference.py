@@ -2,7 +2,7 @@
 
 ``python -m tools.reference refresh`` copies the light part of ``results/sample``;
 ``python -m tools.reference check`` fails when a metric of a fresh run is further from the
-copy than `TOLERANCE`, an F1 than twice that. The same machine gives the same metrics bit for bit;
+copy than `TOLERANCE`, a score than twice that. The same machine gives the same metrics bit for bit;
 processors that sum in another order do not, and training magnifies the difference.
 """
 
@@ -33,8 +33,11 @@ LIGHT = ("figures/*.png", "figures/*.pdf", "metrics/*.json", "tables/*", "predic
 # is kept, and how many tests a family has, depends on whether published weights are there.
 NOT_COMPARED = ("seconds", "memory", "low", "high", "p_value", "per_label", "answers",
                 "threshold", "precision", "recall", "labels_per_clip", "labels a clip",
-                "values", "p_adjusted", "verdict", "kept", "hypothesis")  # fmt: skip
-FOLLOWS_THRESHOLD = re.compile(r"^comparison\.|f1|difference", re.IGNORECASE)
+                "values", "p_adjusted", "verdict", "kept", "hypothesis", "accuracy",
+                "dependence", "alike")  # fmt: skip
+# One training of the dense network, summed in another order, ends with an LRAP of up to .09 away,
+# as it does with another seed; its mean over seeds stays.
+SWAYED = re.compile(r"^comparison\.|f1|lrap|mixtures|difference", re.IGNORECASE)
 
 
 def refresh() -> int:
@@ -99,7 +102,7 @@ def differences(fresh: Path, reference: Path, tolerance: float = TOLERANCE) -> l
     """Compare the metrics in two folders: one line each that is missing, new or too far off.
 
     What needs published weights may be missing: not every machine has them. `tolerance` is the
-    greatest difference that counts as the same: absolute, and beyond 1 relative; for an F1, or a
+    greatest difference that counts as the same: absolute, and beyond 1 relative; for a score, or a
     difference of two, twice that.
     """
     ours, theirs = _all_metrics(fresh), _all_metrics(reference)
@@ -108,7 +111,7 @@ def differences(fresh: Path, reference: Path, tolerance: float = TOLERANCE) -> l
     lines = [f"{key}: only in {reference}" for key in sorted(theirs.keys() - ours.keys())]
     lines += [f"{key}: only in {fresh}" for key in sorted(ours.keys() - theirs.keys())]
     for key in sorted(ours.keys() & theirs.keys()):
-        allowed = 2 * tolerance if FOLLOWS_THRESHOLD.search(key) else tolerance
+        allowed = 2 * tolerance if SWAYED.search(key) else tolerance
         if not _close(ours[key], theirs[key], allowed):
             lines.append(f"{key}: {ours[key]} instead of {theirs[key]}")
     return lines
