@@ -275,7 +275,7 @@ def no_weights(monkeypatch):
     monkeypatch.setattr(predict.fetch, "available", lambda: (None, "no network"))
 
 
-def test_default_is_the_newest_model_trained_on_irmas(recognizer):
+def test_default_is_the_newest_model_trained_on_irmas(recognizer, no_weights):
     _place(recognizer, "sample", SAMPLE, 1)
     _place(recognizer, "full", SAMPLE, 1)
     _place(recognizer, "mine", "IRMAS", 1)
