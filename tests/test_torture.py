@@ -27,5 +27,8 @@ def test_mutated_input_is_a_right_result_or_an_error():
 
 
 def test_after_a_fault_a_run_ends_as_undisturbed():
-    said = suite("faults", "--scale", "0.02")
-    assert all(fault in said for fault in faults.FAULTS)
+    """Those that take seconds; ``make torture`` tries all."""
+    tried = [*faults.ALONE, "Ctrl-C or SIGTERM", "read-only folder"]
+    only = [word for fault in tried for word in ("--only", fault)]
+    said = suite("faults", "--scale", "0.02", "--notebook", "02_data_preparation", *only)
+    assert all(fault in said for fault in tried)

@@ -114,7 +114,7 @@ def audio(folder: Path) -> Iterator[Callable[[], None]]:
 def predicted(folder: Path) -> Iterator[Callable[[], None]]:
     """Audio files, told of as ``irmas predict --json`` does: JSON, with scores or an error."""
     from irmas_utils.project.backend import keras
-    from irmas_utils.systems import predict
+    from irmas_utils.systems import answers, predict
     from irmas_utils.systems.recognizer import Recognizer
 
     waveform = keras.Input((1000,))
@@ -123,10 +123,11 @@ def predicted(folder: Path) -> Iterator[Callable[[], None]]:
 
     def check(path: Path) -> None:
         with redirect_stdout(io.StringIO()) as said, redirect_stderr(io.StringIO()):
-            predict.tell([path], recognizer, as_json=True)
+            answers.tell([path], form="json")
         (entry,) = json.loads(said.getvalue(), parse_constant=lambda name: 1 / 0)
         assert "error" in entry or len(entry["scores"]) == 11, "neither scores nor an error"
 
+    predict.listeners = lambda _: (recognizer, None)  # in a process of this surface's own
     for path in mutated_audio(folder):
         yield lambda path=path: check(path)
 
