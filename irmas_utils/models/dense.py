@@ -1,4 +1,4 @@
-"""Training of wide dense layers at the speed of the memory that their weights lie in.
+"""Training of wide dense layers in one pass over their weights.
 
 The paper's dense network has forty million weights and four clips a batch: a step is the traffic
 of weights and of Adam's two moments. Here the gradient of a kernel is made a row at a time and
