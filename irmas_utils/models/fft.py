@@ -51,7 +51,7 @@ class Network:
 
     @property
     def trainer(self) -> type[Trainer]:
-        """The trainer that is the faster one for its batches."""
+        """The trainer that takes less of the processor for its batches."""
         few = self.settings.batch_size <= DenseTrainer.few and not has_gpu()
         return DenseTrainer if few else Trainer
 
