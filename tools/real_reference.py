@@ -42,7 +42,8 @@ FIRST = ("01_data_analysis", "03_lstm_model", "08_bosch_baselines", "07_other_ne
 LAST = ("04_fft_model", "fft-*", "05_*", "06_*", "09_*", "10_*")  # 40 million parameters
 NOT_RUN = ("00_*", "02_*", "11_*")  # of single clips, or of none
 FIGURES = ("label_*", "testing_set", "*_training", "*_per_label", "*_study_*", "bosch_streams",
-           "comparison*", "discussion*", "predominance*", "claims*")  # fmt: skip
+           "networks_levels", "networks_threshold", "comparison*", "discussion*", "predominance*",
+           "claims*")  # fmt: skip
 """What shows no single clip; other figures stay behind until they are named here."""
 HOURS = "hours.json"
 ABOUT = Path(__file__).with_name("real_reference.md")

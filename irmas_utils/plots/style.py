@@ -62,7 +62,8 @@ def use_style(settings: Settings | None = None) -> None:
     """
     # What a matplotlibrc says, or MPLBACKEND where a notebook is started by hand, is set aside.
     plt.rcdefaults()
-    if (shell := get_ipython()) and plt.get_backend().lower() == "agg":
+    shell = get_ipython()
+    if hasattr(shell, "kernel") and plt.get_backend().lower() == "agg":
         shell.run_line_magic("matplotlib", "inline")
     source = settings.corpus.source if settings else "irmas"
     seaborn.set_theme(

@@ -441,3 +441,8 @@ def test_labels_of_another_vocabulary_are_drawn():
     result = metrics.evaluate(y, y, n_bootstrap=0, codes=("ney", "oud"))
     for ax in (plots.per_label_scores(result), plots.per_label_f1({"a": result})):
         assert [text.get_text() for text in ax.get_xticklabels()] == ["ney (1)", "oud (1)"]
+
+
+def test_a_shell_that_draws_nothing_itself_is_left_alone(monkeypatch):
+    monkeypatch.setattr(style, "get_ipython", lambda: object())  # as in IPython's terminal
+    plots.use_style()

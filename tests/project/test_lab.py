@@ -51,7 +51,7 @@ def test_an_error_of_ours_is_one_line_in_a_notebook():
     from IPython.core.interactiveshell import InteractiveShell
 
     error = DataError("results", found="nothing", expected="all", remedy="Run 07 first.")
-    shown = InteractiveShell.instance()._format_exception_for_storage(error)["traceback"]
+    shown = InteractiveShell()._format_exception_for_storage(error)["traceback"]
     assert shown == ["DataError: results: found nothing; expected all. Run 07 first."]
 
 
