@@ -14,7 +14,7 @@ import pandas as pd
 
 from irmas_utils.data import corpus
 from irmas_utils.paper import claims
-from irmas_utils.paper.claims.finding import claim
+from irmas_utils.paper.claims.formulas import claim
 from irmas_utils.project import paths, settings, vocabulary
 from irmas_utils.project.settings import Settings
 from irmas_utils.systems.networks import registry

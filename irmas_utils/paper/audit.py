@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from irmas_utils.data import published
 from irmas_utils.metrics import prior_top
 from irmas_utils.paper.claims import formulas
-from irmas_utils.paper.claims.finding import fact
+from irmas_utils.paper.claims.formulas import fact
 from irmas_utils.project.errors import DataError
 
 _MICRO = ("precision", "recall", "f1")

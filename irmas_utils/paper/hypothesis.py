@@ -14,7 +14,7 @@ import pandas as pd
 from irmas_utils import metrics
 from irmas_utils.audio.features import label_matrix
 from irmas_utils.metrics.tables import TITLES
-from irmas_utils.paper.claims.finding import fact
+from irmas_utils.paper.claims.formulas import fact
 from irmas_utils.project import records
 from irmas_utils.project.settings import Settings
 from irmas_utils.systems.networks import registry

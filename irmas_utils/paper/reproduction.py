@@ -11,7 +11,7 @@ import pandas as pd
 
 from irmas_utils import metrics
 from irmas_utils.audio.features import label_matrix
-from irmas_utils.paper.claims.finding import fact
+from irmas_utils.paper.claims.formulas import fact
 from irmas_utils.paper.hypothesis import verdict
 from irmas_utils.project.settings import Settings
 from irmas_utils.systems.bosch.baselines import Baseline

@@ -10,7 +10,9 @@ Notebooks: 05_lstm_hyperparameters.ipynb and 06_fft_hyperparameters.ipynb.
 from typing import Any
 
 import pandas as pd
+from numpy.typing import ArrayLike
 
+from irmas_utils.data import published
 from irmas_utils.metrics import mean_interval
 from irmas_utils.paper import claims, studies
 from irmas_utils.paper.claims import Finding
@@ -23,14 +25,6 @@ IDS = {
             "fft-learning-rate"),
 }  # fmt: skip
 """The claims that are judged here, by the network whose studies they need."""
-
-REAL = {
-    "lstm-larger": ("lstm_causes", "samples: units", 1),
-    "lstm-more-data": ("lstm_causes", "samples: fraction 0.5", -1),
-    "spectrum-more-relevant": ("fft_causes", "waveform", -1),
-    "fft-improvement": ("fft_causes", "half of the recordings", -1),
-}
-"""Claims that a change on real clips decides: its table, how the idea begins, and its sign."""
 
 
 def check(settings: Settings, network: str, index: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -56,19 +50,27 @@ def closing(judged: pd.DataFrame) -> str:
 
 
 def on_real_clips() -> dict[str, Finding]:
-    """What the committed results on real clips say of the claims of `REAL`, where there are any.
+    """What committed results on real clips say of the claims that the ledger lets them decide.
 
     The value is what the claim holds against its opposite, in gain (notebook 05) or in micro F1
     (notebook 06), with its 95 % interval over recordings.
     """
     found = {}
-    for claim, (name, idea, sign) in REAL.items():
+    for claim in published.load("paper_claims")["claims"]:
+        name, idea, sign = claim.get("real", (None, "", 1))
         file = paths.reference_dir("real") / "tables" / f"{name}.csv"
         table = pd.read_csv(file) if file.is_file() else pd.DataFrame({"idea": []})
         for row in table[table["idea"].astype(str).str.startswith(idea)].to_dict("records")[:1]:
             value, *ends = (sign * row[key] for key in ("difference", "low", "high"))
-            found[claim] = Finding(value, min(ends), max(ends), f"{row['idea']}: {row['verdict']}.")
+            said = f"{row['idea']}: {row['verdict']}."
+            found[claim["id"]] = Finding(value, min(ends), max(ends), said)
     return found
+
+
+def _over_seeds(values: ArrayLike, said: str) -> Finding:
+    """Find the mean of values, one a seed, with its interval; `said` has a place for it."""
+    found = mean_interval(values)
+    return Finding(**found, comment=said.format(**found))
 
 
 def _lstm(settings: Settings) -> dict[str, Finding | None]:
@@ -112,17 +114,15 @@ def first_epochs(history: pd.DataFrame, epochs: int = 5) -> Finding | None:
         moved = loss.diff().abs()
         return float(moved.iloc[:epochs].sum() / moved.sum())
 
-    found = mean_interval(history.groupby("seed")["loss"].apply(share))
-    comment = f"{found['value']:.0%} of the training loss's movement is within {epochs} epochs."
-    return Finding(**found, comment=comment)
+    said = f"{{value:.0%}} of the training loss's movement is within {epochs} epochs."
+    return _over_seeds(history.groupby("seed")["loss"].apply(share), said)
 
 
 def no_overfitting(history: pd.DataFrame) -> Finding:
     """Relative distance of validation and training loss at the end (section 5.1.2)."""
     end = history[history["epoch"] == history["epoch"].max()]
-    gap = mean_interval((end["val_loss"] - end["loss"]) / end["loss"])
-    comment = f"The validation loss is {gap['value']:+.1%} off the training loss at the end."
-    return Finding(**gap, comment=comment)
+    said = "The validation loss is {value:+.1%} off the training loss at the end."
+    return _over_seeds((end["val_loss"] - end["loss"]) / end["loss"], said)
 
 
 def same_score(table: pd.DataFrame, one: float, other: float) -> Finding | None:
@@ -130,9 +130,8 @@ def same_score(table: pd.DataFrame, one: float, other: float) -> Finding | None:
     scores = _by_seed(table)
     if not {one, other} <= set(scores):
         return None
-    gain = mean_interval(scores[other] - scores[one])
-    comment = f"Micro F1 changes by {gain['value']:+.3f} from {one:g} to {other:g}."
-    return Finding(**gain, comment=comment)
+    said = f"Micro F1 changes by {{value:+.3f}} from {one:g} to {other:g}."
+    return _over_seeds(scores[other] - scores[one], said)
 
 
 def plateau(history: pd.DataFrame, epoch: int = 75) -> Finding | None:
@@ -141,9 +140,8 @@ def plateau(history: pd.DataFrame, epoch: int = 75) -> Finding | None:
         return None
     curves = history.set_index("epoch").groupby("seed")[["accuracy", "val_accuracy"]]
     rise = curves.apply(lambda c: (c.loc[epoch] - c.iloc[0]) / (c.iloc[-1] - c.iloc[0]))
-    found = mean_interval(rise.min(axis=1))
-    comment = f"At least {found['value']:.0%} of the rise in accuracy is before epoch {epoch}."
-    return Finding(**found, comment=comment)
+    said = f"At least {{value:.0%}} of the rise in accuracy is before epoch {epoch}."
+    return _over_seeds(rise.min(axis=1), said)
 
 
 def diverging_loss(history: pd.DataFrame) -> Finding:
@@ -155,9 +153,8 @@ def diverging_loss(history: pd.DataFrame) -> Finding:
     lowest = {seed: losses.drop(columns=seed).mean(axis=1).idxmin() for seed in losses}
     if losses.shape[1] < 2:
         lowest = dict.fromkeys(losses, losses.mean(axis=1).idxmin())
-    rise = mean_interval([losses[s].iloc[-1] - losses[s].loc[e] for s, e in lowest.items()])
-    comment = f"The validation loss ends {rise['value']:.3f} above where others are lowest."
-    return Finding(**rise, comment=comment)
+    rise = [losses[seed].iloc[-1] - losses[seed].loc[epoch] for seed, epoch in lowest.items()]
+    return _over_seeds(rise, "The validation loss ends {value:.3f} above where others are lowest.")
 
 
 def enough(table: pd.DataFrame, value: float) -> Finding | None:
@@ -172,9 +169,8 @@ def unlearning(histories: dict[float, pd.DataFrame], chosen: float = 1e-4) -> Fi
     largest = max(histories)
     if chosen not in histories or largest <= chosen:
         return None
-    more = mean_interval(setback(histories[largest]) - setback(histories[chosen]))
-    comment = f"Accuracy falls back by {more['value']:+.3f} more at {largest:g} than at {chosen:g}."
-    return Finding(**more, comment=comment)
+    said = f"Accuracy falls back by {{value:+.3f}} more at {largest:g} than at {chosen:g}."
+    return _over_seeds(setback(histories[largest]) - setback(histories[chosen]), said)
 
 
 def setback(history: pd.DataFrame) -> pd.Series:

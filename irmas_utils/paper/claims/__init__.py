@@ -17,9 +17,8 @@ import numpy as np
 import pandas as pd
 
 from irmas_utils.data import integrity, published
-from irmas_utils.paper.claims import data, formulas
-from irmas_utils.paper.claims.finding import Finding, NotMeasured, stated
-from irmas_utils.paper.claims.formulas import codes, label_counts
+from irmas_utils.paper.claims import formulas
+from irmas_utils.paper.claims.formulas import Finding, NotMeasured, codes, label_counts, stated
 
 __all__ = ["Finding", "check", "codes", "expected", "judge", "label_counts", "stated"]
 
@@ -78,13 +77,12 @@ def _find(
     name = claim["id"]
     if claim["kind"] == "experiment":
         return _experiment(claim, systems)
-    if claim["kind"] == "data" and index is not None:
-        found = data.CHECKS[name](index[index["split"] == name.split("-")[0]])
-        return found if isinstance(found, Finding) else Finding(found)
     if "compute" not in claim:
         return findings.get(name)
+    recounts = "recount" in claim and index is not None
+    clips = index[index["split"] == name.split("-")[0]] if recounts else None
     with contextlib.suppress(NotMeasured):
-        return formulas.compute(claim)
+        return formulas.compute(claim, clips)
     return None
 
 

@@ -4,42 +4,118 @@ Every number is read when a formula is computed, so that changed evidence change
 """
 
 import itertools
+import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logit, logsumexp, softmax
 from scipy.stats import binomtest, entropy, gmean
 
 from irmas_utils import metrics
 from irmas_utils.audio.features import FFT_SAMPLES, fft_magnitude, label_matrix
-from irmas_utils.audio.io import pad
+from irmas_utils.audio.io import opened, pad
+from irmas_utils.data import published
 from irmas_utils.metrics import prior_only_labels
-from irmas_utils.paper.claims.finding import Finding, claim, fact, stated
+from irmas_utils.project import paths
 from irmas_utils.project.vocabulary import INSTRUMENTS
 
 PAPER = np.isin(INSTRUMENTS, metrics.PAPER_CONSTANT)
 RATE, LOGITS = 44_100, np.linspace(-1, 1, 11)
 flatten, identity, leaky, tanh = np.ravel, np.asarray, 0.01, np.tanh
-_OTHER_WORDS = (FFT_SAMPLES, claim, entropy, fft_magnitude, gmean, label_matrix, pad, reduce,
+_OTHER_WORDS = (FFT_SAMPLES, entropy, fft_magnitude, gmean, label_matrix, pad, reduce,
                 prior_only_labels, softmax)  # fmt: skip
 
 
-def compute(ledger: dict[str, Any]) -> Finding:
+@dataclass(frozen=True)
+class Finding:
+    """The recomputed side of a claim: number, numbers or words, and what a reader should know.
+
+    `low` and `high` bound what the rounding of stated inputs leaves open, or our 95 % interval.
+    """
+
+    value: Any
+    low: float | None = None
+    high: float | None = None
+    comment: str = ""
+
+
+class NotMeasured(LookupError):
+    """A benchmark has not been run."""
+
+
+def claim(claim_id: str) -> dict[str, Any]:
+    """Return one of the paper's claims."""
+    return fact(f"paper_claims.claims.{claim_id}")
+
+
+def stated(claim_id: str) -> Any:
+    """Return the value that the paper states."""
+    return claim(claim_id)["stated"]
+
+
+def fact(path: str) -> Any:
+    """Look up a published fact, or a committed benchmark: file and keys with dots between.
+
+    Of a list a key is an entry's id, or what stands in a benchmark's first column. Raises
+    NotMeasured if a benchmark has no such row.
+    """
+    name, *keys = path.split(".")
+    if name == "benchmarks":
+        file = paths.reference_dir(name) / f"{keys.pop(0)}.json"
+        found = json.loads(file.read_text("utf-8"))["rows"] if file.is_file() else []
+    else:
+        found = published.load(name)
+    for key in keys:
+        if isinstance(found, list):
+            rows = [e for e in found if key in (e.get("id"), next(iter(e.values())))]
+            if not rows:
+                raise NotMeasured(path)
+            found = rows[0]
+        else:
+            found = found[int(key) if key.isdigit() else key]
+    return found
+
+
+def compute(ledger: dict[str, Any], clips: pd.DataFrame | None = None) -> Finding:
     """Compute the formula of a claim of the ledger, and its note.
 
-    An array or a tuple is a value and its two bounds. The ledger is part of the package and as
-    much to be trusted as its code.
+    From `clips`, rows of the index of the complete set, if given. An array or a tuple is a value
+    and its two bounds. The ledger is part of the package and as much to be trusted as its code.
     """
-    words = dict(globals())
-    found = eval(ledger["compute"], words)
+    words = globals() | {"clips": clips}
+    found = eval(ledger["compute" if clips is None else "recount"], words)
     note = eval(f'f"""{ledger.get("note", "")}"""', words)
     if isinstance(found, tuple | np.ndarray) and np.ndim(found):
         value, *bounds = (float(v) for v in found)
         return Finding(value, min(bounds), max(bounds), note)
     return Finding(found.item() if isinstance(found, np.generic) else found, comment=note)
+
+
+def kinds(clips: pd.DataFrame) -> list[int]:
+    """The sample rates, numbers of channels, and bits of a sample that clips have."""
+    columns = (clips["sample_rate"], clips["channels"], clips["path"].map(bits))
+    return [value for column in columns for value in sorted({*map(int, column)})]
+
+
+def bits(path: str) -> int:
+    """Bits of a sample that a file's header states; 0 if they are not of PCM."""
+    with opened(path) as file:
+        return int(file.subtype[4:]) if file.subtype.startswith("PCM_") else 0
+
+
+def gib(clips: pd.DataFrame) -> float:
+    """Size of clips in GiB, in 16 bits."""
+    return float((clips["duration"] * clips["sample_rate"] * clips["channels"]).sum()) * 2 / 2**30
+
+
+def grouped(clips: pd.DataFrame) -> int:
+    """How many groups of excerpts there are, by their files' names."""
+    return clips["name"].str.replace(r"__\d+$", "", regex=True).nunique()
 
 
 def label_counts(split: str) -> NDArray:
