@@ -5,7 +5,6 @@ own, so each one's scores are first shifted until its threshold is 0.5. Notebook
 10_discussion.ipynb.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -18,13 +17,9 @@ from irmas_utils.audio.features import label_matrix
 from irmas_utils.metrics import evaluation
 from irmas_utils.metrics.tables import KEYS, score_row
 from irmas_utils.paper import fft_causes, hypothesis, studies
-from irmas_utils.project import paths, records
+from irmas_utils.project import records
 from irmas_utils.project.settings import Settings
 from irmas_utils.systems.networks import registry
-
-BENCHMARKS = paths.reference_dir("benchmarks")
-"""Scores on folds of real training recordings; not of the testing set."""
-
 
 SMALL = 0.02  # a difference in gain that would not matter, set before any result
 
@@ -73,20 +68,20 @@ def failure(settings: Settings) -> list[Idea]:
 
 
 def lstm_causes(settings: Settings) -> pd.DataFrame:
-    """Hold each change to the LSTM against the base that can hear (`studies.causes`).
+    """Hold each change to the LSTM against the base that can hear (`studies.changes`).
 
     Returns a row a change: idea (base, key and value), gain, information and detectable (means over
     seeds), listens (share of the seeds), difference in gain with low and high, p_adjusted, verdict.
     """
-    runs = studies.causes(settings)
-    if runs.empty:
+    changed = studies.changes(settings)
+    if not changed:
         return pd.DataFrame({column: [] for column in ("idea", "verdict")})
-    means = runs.groupby("run")[["information", "detectable", "listens"]].mean()
-    changes = runs[runs["changed"] != "nothing"].drop_duplicates("run")
     ideas = [
-        Idea(f"{row.base}: {row.changed} {row.value}", (row.run,), (studies.BASES[row.base],))
-        for row in changes.itertuples()
+        Idea(f"{kind}: {key} {value}", (run,), (studies.BASES[kind],))
+        for run, (kind, key, value) in changed.items()
     ]
+    runs = pd.concat([studies.rows(settings, run, "").assign(run=run) for run in changed])
+    means = runs.groupby("run")[["information", "detectable", "listens"]].mean()
     found = compare(settings, {"causes": (ideas, "gain")})["causes"]
     found["verdict"] = [*map(_weighed, found.to_dict("records"))]
     columns = ["idea", *means, "gain", "difference", "low", "high", "p_adjusted", "verdict"]
@@ -230,9 +225,7 @@ def compare(
         for name, (ideas, metric) in questions.items()
         for idea in ideas
     ]
-    table = pd.DataFrame(rows)
-    table["p_adjusted"] = metrics.holm(table["p_value"])
-    table["verdict"] = [*map(hypothesis.verdict, table["difference"], table["p_adjusted"])]
+    table = hypothesis.decided(pd.DataFrame(rows))
     parts = {name: table[table["question"] == name] for name in questions}
     return {name: part.drop(columns="question") for name, part in parts.items()}
 
@@ -290,12 +283,3 @@ def summary(table: pd.DataFrame) -> dict[str, Any]:
     columns = ["micro_f1", "macro_f1", "lrap", "difference", "low", "high", "p_adjusted"]
     rows = table.rename(columns=KEYS).set_index("idea")
     return rows[columns].astype(float).to_dict("index")
-
-
-def measured(name: str) -> pd.DataFrame | None:
-    """Return a benchmark on folds of real training recordings, or None if it was not run.
-
-    Of "networks", every system; of "ablations", the fine-tuned network with one change each.
-    """
-    file = BENCHMARKS / f"{name}.json"
-    return pd.DataFrame(json.loads(file.read_text("utf-8"))["rows"]) if file.is_file() else None

@@ -41,6 +41,13 @@ def verdict(difference: float, p_value: float) -> str:
     return "better" if difference > 0 else "worse"
 
 
+def decided(tests: pd.DataFrame) -> pd.DataFrame:
+    """Add to the tests of one family, with difference and p_value: p_adjusted (Holm), verdict."""
+    adjusted = metrics.holm(tests["p_value"])
+    said = [*map(verdict, tests["difference"], adjusted)]
+    return tests.assign(p_adjusted=adjusted, verdict=said)
+
+
 def judge(settings: Settings) -> pd.DataFrame:
     """Test the kept network against the best system of Bosch et al.
 
@@ -68,8 +75,7 @@ def judge(settings: Settings) -> pd.DataFrame:
             row = {key: leaf[end] - number for key, end in ends.items()} | {"p_value": np.nan}
             rows.append({"against": PUBLISHED} | shown | {"other": number} | row)
     table = pd.DataFrame(rows).sort_values("against", kind="stable", ignore_index=True)
-    table["p_adjusted"] = metrics.holm(table["p_value"])
-    table["verdict"] = [*map(verdict, table["difference"], table["p_adjusted"])]
+    table = decided(table)
     published = table["against"] == PUBLISHED
     table.loc[published & (table["low"] > 0), "verdict"] = "better"
     table.loc[published & (table["high"] < 0), "verdict"] = "worse"
@@ -105,10 +111,8 @@ def _on_real_clips(settings: Settings) -> str:
     """Conclude from real clips where the run's own are not real, if they have been computed."""
     if settings.corpus.source != "sample":
         return ""
-    compared, tested = (
-        read(settings, name)
-        for read, name in ((records.real_metrics, "comparison"), (records.real_table, "hypothesis"))
-    )
+    compared = records.real_metrics(settings, "comparison")
+    tested = records.real_table(settings, "hypothesis")
     if compared is None or tested is None:
         return f"Real clips have not been asked yet (`{records.REAL}`)."
     return (

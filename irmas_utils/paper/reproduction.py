@@ -12,7 +12,7 @@ import pandas as pd
 from irmas_utils import metrics
 from irmas_utils.audio.features import label_matrix
 from irmas_utils.paper.claims.formulas import fact
-from irmas_utils.paper.hypothesis import verdict
+from irmas_utils.paper.hypothesis import decided
 from irmas_utils.project.settings import Settings
 from irmas_utils.systems.bosch.baselines import Baseline
 from irmas_utils.systems.bosch.experiments import Heard
@@ -50,23 +50,17 @@ def table(
                 row = {"joined": way, "experiment": number, "score": score}
                 row |= {"ours": test.pop("a"), "mono": test.pop("b"), "published": np.nan}
                 if score == "F1":
-                    row["published"] = _published(number) - _published(1)
+                    theirs = fact("bosch2012.experiments")
+                    row["published"] = theirs[number]["micro_f1"] - theirs[1]["micro_f1"]
                 row["on mixtures"] = np.subtract(*(_micro(labels, each, score) for each in there))
                 row |= {"labels a clip": named[0].sum() / len(truth)}
                 rows.append(row | {"labels of mono": named[1].sum() / len(truth)} | test)
-    found = pd.DataFrame(rows)
-    found["p_adjusted"] = metrics.holm(found.pop("p_value"))
-    found["verdict"] = [*map(verdict, found["difference"], found["p_adjusted"])]
-    return found
+    return decided(pd.DataFrame(rows)).drop(columns="p_value")
 
 
 def _named(baseline: Baseline, scores: np.ndarray | None = None) -> np.ndarray:
     scores = baseline.scores if scores is None else scores
     return metrics.binarize(scores, baseline.system.threshold)
-
-
-def _published(number: int) -> float:
-    return fact(f"bosch2012.experiments.{number}.micro_f1")
 
 
 def _micro(labels: np.ndarray, named: np.ndarray, score: str) -> float:

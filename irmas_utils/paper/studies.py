@@ -8,7 +8,6 @@ Notebooks: 05_lstm_hyperparameters.ipynb and 06_fft_hyperparameters.ipynb.
 
 import hashlib
 import re
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -16,7 +15,7 @@ import pandas as pd
 from irmas_utils.metrics import mean_interval
 from irmas_utils.metrics.tables import KEYS, TITLES
 from irmas_utils.project import paths, records
-from irmas_utils.project.settings import Causes, LstmChange, Settings, load
+from irmas_utils.project.settings import LstmChange, Settings, load
 from irmas_utils.systems.networks import registry
 
 NOTEBOOKS = {"lstm": "03_lstm_model", "fft": "04_fft_model"}
@@ -50,49 +49,33 @@ def runs(settings: Settings) -> dict[str, Run]:
                 found[name] = Run(notebook, base | {parameter: value})
         if network == "lstm":
             found["lstm-working"] = Run(notebook, base | study.working)
-            for kind in BASES:
-                start = base | (study.working if kind == "frames" else {})
-                found |= _causes(kind, notebook, start, getattr(study.causes, kind))
+            found |= _causes(settings, base)
     for name in settings.networks.variants:
         network, change, _ = registry.variant(name)
         found[name] = Run(registry.NOTEBOOK, {"train": [network], "change": change})
     return found
 
 
-def _causes(kind: str, notebook: str, start: dict[str, Any], causes: Causes) -> dict[str, Run]:
-    """Return the runs that change one thing each, and their base unless it is there already."""
-    base = start | causes.base
-    of_base = {BASES[kind]: Run(notebook, base)} if causes.changes else {}
-    changed = {}
-    for change in causes.changes:
-        other = LstmChange.of(change)
-        changed[cause_name(kind, change)] = Run(
-            notebook, base | ({"change": other} if other else change)
-        )
-    return of_base | changed
+def _causes(settings: Settings, base: dict[str, Any]) -> dict[str, Run]:
+    """Return the runs that change one thing each in the LSTM, and what they start from."""
+    study, found = settings.study.lstm, {}
+    for name, (kind, key, value) in changes(settings).items():
+        start = base | (study.working if kind == "frames" else {})
+        start |= getattr(study.causes, kind).base
+        other = LstmChange.of({key: value})
+        found[BASES[kind]] = Run(NOTEBOOKS["lstm"], start)
+        found[name] = Run(NOTEBOOKS["lstm"], start | ({"change": other} if other else {key: value}))
+    return found
 
 
-def cause_name(kind: str, change: Mapping[str, Any]) -> str:
-    """Return the name of the run that makes one change from a base of `BASES`."""
-    ((key, value),) = change.items()
-    return f"{BASES[kind]}-{key}-{_as_name(value)}"
-
-
-def causes(settings: Settings) -> pd.DataFrame:
-    """Read what each change did to the LSTM, from a base that can hear: a row a run and seed.
-
-    Columns base, changed, run and those of `rows`. Raises DataError if one has not been executed.
-    """
-    found = []
-    for kind, run in BASES.items():
-        of_kind = getattr(settings.study.lstm.causes, kind)
-        if of_kind.changes:
-            found.append(rows(settings, run, "–").assign(base=kind, changed="nothing", run=run))
-        for change in of_kind.changes:
-            ((key, value),) = change.items()
-            name = cause_name(kind, change)
-            found.append(rows(settings, name, value).assign(base=kind, changed=key, run=name))
-    return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
+def changes(settings: Settings) -> dict[str, tuple[str, str, Any]]:
+    """Return what `study.lstm.causes` changes, by the run's name: key of `BASES`, key and value."""
+    return {
+        f"{BASES[kind]}-{key}-{_as_name(value)}": (kind, key, value)
+        for kind in BASES
+        for change in getattr(settings.study.lstm.causes, kind).changes
+        for key, value in change.items()
+    }
 
 
 def describe(settings: Settings, network: str) -> str:

@@ -159,14 +159,6 @@ def test_every_reason_is_tested_by_a_run_of_the_studies(profile):
     assert {idea.idea[0] for idea in discussion.reasons(cfg)} >= {"2", "3", "4"}
 
 
-def test_without_the_benchmark_nothing_is_measured(monkeypatch, tmp_path):
-    monkeypatch.setattr(discussion, "BENCHMARKS", tmp_path)
-    assert discussion.measured("networks") is None
-    (tmp_path / "networks.json").write_text('{"rows": [{"system": "mn04", "micro F1": 0.5}]}')
-    found = discussion.measured("networks").to_dict("records")
-    assert found == [{"system": "mn04", "micro F1": 0.5}]
-
-
 ROW = {"verdict": "no clear difference", "low": -0.01, "high": 0.01}
 
 
