@@ -4,7 +4,6 @@ Each command imports what it needs when it runs, and what a wrong path needs no 
 told before: TensorFlow alone takes seconds.
 """
 
-import json
 import logging
 import os
 import signal
@@ -154,18 +153,12 @@ def _train(options: Namespace) -> None:
     """Train a network on a collection of your own (docs/own_collection.md)."""
     _require(options.collection, DataError, "a CSV file")
     settings = _settings(options)
+    from irmas_utils.project import execute
     from irmas_utils.systems.networks import own
 
-    change = {key: _value(text) for key, text in options.p}
+    change = {key: execute.parse_value(text) for key, text in options.p}
     own.train(options.collection, options.to, options.network, settings, change)
     print(f"trained: {files.suffixed(options.to, '.keras')}")
-
-
-def _value(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text
 
 
 @_command({
@@ -187,11 +180,12 @@ def _diff(options: Namespace) -> None:
 _SCORES = ("precision", "recall", "f1", "macro-precision", "macro-recall", "macro-f1", "lrap")
 
 
-@_command({f"--{name}": {"metavar": "X", "help": "as printed: .38"} for name in _SCORES})
+@_command(
+    {f"--{name}": {"dest": name, "metavar": "X", "help": "as printed: .38"} for name in _SCORES}
+)
 def _audit(options: Namespace) -> None:
     """Say whether scores stated for IRMAS's testing set are possible, and what they tell."""
-    stated = {name: vars(options)[name.replace("-", "_")] for name in _SCORES}
-    stated = {name: text for name, text in stated.items() if text is not None}
+    stated = {name: text for name in _SCORES if (text := getattr(options, name)) is not None}
     if not stated:
         expected, remedy = "a score at least", "State it: irmas audit --f1 .38"
         raise DataError("audit", found="no score", expected=expected, remedy=remedy)

@@ -19,6 +19,7 @@ from irmas_utils.audio.features import label_matrix, log_mel
 from irmas_utils.data import corpus, fetch
 from irmas_utils.metrics import evaluation, levels
 from irmas_utils.metrics.tables import interval, score_row
+from irmas_utils.paper import hypothesis
 from irmas_utils.paper.report import say, show
 from irmas_utils.project import files, records
 from irmas_utils.project.records import Record
@@ -115,12 +116,8 @@ class Report:
         trivial = evaluation.trivial(self.data.parts, self.record.settings)
         keys = ("micro_f1", "macro_f1", "lrap")
         self._show("scores", lambda r: score_row(r, keys), self.results | trivial)
-        best = max(result["micro"]["f1"]["value"] for result in trivial.values())
-        lows = [result["micro"]["f1"]["low"] or 0 for result in self.results.values()]
-        say(
-            f"So {sum(low > best for low in lows)} of {len(lows)} systems lie with their whole "
-            f"interval of micro F1 above the best of those that never listen, {best:.3f}."
-        )
+        if self.results:
+            say(hypothesis.heard(self.results, trivial, corpus.name(self.record.settings)))
 
     def costs(self) -> None:
         """Show each system's seeds, parameters, seconds of training and milliseconds a clip."""

@@ -7,8 +7,6 @@ claim whose values a profile does not run has no finding.
 Notebooks: 05_lstm_hyperparameters.ipynb and 06_fft_hyperparameters.ipynb.
 """
 
-from typing import Any
-
 import pandas as pd
 from numpy.typing import ArrayLike
 
@@ -34,9 +32,11 @@ def check(settings: Settings, network: str, index: pd.DataFrame | None = None) -
     show on this data, IRMAS or not. On a part of IRMAS, which `index` tells, nothing is judged.
     Raises DataError if a study has not been executed.
     """
-    judged = _lstm(settings) if network == "lstm" else _fft(settings)
+    judged, systems = _lstm(settings) if network == "lstm" else _fft(settings), {}
     found = {name: finding for name, finding in judged.items() if finding is not None}
-    systems = _after_75_epochs(settings) if network == "fft" else {}
+    if network == "fft" and 75 in settings.study.fft.vary["epochs"]:
+        run = studies.run_name(settings, "fft", "epochs", 75)
+        systems["fft-75-epochs"] = records.load_metrics(settings.profile, run)["evaluation"]
     is_irmas = settings.corpus.source == "irmas"
     rows = claims.check(index, systems, found, is_irmas=is_irmas, ids=IDS[network])
     here = {name: finding.comment for name, finding in found.items()}
@@ -96,13 +96,6 @@ def _fft(settings: Settings) -> dict[str, Finding | None]:
         "fft-batch-size": enough(studies.table(settings, "fft", "batch_size"), 4),
         "fft-learning-rate": unlearning(by_rate),
     }
-
-
-def _after_75_epochs(settings: Settings) -> dict[str, Any]:
-    if 75 not in settings.study.fft.vary["epochs"]:
-        return {}
-    run = studies.run_name(settings, "fft", "epochs", 75)
-    return {"fft-75-epochs": records.load_metrics(settings.profile, run)["evaluation"]}
 
 
 def first_epochs(history: pd.DataFrame, epochs: int = 5) -> Finding | None:

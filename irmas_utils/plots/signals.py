@@ -20,7 +20,6 @@ from irmas_utils.plots.style import (
     QUANTITY_MAP,
     axes_or_new,
     colour_names,
-    pooled,
 )
 
 POINTS = 1500  # more than a figure has pixels across
@@ -34,7 +33,7 @@ def waveform(samples: ArrayLike, rate: float, ax: Axes | None = None) -> Axes:
     """Amplitude of mono samples, (n_samples,), against time; `rate` in samples a second."""
     ax = axes_or_new(ax, 9, 2.4)
     samples, edges = np.asarray(samples), _edges(samples)
-    high, low = pooled(samples, edges), -pooled(-samples, edges)
+    high, low = np.maximum.reduceat(samples, edges), np.minimum.reduceat(samples, edges)
     ax.fill_between(edges / rate, low, high, color=COLOURS["line"], linewidth=0.6)
     ax.set(xlabel="time [s]", ylabel="amplitude", xlim=(0, len(samples) / rate))
     return ax
@@ -66,7 +65,7 @@ def spectrum(magnitude: ArrayLike, rate: int, ax: Axes | None = None) -> Axes:
     width = rate / 2 / len(magnitude)  # Hz a bin
     first = max(1, round(20 / width))
     edges = np.unique(np.geomspace(first, len(magnitude) - 1, POINTS).astype(int))
-    level = pooled(magnitude, edges)
+    level = np.maximum.reduceat(magnitude, edges)
     level = 20 * np.log10(np.maximum(level / max(level.max(), 1e-30), 10 ** (FLOOR / 20)))
     ax.plot(edges * width, level, color=COLOURS["line"], linewidth=0.8)
     ax.set_xscale("log")
@@ -150,7 +149,7 @@ def gradient_norm(norms: ArrayLike, rate: float, ax: Axes | None = None) -> Axes
     """
     ax = axes_or_new(ax, 9, 3.4)
     edges = _edges(norms)
-    level = pooled(norms, edges)
+    level = np.maximum.reduceat(norms, edges)
     # Zero is "too small for float32"; it has no place on a log scale.
     ax.plot(edges / rate, np.where(level > 0, level, np.nan), linewidth=1)
     ax.set_yscale("log")

@@ -1,6 +1,7 @@
 """One look for all figures: readable at the width of a notebook, and in print without colour."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -88,16 +89,15 @@ def use_style(settings: Settings | None = None) -> None:
     )
 
 
-def mark_sample(figure: Figure, source: str = "sample") -> None:
-    """Say under a figure that its data is the sample corpus."""
+def _mark(figure: Figure, source: str) -> None:
+    """Say under a figure what its data is."""
     style = {"fontsize": "small", "style": "italic", "color": COLOURS["quiet"]}
     # Below the figure's edge, where a tight bounding box takes it in and nothing else stands.
     figure.text(1, -0.01, corpus.NAMES[source], ha="right", va="top", **style)
 
 
-def mark_rebuilt(figure: Figure) -> None:
-    """Say under a figure that its data is rebuilt clips."""
-    mark_sample(figure, "rebuilt")
+# Matplotlib looks its hooks up by their names, and gives them the figure alone.
+mark_sample, mark_rebuilt = partial(_mark, source="sample"), partial(_mark, source="rebuilt")
 
 
 def axes_or_new(ax: Axes | None, width: float = 8, height: float = 3.6) -> Axes:
@@ -165,11 +165,6 @@ def heat_map(
     ax.set_yticks(range(len(rows)), rows)
     colour_names(ax.xaxis, ax.yaxis)
     ax.grid(visible=False)
-
-
-def pooled(values: ArrayLike, edges: Sequence[int]) -> NDArray:
-    """Largest value from each edge to the next (the last: to the end), for quick drawing."""
-    return np.maximum.reduceat(np.asarray(values), np.asarray(edges))
 
 
 def interval_lengths(scores: pd.DataFrame | Sequence[Mapping[str, float | None]]) -> NDArray:

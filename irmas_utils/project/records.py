@@ -239,13 +239,11 @@ def _folder(profile: str, file: str) -> Path:
     works = "ipykernel" in sys.modules and not os.environ.get("IRMAS_BATCH")
     if not works or (own / file).is_file() or not (committed / file).is_file():
         return own
-    _lend(committed)
+    _say_once(f"What this profile's own run has not made is read from {committed}, a finished run.")
     return committed
 
 
-@functools.cache
-def _lend(folder: Path) -> None:
-    print(f"What this profile's own run has not made yet is read from {folder}, a finished run.")
+_say_once = functools.cache(print)
 
 
 def _forget(folder: Path, notebook: str, run: str | None) -> None:
