@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import threadpoolctl
 
-from irmas_utils.models.lanes import compiled
+from irmas_utils.models.lanes import LANES, compiled, load, splat, store
 from irmas_utils.models.layers import LEAKY_SLOPE
 from irmas_utils.models.training import Batches, Trainer
 from irmas_utils.project.backend import keras, tf
@@ -96,29 +96,77 @@ class DenseTrainer(Trainer):
         return tuple(map(np.float32, (rate, 1 - adam.beta_1, 1 - adam.beta_2, adam.epsilon)))
 
     def _product(self, x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
-        """``x @ kernel``, as a sum of products over slabs where the kernel is tall."""
-        if len(kernel) < kernel.shape[1]:
-            return x @ kernel
-        return sum(self._pool.map(lambda rows: x[:, rows] @ kernel[rows], _slabs(kernel)))
+        """``x @ kernel``, by slabs of the kernel's rows or columns, whichever are more."""
+        (n_rows, n_columns), tall = kernel.shape, len(kernel) >= kernel.shape[1]
+        slabs = _slabs(n_rows, n_columns) if tall else _slabs(n_columns, n_rows)
+        padded = _fours(x)
+        out = np.zeros((len(slabs) if tall else 1, len(padded), n_columns), np.float32)
+
+        def run(number: int) -> None:
+            first, last = slabs[number]
+            rows, columns = (0, n_rows), (0, n_columns)
+            if tall:
+                _multiply(padded, kernel, (first, last), columns, out[number])
+            else:
+                _multiply(padded, kernel, rows, (first, last), out[0])
+
+        list(self._pool.map(run, range(len(slabs))))
+        return out.sum(axis=0)[: len(x)]
 
     def _update(self, state, x, dz, rates, dx: bool = False) -> np.ndarray | None:
         """Move a kernel by its gradient; return that of x where `dx` is asked for."""
         below = np.empty_like(x) if dx else None
-        pads = ((0, -len(x) % 4), (0, 0))  # `_sweep` takes four clips at a time
-        padded = np.pad(x, pads), np.pad(dz, pads)
+        padded = _fours(x), _fours(dz)
 
-        def run(rows: slice) -> None:
+        def run(slab: tuple[int, int]) -> None:
+            rows = slice(*slab)
             if dx:
                 np.matmul(dz, state[0][rows].T, out=below[:, rows])
             _sweep(*(array[rows] for array in state), rows.start, *padded, *rates)
 
-        list(self._pool.map(run, _slabs(state[0])))
+        list(self._pool.map(run, _slabs(*state[0].shape)))
         return below
 
 
-def _slabs(kernel: np.ndarray) -> list[slice]:
-    n = max(1, _SLAB // kernel.shape[1])
-    return [slice(start, start + n) for start in range(0, len(kernel), n)]
+def _slabs(n: int, size: int) -> list[tuple[int, int]]:
+    """Bounds of parts of n rows, or columns, of so many weights each."""
+    step = max(4, _SLAB // size)
+    return [(start, min(start + step, n)) for start in range(0, n, step)]
+
+
+def _fours(x: np.ndarray) -> np.ndarray:
+    """Fill a batch up with clips of zeros, for compiled code takes four at a time."""
+    return np.pad(x, ((0, -len(x) % 4), (0, 0))) if len(x) % 4 else x
+
+
+@compiled
+def _multiply(x, kernel, rows, columns, out):
+    """Add the product of x and a part of a kernel to out (batch, columns of all)."""
+    n, flat, sums = kernel.shape[1], kernel.reshape(-1), out.reshape(-1)
+    for start in range(columns[0], columns[1], 1024):  # their sums stay in the nearest memory
+        end = min(start + 1024, columns[1])
+        full = end - (end - start) % LANES
+        for b in range(0, len(x), 4):
+            for row in range(rows[0], rows[1], 2):
+                below = min(row + 1, rows[1] - 1)
+                last = np.float32(below > row)  # an odd row out has none below it
+                x0, x1, x2, x3 = x[b, row], x[b + 1, row], x[b + 2, row], x[b + 3, row]
+                y0, y1, y2, y3 = x[b, below], x[b + 1, below], x[b + 2, below], x[b + 3, below]
+                y0, y1, y2, y3 = last * y0, last * y1, last * y2, last * y3
+                v0, v1, v2, v3 = splat(x0), splat(x1), splat(x2), splat(x3)
+                u0, u1, u2, u3 = splat(y0), splat(y1), splat(y2), splat(y3)
+                for k in range(start, full, LANES):
+                    v, u, at = load(flat, row * n + k), load(flat, below * n + k), b * n + k
+                    store(sums, at, load(sums, at) + v0 * v + u0 * u)
+                    store(sums, at + n, load(sums, at + n) + v1 * v + u1 * u)
+                    store(sums, at + 2 * n, load(sums, at + 2 * n) + v2 * v + u2 * u)
+                    store(sums, at + 3 * n, load(sums, at + 3 * n) + v3 * v + u3 * u)
+                for k in range(full, end):
+                    v, u = kernel[row, k], kernel[below, k]
+                    out[b, k] += x0 * v + y0 * u
+                    out[b + 1, k] += x1 * v + y1 * u
+                    out[b + 2, k] += x2 * v + y2 * u
+                    out[b + 3, k] += x3 * v + y3 * u
 
 
 @compiled
@@ -127,7 +175,8 @@ def _sweep(weights, means, squares, first, x, dz, rate, share1, share2, epsilon)
     gradient = np.empty(dz.shape[1], np.float32)
     for row in range(len(weights)):
         for b in range(0, len(x), 4):
-            x0, x1, x2, x3 = x[b : b + 4, first + row]
+            r = first + row
+            x0, x1, x2, x3 = x[b, r], x[b + 1, r], x[b + 2, r], x[b + 3, r]
             for k in range(dz.shape[1]):
                 new = x0 * dz[b, k] + x1 * dz[b + 1, k] + x2 * dz[b + 2, k] + x3 * dz[b + 3, k]
                 gradient[k] = new if b == 0 else gradient[k] + new
