@@ -25,9 +25,9 @@ _AUDIO = re.compile(r"\.(wav|flac|mp3|ogg|opus|m4a|aiff?)$", re.IGNORECASE)
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
-    """Read a CSV as texts, with a first column ``clip``: a file's name or path less its suffix.
+    """Read a CSV as texts, with a first column ``clip``, its `key`.
 
-    Raises DataError if the file is no such table, has no row, or a clip has two.
+    DataError if the file is no such table, has no row, or a clip has two.
     """
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
@@ -37,8 +37,9 @@ def read_table(path: str | Path) -> pd.DataFrame:
     if named is None or table.empty:
         found = f"{len(table)} rows of the columns {', '.join(table)[:200]}"
         raise refused(path, found, f"rows, with a column {', '.join(NAMES[:-1])} or {NAMES[-1]}")
-    table.insert(0, "_clip", [key(text) for text in table[named]])
-    table = table.drop(columns={"clip"} & {*table}).rename(columns={"_clip": "clip"})
+    clips = table[named].map(key)
+    table = table.drop(columns="clip", errors="ignore")
+    table.insert(0, "clip", clips)
     if doubled := table["clip"][table["clip"].duplicated()].unique().tolist():
         raise refused(path, f"doubled rows: {several(doubled)}", "one row a clip")
     return table
@@ -55,20 +56,11 @@ def parse_labels(texts: pd.Series) -> pd.Series:
 
 
 def read(path: str | Path) -> tuple[pd.DataFrame, Vocabulary]:
-    """Read a collection.
+    """Read a collection: its index, and its vocabulary, IRMAS's if its codes are all there is.
 
-    Returns
-    -------
-    index : pandas.DataFrame
-        As `data.index.load_index`; ``name`` is the `key`, and what needs the audio is None.
-        ``recording`` is the name where the CSV states none, ``split`` None where it does not.
-    vocabulary : Vocabulary
-        IRMAS's if its codes are all there is, else the codes that occur, in alphabetical order.
-
-    Raises
-    ------
-    DataError
-        As `read_table`; if a clip has no label, or its split is none of `SPLITS`.
+    The index is as `data.index.load_index`; ``name`` is the `key`, and what needs the audio is
+    None. ``recording`` is the name where the CSV states none. DataError as `read_table`; if a clip
+    has no label, or its split is none of `SPLITS`.
     """
     table = read_table(path)
     if "labels" not in table:
@@ -108,8 +100,8 @@ def rows_of(clips: pd.Series, names: pd.Series) -> pd.Series:
     A clip may have more folders before it than the name has, or, if that is unique, less.
     """
     known = {name: place for place, name in enumerate(names)}
-    last = pd.Series([name.rpartition("/")[2] for name in names])
-    short = {name: place for place, name in last[~last.duplicated(keep=False)].items()}
+    last = names.str.split("/").str[-1].drop_duplicates(keep=False)
+    short = {name: known[names[row]] for row, name in last.items()}
 
     def place(clip: str) -> float:
         ends = ("/".join(clip.split("/")[n:]) for n in range(clip.count("/") + 1))
@@ -127,9 +119,8 @@ def write_answers(
     path: Path, clips: pd.DataFrame, scores: np.ndarray, codes: Sequence[str]
 ) -> None:
     """Write scores, (n_clips, n_labels), as a file that `metrics.scorer` reads."""
-    named = pd.DataFrame({"clip": [*clips["name"]]})
-    table = pd.concat([named, pd.DataFrame(scores, columns=[*codes])], axis=1)
-    files.write_text(path, table.to_csv(index=False, float_format="%.9g"))
+    table = pd.DataFrame(scores, columns=[*codes], index=pd.Index(clips["name"], name="clip"))
+    files.write_text(path, table.to_csv(float_format="%.9g"))
 
 
 def several(names: list[str]) -> str:

@@ -1,11 +1,10 @@
 """Published files, fetched from where their makers put them and checked against their hash.
 
-IRMAS is some 11 GB in four archives; its licence is CC BY-NC-SA 3.0 and does not allow its
-redistribution. Of pre-trained weights the project holds the address and the hash, never a copy:
-a notebook that can do without them asks `available`; what cannot calls `weights`.
+The licence of IRMAS, CC BY-NC-SA 3.0, does not allow its redistribution. What can do without
+pre-trained weights asks `available`; what cannot calls `weights`.
 """
 
-import email.utils
+import contextlib
 import os
 import shutil
 import sys
@@ -18,6 +17,8 @@ from typing import Any
 
 import pooch
 import requests
+import urllib3
+from urllib3.exceptions import InvalidHeader
 
 from irmas_utils.data import index, integrity, published
 from irmas_utils.project import files, paths
@@ -59,11 +60,7 @@ def file(
 
     One that has another hash than `hashed`, such as ``"md5:…"``, is fetched again. If the
     connection fails, it is tried again after each of `pauses` [s]; what has come is kept.
-
-    Raises
-    ------
-    DownloadError
-        If it cannot be fetched whole, or has another hash; `remedy` is what a person can do.
+    DownloadError if it cannot be fetched whole, or has another hash.
     """
     pooch.get_logger().setLevel("WARNING")
     partial = folder / f".{name}-{hashed[-8:]}.part"
@@ -109,12 +106,9 @@ def _go_on(url: str, partial: Path) -> None:
 def _asked(response: requests.Response | None) -> float:
     """Return how many seconds a server asks to wait, up to `LONGEST`: a number, or a date."""
     text = "" if response is None else response.headers.get("Retry-After", "")
-    if text.isdecimal():
-        return min(float(text), LONGEST)
-    try:
-        return min(email.utils.parsedate_to_datetime(text).timestamp() - time.time(), LONGEST)
-    except (ValueError, OverflowError):  # neither
-        return 0
+    with contextlib.suppress(ValueError, OverflowError, InvalidHeader):  # neither
+        return min(urllib3.Retry().parse_retry_after(text), LONGEST)
+    return 0
 
 
 def _reason(error: Exception) -> str:
@@ -132,13 +126,11 @@ def _failed(where: str | Path, found: str, hashed: str, remedy: str = AGAIN) -> 
 
 
 def irmas(root: Path | None = None, address: str = ADDRESS) -> Path:
-    """Fetch and unpack what is missing of IRMAS, and check that all is there.
+    """Fetch and unpack what is missing of IRMAS, check that all is there, and return where.
 
     Whole parts that are there are left alone; an incomplete one is set aside under another name.
-    `address` is the archives', with ``{name}`` for the file name.
-
-    Returns where it is: `root`, by default `paths.data_root`. DownloadError if an archive cannot
-    be fetched or unpacked, DataError if it does not hold the published set.
+    DownloadError if an archive cannot be fetched or unpacked, DataError if it does not hold the
+    published set.
     """
     root, facts = Path(root or paths.data_root()), published.load("irmas")
     gaps = integrity.missing(index.scan(root)[0]) if index.folders(root) else ["training label"]

@@ -1,11 +1,9 @@
-"""The data set as one table, a row a clip.
+"""The data set as one table, a row a clip. Notebook: 01_data_analysis.ipynb.
 
 Columns: ``split`` (training or testing), ``path``, ``name`` (file name without suffix),
-``recording`` (clips with the same value come from one recording and must stay together in a
-split), ``labels`` (tuple of codes, in the vocabulary's order), ``genre``,
-``drums``, ``duration`` [s], ``sample_rate`` [Hz], ``channels``, ``part`` (of the testing set).
-
-Only file headers are read. Notebook: 01_data_analysis.ipynb.
+``recording`` (clips of one value must stay together in a split), ``labels`` (tuple of codes, in the
+vocabulary's order), ``genre``, ``drums``, ``duration`` [s], ``sample_rate`` [Hz], ``channels``,
+``part`` (of the testing set).
 """
 
 import hashlib
@@ -35,7 +33,7 @@ COLUMNS = ("split", "path", "name", "recording", "labels", "genre", "drums", "du
 
 
 class Problem(NamedTuple):
-    """One bad clip: the file, what was found in it, what was expected."""
+    """One bad clip."""
 
     path: Path
     found: str
@@ -43,18 +41,10 @@ class Problem(NamedTuple):
 
 
 def load_index(root: str | Path, *, skip_bad_clips: bool = False) -> pd.DataFrame:
-    """Read a folder in the IRMAS layout, or a part of one: `integrity.missing` names the gaps.
+    """Read a folder in the IRMAS layout, or a part of one: a row a clip, by split, part and name.
 
-    Returns
-    -------
-    pandas.DataFrame
-        A row a clip, sorted by split, part and name; columns as in the module's docstring.
-
-    Raises
-    ------
-    DataError
-        If there is nothing in the IRMAS layout, or if a clip's file, name or labels are bad and
-        it may not be skipped: up to twenty are listed at once.
+    DataError if there is nothing in the IRMAS layout, or if a clip's file, name or labels are bad
+    and it may not be skipped: up to twenty are listed at once.
     """
     index, problems = scan(root)
     if problems and not skip_bad_clips:
@@ -99,11 +89,9 @@ def scan(root: str | Path) -> tuple[pd.DataFrame, list[Problem]]:
             problems.append(Problem(Path(row["path"]), f"a clip that is also {first}", "one copy"))
         else:
             rows.append(row)
-    index = pd.DataFrame(rows, columns=list(COLUMNS))
-    order = index.assign(part=index["part"].fillna("")).sort_values(["split", "part", "name"])
     # Training comes first everywhere, as it does in the paper.
-    order = order.sort_values("split", key=lambda s: s != "training", kind="stable")
-    return index.loc[order.index].reset_index(drop=True), problems
+    rows.sort(key=lambda row: (row["split"] != "training", row["part"] or "", row["name"]))
+    return pd.DataFrame(rows, columns=list(COLUMNS)), problems
 
 
 def _rows(folder: Path) -> Iterator[dict[str, Any] | Problem]:
@@ -133,13 +121,12 @@ def _rows(folder: Path) -> Iterator[dict[str, Any] | Problem]:
 def _training_row(path: Path) -> dict[str, Any] | Problem:
     name = names.readable(path.stem)
     try:
-        parsed = names.parse_training_name(name)
-        if path.parent.name != parsed.instrument:
-            raise ValueError(f"instrument {parsed.instrument} in folder {path.parent.name}")
+        about = names.parse_training_name(name)
+        if path.parent.name != (code := about.pop("instrument")):
+            raise ValueError(f"instrument {code} in folder {path.parent.name}")
     except ValueError as error:
         return Problem(path, str(error), "NNN__[instrument][drums][genre]NNNN__N.wav by class")
-    about = {"recording": parsed.recording, "genre": parsed.genre, "drums": parsed.drums}
-    return _row(path, split="training", name=name, labels=(parsed.instrument,), **about)
+    return _row(path, split="training", name=name, labels=(code,), **about)
 
 
 def _testing_row(path: Path, name: str, text: Path | None, part: str) -> dict[str, Any] | Problem:
@@ -196,10 +183,9 @@ def fingerprint(index: pd.DataFrame) -> str:
 def split_validation(
     training: pd.DataFrame, fraction: float, seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Hold recordings out for validation, class by class as evenly as whole recordings allow.
+    """Split off a `fraction`, above 0 and at most 0.5, of each class by recording, for validation.
 
-    Returns the clips to fit on and a `fraction`, above 0 and at most 0.5, of those with one label
-    each; no recording is in both. DataError if there are fewer recordings than parts.
+    Returns the clips to fit on and those held out. DataError if there are too few recordings.
     """
     n_splits = round(1 / fraction) if 0 < fraction <= 0.5 else 0
     if not 2 <= n_splits <= training["recording"].nunique():

@@ -20,10 +20,7 @@ def report(problems: list[Problem]) -> pd.DataFrame:
 
 
 def missing(index: pd.DataFrame) -> list[str]:
-    """Say what the full IRMAS set has and `index` has not: "training cel: 18 of 388 clips".
-
-    Labels of the testing set are counted if no clip is missing.
-    """
+    """Say what the full IRMAS set has and `index` has not: "training cel: 18 of 388 clips"."""
     expected = published.load("irmas")
     training = index[index["split"] == "training"]["labels"].str[0].value_counts()
     parts = index["part"].value_counts()
@@ -50,10 +47,7 @@ def require_complete(root: str | Path, index: pd.DataFrame) -> None:
 
 
 def digests(clips: pd.DataFrame) -> pd.Series:
-    """Return the hash of each clip's content.
-
-    Every notebook asks, so they are kept in the cache until a file is added or changed.
-    """
+    """Return the hash of each clip's content, kept in the cache until a file is changed."""
     kept = paths.cache_root() / "digests.json"
     known = _known(kept)
     stamps = {path: _stamp(path) for path in clips["path"]}
@@ -97,10 +91,7 @@ def find_duplicates(index: pd.DataFrame) -> pd.DataFrame:
 
 
 def join_duplicates(index: pd.DataFrame) -> pd.DataFrame:
-    """Give recordings that share a byte-identical clip one recording key.
-
-    Without this, the same audio under two names could be on both sides of a split.
-    """
+    """Give recordings that share a byte-identical clip one key, so that no split separates it."""
     content, joined = digests(index), index["recording"]
     while True:
         least = joined.groupby(content).transform("min")

@@ -12,7 +12,6 @@ Source: the documentation that comes with the data set, https://zenodo.org/recor
 import os
 import re
 import unicodedata
-from typing import NamedTuple
 
 from irmas_utils.project.vocabulary import INSTRUMENTS
 
@@ -28,21 +27,15 @@ _TRAINING_NAME = re.compile(
 )
 
 
-class TrainingName(NamedTuple):
-    """A parsed training name; `drums` is None when the name has no such tag."""
+def parse_training_name(name: str) -> dict[str, str | None]:
+    """Parse the name of a training clip, without its suffix; ValueError if it is none.
 
-    recording: str
-    instrument: str
-    drums: str | None
-    genre: str
-
-
-def parse_training_name(name: str) -> TrainingName:
-    """Parse the name of a training clip, without its suffix; ValueError if it is none."""
+    Keys: recording, instrument, drums (None when the name has no such tag) and genre.
+    """
     match = _TRAINING_NAME.fullmatch(name)
     if match is None:
         raise ValueError(f"name {name!r} is not [instrument][drums][genre]number__excerpt")
-    return TrainingName(**match.groupdict())
+    return match.groupdict()
 
 
 def song_of(name: str) -> str:
@@ -51,11 +44,10 @@ def song_of(name: str) -> str:
 
 
 def parse_labels(content: bytes) -> tuple[str, ...]:
-    """Parse a testing clip's label file.
+    """Parse a testing clip's label file: a code a line, each once, in the order of `INSTRUMENTS`.
 
-    It has one code a line; blank lines, tabs, carriage returns, a byte-order mark and a missing
-    last newline are all accepted. The codes come back each once, in the order of `INSTRUMENTS`;
-    ValueError if a line is no code, or there is none.
+    Blank lines, tabs and a byte-order mark are accepted. ValueError if a line is no code, or there
+    is none.
     """
     codes = {line.strip() for line in decode(content).splitlines()} - {""}
     if unknown := sorted(codes - set(INSTRUMENTS)):
@@ -76,7 +68,6 @@ def decode(content: bytes) -> str:
 def readable(file_name: str) -> str:
     """Return a file name as text that prints and sorts alike on every system.
 
-    Names that are not UTF-8 on disk reach Python with surrogates in them, and macOS decomposes
-    accents; both are undone here.
+    Surrogates of names that are not UTF-8 on disk, and macOS's decomposed accents, are undone.
     """
     return unicodedata.normalize("NFC", decode(os.fsencode(file_name)))

@@ -17,8 +17,7 @@ and the averages over labels are
 * macro: the mean of the eleven values, labels without a true clip included;
 * weighted: their mean weighted by the number of true clips of each label.
 
-A ratio with a zero denominator is 0 (scikit-learn's ``zero_division=0``). Macro F1 is the mean of
-the F1 values, not the F1 of the mean precision and recall.
+A ratio with a zero denominator is 0 (scikit-learn's ``zero_division=0``).
 
 Intervals are 95 % percentile bootstrap intervals. Clips of one recording or song resemble each
 other, so groups of clips are drawn with replacement, never single clips (a cluster bootstrap;
@@ -34,7 +33,6 @@ from irmas_utils.metrics.scores import (
     cooccurrence,
     f1,
     from_counts,
-    labels_per_clip,
     validate,
 )
 from irmas_utils.metrics.thresholds import (
@@ -53,6 +51,6 @@ from irmas_utils.metrics.uncertainty import evaluate, holm, mean_interval, paire
 __all__ = [
     "AVERAGES", "PAPER_CONSTANT", "THRESHOLD", "binarize", "choose_threshold", "clip_counts",
     "clip_gain", "clip_lrap", "cooccurrence", "dependence", "evaluate", "f1", "from_counts", "holm",
-    "labels_per_clip", "mean_interval", "paired_test", "prior_only_labels", "prior_top", "relative",
-    "threshold_curve", "trivial_predictors", "validate",
+    "mean_interval", "paired_test", "prior_only_labels", "prior_top", "relative", "threshold_curve",
+    "trivial_predictors", "validate",
 ]  # fmt: skip

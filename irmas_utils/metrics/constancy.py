@@ -28,15 +28,10 @@ def dependence(
     """Mutual information of outputs and labels, and what it is if the answers are dealt anew.
 
     Arguments are as for `metrics.evaluate`. The scores enter by their quartiles among the clips,
-    so that no threshold matters, and the information is summed over the labels.
-
-    Returns
-    -------
-    dict
-        "information" [bits a clip]; "chance", its mean over permutations of the recordings;
-        "detectable", their 95 % quantile: the least information that the test would have seen;
-        "p_value", whose smallest value is 1 / (n_permutations + 1); "gain", the mean of
-        `clip_gain`.
+    so that no threshold matters, and the information is summed over the labels. Keys:
+    "information" [bits a clip]; "chance", its mean over permutations of the recordings;
+    "detectable", their 95 % quantile: the least information that the test would have seen;
+    "p_value"; "gain", the mean of `clip_gain`.
     """
     scores.validate(y_true, y_score=y_score, groups=groups)
     true, bins = np.asarray(y_true, dtype=float), _binned(np.asarray(y_score))

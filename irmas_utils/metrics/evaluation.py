@@ -1,7 +1,6 @@
 """Evaluate systems on the clips of a data set, and see whether they listen at all."""
 
 import resource
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,9 +14,6 @@ from irmas_utils.metrics.tables import scores_of
 from irmas_utils.project.settings import Settings
 from irmas_utils.project.vocabulary import INSTRUMENTS
 
-RANKED = "prior, ranked"
-"""The trivial predictor that ranks the labels by their frequency in training."""
-
 
 def score(
     clips: pd.DataFrame, scores: np.ndarray, settings: Settings, threshold: ArrayLike = 0.5
@@ -26,17 +22,18 @@ def score(
 
     `clips` are rows of the index; the intervals are over their recordings.
     """
-    return metrics.evaluate(
-        label_matrix(clips["labels"]),
-        metrics.binarize(scores, threshold),
-        scores,
-        groups=list(clips["recording"]),
-        n_bootstrap=settings.evaluation.bootstrap_samples,
-        seed=settings.seed,
-    )
+    return _evaluated(clips, metrics.binarize(scores, threshold), scores, settings)
 
 
-def trivial_decisions(splits: Splits) -> dict[str, np.ndarray]:
+def _evaluated(
+    clips: pd.DataFrame, decisions: np.ndarray, scores: np.ndarray, settings: Settings
+) -> dict[str, Any]:
+    labels, groups = label_matrix(clips["labels"]), list(clips["recording"])
+    n = settings.evaluation.bootstrap_samples
+    return metrics.evaluate(labels, decisions, scores, groups, n, settings.seed)
+
+
+def constants(splits: Splits) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Return `metrics.trivial_predictors` of the training set for the clips of the testing set."""
     training = pd.concat([splits.fitting, splits.validation])
     return metrics.trivial_predictors(label_matrix(training["labels"]), len(splits.testing))
@@ -44,30 +41,8 @@ def trivial_decisions(splits: Splits) -> dict[str, np.ndarray]:
 
 def trivial(splits: Splits, settings: Settings) -> dict[str, dict[str, Any]]:
     """Evaluate what does not listen, `constants`, on the testing set: name to evaluation."""
-    training = pd.concat([splits.fitting, splits.validation])
-    found = constants(label_matrix(training["labels"]), len(splits.testing))
-    return {
-        name: score(
-            splits.testing, ranks, settings, 1 - 2.5 / ranks.shape[1] if name == RANKED else 0.5
-        )
-        for name, (_, ranks) in found.items()
-    }
-
-
-def constants(
-    training_labels: np.ndarray, n_clips: int, codes: Sequence[str] = INSTRUMENTS
-) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Return decisions and scores, (n_clips, n_labels), of `metrics.trivial_predictors`, by name.
-
-    They name labels and rank none: their LRAP is that of ties. *Prior, ranked* names the three most
-    frequent and ranks all labels by frequency, so its LRAP is what the frequencies alone are worth.
-    """
-    decided = metrics.trivial_predictors(training_labels, n_clips, codes)
-    frequency = training_labels.sum(axis=0)
-    places = np.argsort(np.argsort(-frequency, kind="stable"))
-    ranked = np.tile(1 - places / len(places), (n_clips, 1))
-    found = {name: (each, each.astype(float)) for name, each in decided.items()}
-    return found | {RANKED: (decided["prior top-3"], ranked)}
+    found = constants(splits).items()
+    return {name: _evaluated(splits.testing, *said, settings) for name, said in found}
 
 
 def listens(clips: pd.DataFrame, scores: np.ndarray, settings: Settings) -> dict[str, float]:
@@ -78,21 +53,17 @@ def listens(clips: pd.DataFrame, scores: np.ndarray, settings: Settings) -> dict
 
 
 def answers(decisions: dict[int, np.ndarray]) -> pd.DataFrame:
-    """Say whether a system listens: how many different answers it gives, and the commonest one.
+    """Say of decisions by seed, bool (n_clips, 11), how many different ones there are.
 
-    From decisions by seed, bool (n_clips, 11), comes a row a seed: seed, answers (how many
-    different ones), commonest (its codes) and share (of the clips that get the commonest).
+    A row a seed: seed, answers (how many), commonest (its codes) and share (of the clips with it).
     """
     rows = []
     for seed, decided in decisions.items():
         found, counts = np.unique(decided, axis=0, return_counts=True)
         first = int(np.argmax(counts))
         codes = " ".join(c for c, on in zip(INSTRUMENTS, found[first], strict=True) if on)
-        share = float(counts[first] / len(decided))
-        rows.append(
-            {"seed": seed, "answers": len(found), "commonest": codes or "none", "share": share}
-        )
-    return pd.DataFrame(rows)
+        rows.append((seed, len(found), codes or "none", float(counts[first] / len(decided))))
+    return pd.DataFrame(rows, columns=["seed", "answers", "commonest", "share"])
 
 
 def summary(

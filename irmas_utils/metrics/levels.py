@@ -21,8 +21,7 @@ _ENDS = (0.5 - LEVEL / 2, 0.5 + LEVEL / 2)
 def curves(table: pd.DataFrame, by: Sequence[str], n_bootstrap: int, seed: int) -> pd.DataFrame:
     """Share of the excerpts that are named at each level, with intervals over excerpts.
 
-    Columns: `by`, level [dB], value, low, high, and absent, the share that are named though they
-    are not there.
+    Columns: `by`, level [dB], value, low, high, and absent: the share named where they are not.
     """
     levels = levels_of(table)
     rows = []

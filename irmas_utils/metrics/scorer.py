@@ -17,7 +17,7 @@ from irmas_utils import metrics
 from irmas_utils.data import collection, corpus, integrity, published
 from irmas_utils.data.collection import refused, several
 from irmas_utils.data.index import load_index
-from irmas_utils.metrics import evaluation, tables
+from irmas_utils.metrics import tables
 from irmas_utils.project.settings import Settings
 from irmas_utils.project.vocabulary import IRMAS, Vocabulary
 
@@ -78,15 +78,10 @@ def truth(source: Settings | Path) -> Truth:
     return Truth(name, index[tested].reset_index(drop=True), index[~tested], vocabulary)
 
 
-class Answers(NamedTuple):
-    """What a system says of the clips: (n_clips, n_labels), scores or decisions or both."""
-
-    scores: np.ndarray | None
-    decisions: np.ndarray | None
-
-
-def read(path: Path, names: pd.Series, codes: tuple[str, ...]) -> Answers:
-    """Read a file of answers, its rows in the order of `names`.
+def read(
+    path: Path, names: pd.Series, codes: tuple[str, ...]
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Read scores and decisions, or one of them, (n_clips, n_labels), in the order of `names`.
 
     Raises DataError, which names them, if labels lack a column, if rows are missing, doubled or of
     unknown clips, or if values are no finite numbers in [0, 1].
@@ -105,11 +100,11 @@ def read(path: Path, names: pd.Series, codes: tuple[str, ...]) -> Answers:
     if scores is None and decisions is None:
         missing = several([code for code in codes if code not in table])
         raise refused(path, f"no column {missing}", f"a column for each of {' '.join(codes)}")
+    if decisions is None and np.isin(scores, (0, 1)).all():
+        scores, decisions = None, scores
     if decisions is not None and not np.isin(decisions, (0, 1)).all():
         raise refused(path, "decisions other than 0 and 1", "0 or 1")
-    if decisions is None and np.isin(scores, (0, 1)).all():
-        return Answers(None, scores.astype(bool))
-    return Answers(scores, None if decisions is None else decisions.astype(bool))
+    return scores, None if decisions is None else decisions.astype(bool)
 
 
 def _columns(path: Path, table: pd.DataFrame, kind: str, codes: tuple[str, ...]) -> Any:
@@ -120,11 +115,9 @@ def _columns(path: Path, table: pd.DataFrame, kind: str, codes: tuple[str, ...])
     if not {*named} <= {*table}:
         return None
     values = table[named].apply(pd.to_numeric, errors="coerce").to_numpy(float)
-    bad = ~((values >= 0) & (values <= 1))
-    if bad.any():
-        places = [f"{clip}: {table[named].iloc[row, column]} for {codes[column]}"
-                  for row, clip in enumerate(table["clip"])
-                  for column in np.flatnonzero(bad[row])]  # fmt: skip
+    if len(bad := np.argwhere(~((values >= 0) & (values <= 1)))):
+        clips, texts = table["clip"].to_numpy(), table[named].to_numpy()
+        places = [f"{clips[row]}: {texts[row, k]} for {codes[k]}" for row, k in bad]
         remedy = "Write probabilities; of logits, the sigmoid."
         raise refused(path, several(places), "finite numbers in [0, 1]", remedy)
     return values
@@ -148,10 +141,9 @@ class Decided(NamedTuple):
 
 
 def decide(system: System, known: Truth) -> Decided:
-    """Read answers and turn scores into decisions, at thresholds given or chosen on validation.
+    """Read answers and turn scores into decisions: see docs/scoring.md.
 
-    Without either, the file's own decisions count; without these, the threshold of best micro F1 is
-    chosen on the testing clips themselves, which is told. DataError as `read` and `validated`.
+    DataError as `read` and `validated`.
     """
     codes, threshold, validation = known.vocabulary.codes, system.threshold, system.validation
     scores, decisions = read(system.path, known.clips["name"], codes)
@@ -192,14 +184,12 @@ def validated(path: Path, known: Truth) -> tuple[np.ndarray, np.ndarray]:
         labels = collection.parse_labels(table["labels"])
     else:
         rows = collection.rows_of(table["clip"], known.others["name"])
-        labels = rows.map(
-            lambda row: () if np.isnan(row) else known.others["labels"].iloc[int(row)]
-        )
+        labels = rows.map(dict(enumerate(known.others["labels"])), na_action="ignore").fillna("")
     odd = labels.map(lambda row: not row or not {*row} <= {*known.vocabulary.codes})
     if odd.any():
         found = f"clips without known labels: {several(table['clip'][odd].tolist())}"
         raise refused(path, found, "clips of the training set, or a column labels")
-    scores = read(path, table["clip"], known.vocabulary.codes).scores
+    scores, _ = read(path, table["clip"], known.vocabulary.codes)
     if scores is None:
         raise refused(path, "decisions", "scores")
     return known.matrix(labels), scores
@@ -214,7 +204,7 @@ def score(system: System, known: Truth, against: System | None = None) -> dict[s
     labels, codes = known.matrix(known.clips["labels"]), known.vocabulary.codes
     options = {"groups": [*known.clips["recording"]], "codes": codes}
     ours, prior = decide(system, known), known.prior()
-    constants = {} if prior is None else evaluation.constants(prior, len(labels), codes)
+    constants = {} if prior is None else metrics.trivial_predictors(prior, len(labels), codes)
     found = {
         "file": system.path.name,
         "data": known.data,
@@ -245,20 +235,24 @@ def render(found: dict[str, Any], style: str = "markdown") -> str:
     ours = found["evaluation"]
     name = found["file"] + (" (optimistic)" if found["optimistic"] else "")
     systems = tables.average_table({name: ours} | found["trivial"])
-    rows = [{"system": each["name"] + (" *" if each["caution"] else ""), "micro F1":
-             each["micro_f1"], "macro F1": each["macro_f1"], "LRAP": each["lrap"]}
-            for each in found["published"]]  # fmt: skip
+    rows = [
+        {"system": each["name"] + (" *" if each["caution"] else "")}
+        | {tables.TITLES[metric]: each[metric] for metric in METRICS}
+        for each in found["published"]
+    ]
     shown = {
         "Scores": _scores(ours),
         "Beside trivial and published systems": pd.concat([systems, pd.DataFrame(rows)]),
         "An instrument at a time": tables.per_label_table(ours),
     }
     if other := found.get("against"):
-        shown[f"Less {other['file']}, paired over recordings"] = pd.DataFrame(
-            [{"score": tables.TITLES[k], "difference": t["difference"], "95 % interval":
-              tables.interval(t), "p": t["p_value"], "p, Holm": t["p_adjusted"]}
-             for k, t in other["tests"].items()]
-        )  # fmt: skip
+        tested = [
+            (tables.TITLES[k], t["difference"], tables.interval(t), t["p_value"], t["p_adjusted"])
+            for k, t in other["tests"].items()
+        ]
+        columns = ["score", "difference", "95 % interval", "p", "p, Holm"]
+        title = f"Less {other['file']}, paired over recordings"
+        shown[title] = pd.DataFrame(tested, columns=columns)
     mark = "% " if style == "latex" else ""
     notes = (mark + note for note in _notes(found))
     return "\n\n".join([*notes, *(_table(*each, style) for each in shown.items())])
@@ -287,10 +281,9 @@ def _notes(found: dict[str, Any]) -> list[str]:
 
 
 def _table(title: str, table: pd.DataFrame, style: str) -> str:
-    whole = table.astype(object).where(table.notna(), None)
     if style == "latex":
         options = {"index": False, "escape": True, "na_rep": "--", "float_format": "%.3f"}
         title = re.sub(r"([_%&#$])", r"\\\1", title)
-        text = table.to_latex(caption=title, position="tbp", **options)
-        return text.replace("–", "--")
+        return table.to_latex(caption=title, position="tbp", **options).replace("–", "--")
+    whole = table.astype(object).where(table.notna(), None)
     return f"## {title}\n\n" + whole.to_markdown(index=False, floatfmt=".3f", missingval="–")

@@ -17,10 +17,7 @@ def validate(
     groups: Sequence[Any] | None = None,
     n_labels: int | None = None,
 ) -> None:
-    """Raise a ValueError that names the argument unless all obey the conventions of `metrics`.
-
-    `n_labels` is that of the vocabulary; without it, `y_true` says how many there are.
-    """
+    """Raise a ValueError that names the argument unless all obey the conventions of `metrics`."""
     n_clips, width = np.shape(y_true) if np.ndim(y_true) == 2 else (0, 0)
     shape = (n_clips, n_labels or width)
     for name, matrix in {"y_true": y_true, "y_pred": y_pred, "y_score": y_score}.items():
@@ -47,8 +44,7 @@ def f1(y_true: ArrayLike, y_pred: ArrayLike, average: str | None = None) -> Any:
 def from_counts(counts: NDArray, average: str | None = None) -> dict[str, NDArray]:
     """Precision, recall and F1 from TP, FP and FN of each label, (..., 3, n_labels).
 
-    Leading axes, such as resamples, are kept: the values, under "precision", "recall" and "f1",
-    are (..., n_labels), or (...) with an `average` ("micro", "macro" or "weighted").
+    The values are (..., n_labels), or (...) with an `average`, one of `AVERAGES`.
     """
     if average not in (None, *AVERAGES):
         raise ValueError(f"average is {average!r}; expected None or one of {AVERAGES}")
@@ -93,14 +89,6 @@ def clip_lrap(y_true: ArrayLike, y_score: ArrayLike) -> NDArray:
 
 
 def cooccurrence(y_true: ArrayLike, y_pred: ArrayLike) -> NDArray:
-    """Clips with the true label of the row and the predicted label of the column, int (11, 11).
-
-    With `y_true` given twice it is the co-occurrence of labels in the data.
-    """
+    """Clips with the true label of the row and the predicted label of the column, int (11, 11)."""
     validate(y_true, y_pred)
     return np.asarray(y_true, dtype=int).T @ np.asarray(y_pred, dtype=int)
-
-
-def labels_per_clip(y: ArrayLike) -> float:
-    """Mean number of labels of a clip."""
-    return float(np.asarray(y, dtype=bool).sum(axis=1).mean())

@@ -15,6 +15,9 @@ THRESHOLD = 0.5
 PAPER_CONSTANT = ("gel", "org", "pia", "sax", "voi")
 """The labels that the paper's LSTM gave to nearly every clip (section 5.1.1)."""
 
+RANKED = "prior, ranked"
+"""The trivial predictor that ranks the labels by their frequency in training."""
+
 
 def binarize(y_score: ArrayLike, threshold: ArrayLike = THRESHOLD) -> NDArray:
     """Predict the labels whose score is larger than the threshold: one for all, or one each."""
@@ -24,8 +27,7 @@ def binarize(y_score: ArrayLike, threshold: ArrayLike = THRESHOLD) -> NDArray:
 def relative(y_score: ArrayLike, threshold: ArrayLike) -> NDArray:
     """Shift scores, (..., 11), on the logistic scale so that the threshold or each becomes 0.5.
 
-    Which labels are predicted stays the same, and systems of different thresholds can be
-    compared, drawn on one scale, or averaged. All is kept 1e-7 away from 0 and 1 before.
+    What is predicted stays the same. All is kept 1e-7 away from 0 and 1 before.
     """
     score, cut = (
         special.logit(np.clip(np.asarray(values, dtype=float), 1e-7, 1 - 1e-7))
@@ -37,11 +39,8 @@ def relative(y_score: ArrayLike, threshold: ArrayLike) -> NDArray:
 def threshold_curve(y_true: ArrayLike, y_score: ArrayLike) -> dict[str, NDArray]:
     """Micro precision, recall and F1 at every threshold that matters, for any shape of labels.
 
-    Returns
-    -------
-    dict of str to array (n_thresholds,)
-        "threshold" (falling, one between each two neighbouring scores and one below all of
-        them), "precision", "recall", "f1". The scores are exact for ``score > threshold``.
+    Arrays (n_thresholds,): "threshold" (falling, one between each two neighbouring scores and one
+    below all of them), "precision", "recall" and "f1", which are exact for ``score > threshold``.
     """
     score = np.asarray(y_score, dtype=float).ravel()
     true = np.asarray(y_true, dtype=bool).ravel()
@@ -59,21 +58,11 @@ def threshold_curve(y_true: ArrayLike, y_score: ArrayLike) -> dict[str, NDArray]
 
 
 def choose_threshold(y_true: ArrayLike, y_score: ArrayLike, per_label: bool = False) -> NDArray:
-    """Threshold, or thresholds, of highest F1. Give it validation data only, never the test set.
+    """Threshold of the highest micro F1, (), or `per_label` of each label's own F1, (11,).
 
-    Parameters
-    ----------
-    y_true, y_score : array (n_clips, 11)
-        Best of multi-label clips like those of the test set: a threshold chosen on single-label
-        clips predicts too few labels there.
-    per_label : bool
-        Maximise each label's F1 by itself instead of micro F1. A label without a true clip
-        gets the common threshold.
-
-    Returns
-    -------
-    array () or (11,)
-        For `binarize`. Of thresholds with the same F1 the highest is returned.
+    Give it validation data only, best of multi-label clips like those of the test set: a threshold
+    chosen on single-label clips predicts too few labels there. Of thresholds with the same F1 the
+    highest is returned; a label without a true clip gets the common one.
     """
     scores.validate(y_true, y_score=y_score)
     true, score = np.asarray(y_true, dtype=bool), np.asarray(y_score, dtype=float)
@@ -91,14 +80,17 @@ def _best(y_true: NDArray, y_score: NDArray) -> float:
 
 def trivial_predictors(
     training_labels: ArrayLike, n_clips: int, codes: Sequence[str] = INSTRUMENTS
-) -> dict[str, NDArray]:
-    """Systems that never listen, name to bool (n_clips, 11): the same labels for every clip.
+) -> dict[str, tuple[NDArray, NDArray]]:
+    """Systems that never listen: name to decisions and scores, the same for every clip.
 
-    From the training labels, (n_training_clips, 11), they know how frequent each label is. Of
-    another vocabulary's `codes` the paper has no constant.
+    Both are (n_clips, n_labels). From the training labels, (n_training_clips, n_labels), they know
+    how frequent each label is. All but `RANKED` name labels and rank none: their LRAP is that of
+    ties. It names the three most frequent and ranks all labels by frequency, so its LRAP is what
+    the frequencies alone are worth. Of another vocabulary's `codes` the paper has no constant.
     """
     scores.validate(training_labels, n_labels=len(codes))
     frequency = np.asarray(training_labels, dtype=int).sum(axis=0)
+    places = np.argsort(np.argsort(-frequency, kind="stable"))
     of_irmas = tuple(codes) == INSTRUMENTS
     constants = {
         "prior top-1": prior_top(frequency, 1),
@@ -107,7 +99,9 @@ def trivial_predictors(
         **({"paper's constant": np.isin(codes, PAPER_CONSTANT)} if of_irmas else {}),
         "softmax prior": prior_only_labels(frequency),
     }
-    return {name: np.tile(labels, (n_clips, 1)) for name, labels in constants.items()}
+    found = {name: (labels, labels.astype(float)) for name, labels in constants.items()}
+    found[RANKED] = constants["prior top-3"], 1 - places / len(places)
+    return {name: tuple(np.tile(x, (n_clips, 1)) for x in both) for name, both in found.items()}
 
 
 def prior_top(frequency: ArrayLike, k: int) -> NDArray:

@@ -39,8 +39,6 @@ def evaluate(
         are too narrow if clips share recordings.
     n_bootstrap : int
         Resamples; 0 leaves the intervals out.
-    codes : sequence of str
-        Of the labels, which are IRMAS's eleven unless the clips are of another vocabulary.
 
     Returns
     -------
@@ -49,8 +47,7 @@ def evaluate(
         "per_label" by instrument code with the three, "support" (clips with the label),
         "predicted" (clips given it) and "base_rate" (share of clips with it);
         "labels_per_clip" with "true" and "predicted"; "n_clips"; "n_groups". Each score is
-        ``{"value", "low", "high"}``; low and high are None where fewer than two groups, or no
-        resamples, allow no interval. Everything is ready for JSON.
+        ``{"value", "low", "high"}``; low and high are None where there is no interval.
 
     Notes
     -----
@@ -65,13 +62,11 @@ def evaluate(
     result = {average: _leaves(total, drawn, average) for average in scores.AVERAGES}
     result["lrap"] = None
     if y_score is not None:
-        sums = _lrap_sums(y_true, y_score, members)
+        sums = _clip_sums(scores.clip_lrap(y_true, y_score), members)
         result["lrap"] = _leaf(_mean(sums.sum(axis=0)), _mean(_bootstrap(sums, n_bootstrap, seed)))
     result["per_label"] = _per_label(total, drawn, len(y_true), codes)
-    result["labels_per_clip"] = {
-        "true": scores.labels_per_clip(y_true),
-        "predicted": scores.labels_per_clip(y_pred),
-    }
+    labels = {"true": np.asarray(y_true, bool), "predicted": np.asarray(y_pred, bool)}
+    result["labels_per_clip"] = {k: float(y.sum(axis=1).mean()) for k, y in labels.items()}
     return result | {"n_clips": len(y_true), "n_groups": len(counts)}
 
 
@@ -88,26 +83,13 @@ def paired_test(
 
     The p-value is that of approximate randomisation (Noreen 1989): if the systems are the same,
     swapping their answers on a random half of the groups changes nothing, so the observed
-    difference is compared with the differences after such swaps. The interval of the difference
-    comes from the paired bootstrap: groups are drawn with replacement, both systems scored on
-    the same draw.
+    difference is compared with those after `n_resamples` such swaps. The interval of the difference
+    comes from as many draws of the paired bootstrap, both systems scored on the same draw.
 
-    Parameters
-    ----------
-    pred_a, pred_b : array (n_clips, 11)
-        Predictions of the two systems; for the metrics "lrap" and "gain" their scores.
-    groups : sequence (n_clips,), optional
-        As for `evaluate`.
-    metric : str
-        "lrap", "gain" (`metrics.clip_gain`), or an average and a quantity: "micro_f1".
-    n_resamples : int
-        Swaps, and bootstrap draws; the smallest possible p-value is 1 / (n_resamples + 1).
-
-    Returns
-    -------
-    dict
-        "a" and "b" (the two scores), "difference" (a - b), its "low" and "high", "p_value"
-        (two-sided).
+    The predictions are (n_clips, 11), or scores where `metric` is "lrap" or "gain"
+    (`metrics.clip_gain`); else it is an average and a quantity: "micro_f1". Groups are as for
+    `evaluate`. Returns "a" and "b" (the two scores), "difference" (a - b), its "low" and "high",
+    and the two-sided "p_value", which is 1 / (n_resamples + 1) at the least.
     """
     members = _members(groups, len(y_true))
     statistic, (sums_a, sums_b) = _sufficient(metric, y_true, (pred_a, pred_b), groups, members)
@@ -147,7 +129,7 @@ def mean_interval(
 ) -> dict[str, float | None]:
     """Mean of repeated runs, such as seeds, with its 95 % Student t interval; none from one run.
 
-    The interval ends where the quantity does, at `low` and `high`: 0 and 1 of a score.
+    The quantity itself lies between `low` and `high`, and so does the interval.
     """
     values = np.asarray(values, dtype=float)
     mean = float(values.mean())
@@ -218,10 +200,9 @@ def _sufficient(
         kind = "y_score" if metric in ("lrap", "gain") else "y_pred"
         scores.validate(y_true, groups=groups, **{kind: system})
     if metric == "lrap":
-        return _mean, [_lrap_sums(y_true, system, members) for system in systems]
+        return _mean, [_clip_sums(scores.clip_lrap(y_true, each), members) for each in systems]
     if metric == "gain":
-        gains = [clip_gain(y_true, system, groups) for system in systems]
-        return _mean, [_clip_sums(gain, members) for gain in gains]
+        return _mean, [_clip_sums(clip_gain(y_true, each, groups), members) for each in systems]
     if average not in scores.AVERAGES or quantity not in scores.QUANTITIES:
         raise ValueError(f"metric is {metric!r}; expected 'lrap', 'gain' or one like 'micro_f1'")
     sums = [_group_sums(scores.clip_counts(y_true, system), members) for system in systems]
@@ -230,11 +211,6 @@ def _sufficient(
 
 def _mean(sums: NDArray) -> NDArray:
     return sums[..., 0] / sums[..., 1]
-
-
-def _lrap_sums(y_true: ArrayLike, y_score: ArrayLike, members: NDArray) -> NDArray:
-    """Sum of LRAP and number of clips of each group, (n_groups, 2)."""
-    return _clip_sums(scores.clip_lrap(y_true, y_score), members)
 
 
 def _clip_sums(clips: NDArray, members: NDArray) -> NDArray:

@@ -1,7 +1,4 @@
-"""How a prediction is told: text, JSON, CSV, labels for Audacity, a web page of its own.
-
-``irmas predict FILE|FOLDER… [--json|--csv] [--html] [--labels] [--out FOLDER]``
-"""
+"""How a prediction is told: text, JSON, CSV, labels for Audacity, a web page of its own."""
 
 import base64
 import json
@@ -39,20 +36,13 @@ def recordings(given: Iterable[Path]) -> list[Path]:
     found: list[Path] = []
     for path in given:
         inside = [Path(folder, name) for folder, _, names in os.walk(path) for name in names]
-        audio = [
-            p
-            for p in inside
-            if p.suffix.lower() in SUFFIXES and "/." not in f"/{p.relative_to(path)}"
-        ]
-        found += sorted(audio) or [path]
+        shown = [file for file in inside if "/." not in f"/{file.relative_to(path)}"]
+        found += sorted(file for file in shown if file.suffix.lower() in SUFFIXES) or [path]
     return found
 
 
 def label_table(prediction: "Prediction") -> pd.DataFrame:
-    """Return a row an instrument, the highest score first: what is said of the whole file.
-
-    Columns instrument, score, threshold and named (whether the one is above the other).
-    """
+    """Return a row an instrument, the highest score first: instrument, score, threshold, named."""
     table = pd.DataFrame(
         {
             "instrument": [IRMAS.name(label) for label in prediction.recognizer.labels],
@@ -102,12 +92,9 @@ def as_dict(prediction: "Prediction") -> dict[str, Any]:
 
 def as_row(entry: dict[str, Any], labels: Iterable[str]) -> dict[str, Any]:
     """Return what `tell` knows of a file as a row of a table."""
-    row = {
-        key: entry.get(key, "")
-        for key in ("file", "model", "duration", "silent", "error", "warning")
-    }
-    for key in ("instruments", "also_heard"):
-        row[key] = "; ".join(entry.get(key, ()))
+    plain = ("file", "model", "duration", "silent", "error", "warning")
+    row = {key: entry.get(key, "") for key in plain}
+    row |= {key: "; ".join(entry.get(key, ())) for key in ("instruments", "also_heard")}
     return row | {label: entry.get("scores", {}).get(label, "") for label in labels}
 
 
@@ -172,23 +159,19 @@ def as_page(prediction: "Prediction") -> str:
     """Return a web page that needs no other file: waveform, instruments over time, a player."""
     from jinja2 import Environment
 
-    template = resources.files(__package__).joinpath("recording.html").read_text("utf-8")
+    text = resources.files(__package__).joinpath("recording.html").read_text("utf-8")
     points, density = io.outline(prediction.source)
-    return (
-        Environment(autoescape=True)
-        .from_string(template)
-        .render(
-            name=prediction.path.name,
-            about=about(prediction),
-            prediction=prediction,
-            words=in_words(prediction),
-            also=also_heard(prediction),
-            table=label_table(prediction).to_dict("records"),
-            waveform=_waveform(points, prediction.duration * density),
-            rows=list(_rows(prediction)),
-            sound=base64.b64encode(_sound(prediction.source)).decode(),
-        )
-    )
+    return Environment(autoescape=True).from_string(text).render(
+        name=prediction.path.name,
+        about=about(prediction),
+        prediction=prediction,
+        words=in_words(prediction),
+        also=also_heard(prediction),
+        table=label_table(prediction).to_dict("records"),
+        waveform=_waveform(points, prediction.duration * density),
+        rows=list(_rows(prediction)),
+        sound=base64.b64encode(_sound(prediction.source)).decode(),
+    )  # fmt: skip
 
 
 def _waveform(points: np.ndarray, length: float) -> str:
@@ -241,20 +224,10 @@ def tell(
     wanted: Iterable[str] = (),
     out: Path = Path(),
 ) -> int:
-    """Print what is in each file; returns how many could not be read.
+    """Print what is in each file; returns how many could not be read, which goes to stderr.
 
-    Why they could not goes to the standard error.
-
-    Parameters
-    ----------
-    given : iterable of pathlib.Path
-        Files and folders.
-    model : str or Path, optional
-        See `predict.listeners`, whose errors are raised.
-    form : {"json", "csv"}, optional
-        Text if it is not given.
-    wanted : iterable of str
-        Keys of `FILES`: what is written to the folder `out` of each recording.
+    `form` is "json", "csv" or, for text, None; `wanted` are keys of `FILES`: what is written of
+    each recording to the folder `out`. Errors of `predict.listeners` are raised.
     """
     paths = recordings(given)
     from irmas_utils.systems import predict  # TensorFlow takes seconds

@@ -1,14 +1,9 @@
 """Which training clips carry a doubtful label: confident learning on out-of-fold answers.
 
 A clip is doubtful if a classifier that has heard none of its recording is surer of another label
-than it usually is of clips that carry that one [1]_. The classifier, a linear discriminant analysis
-of the descriptors of `systems.bosch`, errs as well: what comes out is a list to listen to. Another
-instrument that is heard beside the labelled one is doubted too. Notebook: 01_data_analysis.ipynb.
-
-References
-----------
-.. [1] Northcutt, Jiang, Chuang (2021): Confident learning: estimating uncertainty in dataset
-   labels. Journal of Artificial Intelligence Research 70.
+than it usually is of clips that carry that one (Northcutt, Jiang, Chuang 2021: Confident learning,
+Journal of Artificial Intelligence Research 70). The classifier errs as well: what comes out is a
+list to listen to. Notebook: 01_data_analysis.ipynb.
 """
 
 import numpy as np
@@ -34,16 +29,8 @@ def describe(clips: pd.DataFrame) -> np.ndarray:
 def doubts(clips: pd.DataFrame, features: np.ndarray, seed: int) -> pd.DataFrame:
     """Rank clips of one label each by how doubtful it is, the most doubtful first.
 
-    Returns
-    -------
-    pandas.DataFrame
-        Columns name, recording, label, suspected (the label that fits better), margin (how much
-        more probable it is than the clip's own) and doubtful (bool).
-
-    Raises
-    ------
-    DataError
-        If there are fewer recordings than folds.
+    Columns: name, recording, label, suspected (the label that fits better), margin (how much more
+    probable it is than the clip's own) and doubtful (bool). DataError as `data.index.folds`.
     """
     labels = clips["labels"].str[0].to_numpy(dtype=str)
     codes, own = np.unique(labels, return_inverse=True)
@@ -88,7 +75,7 @@ def measure(ranked: pd.DataFrame, wrong: pd.Series) -> dict[str, float]:
 
     Keys: ``wrong`` and ``doubtful`` (shares of all clips); ``precision`` and ``recall`` of the
     doubtful ones; ``precision_at_wrong`` of as many, from the top, as are wrong; and
-    ``average_precision``. A ranking at random has the share of wrong ones as its precision.
+    ``average_precision``.
     """
     hits, doubtful = wrong[ranked.index].to_numpy(), ranked["doubtful"].to_numpy()
     return {

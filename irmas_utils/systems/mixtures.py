@@ -1,9 +1,8 @@
 """Multi-label mixtures of single-label excerpts: a stand-in for the test set.
 
-The training excerpts of IRMAS carry one label and last 3 s; the test clips carry one to five
-and last 5 to 20 s. A decision threshold chosen on the former fails on the latter, which must
-not be used to choose anything. So recordings held out of the training set are mixed: one for
-each label, as many labels as test clips have, in the published proportions.
+A decision threshold chosen on excerpts of one label fails on test clips of one to five, which must
+not choose anything. So recordings held out of the training set are mixed: one for each label, as
+many labels as test clips have, in the published proportions.
 """
 
 import hashlib
@@ -38,8 +37,7 @@ class Mixture(NamedTuple):
 def plan(table: pd.DataFrame, n_mixtures: int, rng: np.random.Generator) -> list[Mixture]:
     """Choose what to mix from held-out training rows of the index.
 
-    Classes are drawn as often as they have recordings; no two sources of a mixture have the
-    same class. A mixture has no more labels than the table has classes.
+    Classes are drawn as often as they have recordings; no two sources of a mixture have the same.
     """
     classes = table["labels"].str[0].to_numpy(dtype=str)
     rows = pd.DataFrame({"class": classes, "row": np.arange(len(table))})
@@ -96,8 +94,6 @@ def _write(mixture: Mixture, files: list[str], path: Path) -> None:
 
 def make(table: pd.DataFrame, n_mixtures: int, seed: int) -> pd.DataFrame:
     """Write mixtures of excerpts that no model is trained on to the cache, unless they are there.
-
-    They are found again by the content of all excerpts and by the code here, and read for damage.
 
     `table` has training rows of the index. Returns a row a mixture, with the index's columns
     ``path`` (16-bit WAV), ``name``, ``labels`` and ``recording``, here that of the first label.

@@ -1,18 +1,15 @@
 """Name the instruments in audio files: which model does it, and what it says of a file.
 
-Any format that libsndfile reads, any length, rate and number of channels, block by block. The
-model is the one named, or one that this project trained on IRMAS, or else EfficientAT as its
-authors trained it. How it is told is `systems.answers`. Notebook: 11_your_own_audio.ipynb.
+How it is told is `systems.answers`. Notebook: 11_your_own_audio.ipynb.
 """
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +17,7 @@ from irmas_utils.audio import io, joined, windows
 from irmas_utils.data import fetch, published
 from irmas_utils.project import files, paths
 from irmas_utils.project.backend import tf
-from irmas_utils.project.errors import AudioError, DiskError, ModelError
+from irmas_utils.project.errors import DiskError, ModelError
 from irmas_utils.systems.networks import zero_shot
 from irmas_utils.systems.networks.zero_shot import untrained
 from irmas_utils.systems.recognizer import Recognizer, describe
@@ -29,10 +26,7 @@ PROFILE = "full"
 """Whose models are trained on IRMAS: no other's is taken unless it is named."""
 
 SILENCE = 1e-3
-"""A window without a sample above it, 60 dB below full scale, is silence: nothing is named in it.
-
-It has no say in the score of the whole file either.
-"""
+"""A window without a sample above it, 60 dB below full scale, is silence and has no say."""
 
 HEARD, MOST = 0.2, 5
 """Other sounds are told of from this score in any window on, so many at most; tuned on no data."""
@@ -57,7 +51,9 @@ class Prediction:
     @cached_property
     def scores(self) -> np.ndarray:
         """Of the whole file: (n_labels,)."""
-        return _joined(self.window_scores, self.silent, self.recognizer)
+        if self.silent.all():
+            return np.zeros(len(self.recognizer.labels))
+        return windows.aggregate(self.window_scores[~self.silent], self.recognizer.aggregation)
 
     @property
     def named(self) -> np.ndarray:
@@ -75,44 +71,25 @@ class Prediction:
         return np.concatenate([[0.0], between, [self.duration]])
 
 
-class _Heard(NamedTuple):
-    about: dict[str, Any]
-    scores: np.ndarray  # of all outputs
-    silent: np.ndarray
-
-
 def predict(path: str | Path, recognizer: Recognizer, ear: Recognizer | None = None) -> Prediction:
     """Score a file, as a whole and over time, in constant memory. Raises as `audio.io.stream`.
 
     `ear`, if given, tells of other sounds: a recognizer that knows some, perhaps the same one.
     """
     source = joined.whole(path)
-    heard = _hear(source, recognizer)
-    n_labels, others = len(recognizer.labels), {}
+    scores, about = _hear(source, recognizer)
+    others = {}
     if ear:
-        whole = heard if ear is recognizer else _hear(source, ear)
-        scores = whole.scores[:, len(ear.labels) :].max(axis=0)
-        surest = [k for k in np.argsort(-scores, kind="stable")[:MOST] if scores[k] >= HEARD]
-        others = {ear.others[k]: float(scores[k]) for k in surest}
-    return Prediction(
-        Path(path),
-        source,
-        recognizer,
-        window_scores=heard.scores[:, :n_labels],
-        silent=heard.silent,
-        others=others,
-        **heard.about,
-    )
+        heard = scores if ear is recognizer else _hear(source, ear)[0]
+        most = heard[:, len(ear.labels) :].max(axis=0)
+        surest = [k for k in np.argsort(-most, kind="stable")[:MOST] if most[k] >= HEARD]
+        others = {ear.others[k]: float(most[k]) for k in surest}
+    about["window_scores"] = scores[:, : len(recognizer.labels)]
+    return Prediction(Path(path), source, recognizer, others=others, **about)
 
 
-def _hear(path: str | Path, recognizer: Recognizer) -> _Heard:
-    if not os.path.lexists(path):
-        raise AudioError(
-            path,
-            found="no such file",
-            expected="an audio file, or a folder of some",
-            remedy="Check the path.",
-        )
+def _hear(path: str | Path, recognizer: Recognizer) -> tuple[np.ndarray, dict[str, Any]]:
+    """Return all outputs for each window, and the rest of a `Prediction`."""
     peaks: list[float] = []
 
     def metered() -> Iterator[tuple[int, np.ndarray]]:
@@ -132,13 +109,7 @@ def _hear(path: str | Path, recognizer: Recognizer) -> _Heard:
         raise io.unusable(path, "audio that the model gives no score")
     silent = np.array(peaks) < SILENCE
     scores[silent] = 0
-    return _Heard(about | {"starts": starts}, scores, silent)
-
-
-def _joined(scores: np.ndarray, silent: np.ndarray, recognizer: Recognizer) -> np.ndarray:
-    if silent.all():
-        return np.zeros(scores.shape[1])
-    return windows.aggregate(scores[~silent], recognizer.aggregation)
+    return scores, about | {"starts": starts, "silent": silent}
 
 
 def listeners(model: str | Path | None = None) -> tuple[Recognizer, Recognizer | None]:
@@ -146,11 +117,7 @@ def listeners(model: str | Path | None = None) -> tuple[Recognizer, Recognizer |
 
     `model` is a saved one's path. Without it, the newest of the profile `PROFILE` that was trained
     on IRMAS; if there is none, the published network with its own classes for our instruments.
-
-    Raises
-    ------
-    ModelError
-        If the model is damaged, or there is none.
+    ModelError if the model is damaged, or there is none.
     """
     if path := model or _trained():
         at_hand = (paths.weights_root() / fetch.MN04.name).is_file() and fetch.available()[0]
@@ -162,7 +129,8 @@ def listeners(model: str | Path | None = None) -> tuple[Recognizer, Recognizer |
             "default model",
             found=f"none trained on IRMAS, nor published weights ({error.found})",
             expected="one of the two",
-            remedy=f"{error.remedy} {_samples()}",
+            remedy=f"{error.remedy} Or take the sample corpus's, which `make paper` makes, with "
+            f"--model {paths.results_root() / 'sample' / 'models' / 'recognizer.keras'}.",
         ) from error
     return as_published, as_published
 
@@ -201,10 +169,3 @@ def _trained() -> Path | None:
     found = (paths.results_root() / PROFILE / "models").glob("*.keras")
     newest = sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)
     return next((p for p in newest if describe(p)["provenance"].get("data") == "IRMAS"), None)
-
-
-def _samples() -> str:
-    """Say how to name a model of another profile, which knows synthetic sounds."""
-    model = paths.results_root() / "sample" / "models" / "recognizer.keras"
-    made = "" if model.is_file() else " once `make paper` has made it"
-    return f"Or take the sample corpus's, with --model {model}{made}."

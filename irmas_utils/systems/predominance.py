@@ -39,8 +39,7 @@ class Listener(NamedTuple):
 def plan(clips: pd.DataFrame, sweep: Sweep, seed: int) -> pd.DataFrame:
     """Choose what is swept against what: a row an excerpt and number of others.
 
-    Of an instrument come excerpts of different recordings first. The others are of these excerpts
-    too, of different classes; of a larger number the first are those of a smaller one. Columns:
+    Excerpts of different recordings come first; the others are of different classes. Columns:
     `KEYS`, ``target`` and ``with``, positions in `clips`, which are training rows of the index.
     """
     rng, classes = np.random.default_rng(seed), clips["labels"].str[0].to_numpy(str)

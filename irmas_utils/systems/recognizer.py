@@ -1,14 +1,9 @@
 """Recognizers: a network with all that is needed to use it, saved as two files, and its card.
 
 The ``.keras`` file holds the network from samples to scores, front end included; the ``.json``
-beside it says how to feed and read it, and where it came from. It also holds the digest of the
-``.keras`` file, so that the two cannot be of different models. Either may come from anybody: no
-code of theirs runs, and neither takes more memory than it has bytes. Notebook:
-07_other_networks.ipynb.
-
-References
-----------
-.. [1] Mitchell et al. (2019): Model cards for model reporting. FAT*.
+beside it says how to feed and read it, where it came from, and the digest of the ``.keras`` file.
+Either may come from anybody: no code of theirs runs, and neither takes more memory than it has
+bytes. The card is that of Mitchell et al. (2019): Model cards for model reporting, FAT*.
 """
 
 import html
@@ -150,7 +145,7 @@ class Recognizer:
         """Read a saved model: the ``.keras`` file `path` and the ``.json`` beside it.
 
         Raises ModelError if either file is missing or damaged, if they do not belong together, or
-        if they are of an incompatible version. No code in the file is executed.
+        if they are of an incompatible version.
         """
         path = files.suffixed(path, ".keras")
         description = describe(path)
@@ -270,7 +265,7 @@ def _unusable(where: Path, found: str, expected: str) -> ModelError:
 
 
 def card(path: str | Path) -> str:
-    """Write a saved model's card (reference 1), in Markdown. Raises as `describe`."""
+    """Write a saved model's card, in Markdown. Raises as `describe`."""
     description = describe(path)
     provenance, rate = description["provenance"], description["sample_rate"]
     names = [shown(IRMAS.name(label)) for label in description["labels"]]

@@ -273,15 +273,17 @@ def test_score_equal_to_the_threshold_is_not_predicted():
 def test_trivial_predictors_on_irmas_counts():
     training = np.repeat(np.eye(11, dtype=bool), TRAINING_COUNTS, axis=0)
     systems = metrics.trivial_predictors(training, 4)
-    on = {name: set(np.array(INSTRUMENTS)[p[0]]) for name, p in systems.items()}
+    decided = {name: decisions for name, (decisions, _) in systems.items()}
+    on = {name: set(np.array(INSTRUMENTS)[p[0]]) for name, p in decided.items()}
     assert on == {
         "prior top-1": {"voi"},
         "prior top-3": {"voi", "gel", "pia"},
         "all eleven": set(INSTRUMENTS),
         "paper's constant": {"gel", "org", "pia", "sax", "voi"},
         "softmax prior": {"gac", "gel", "org", "pia", "sax", "voi"},
+        "prior, ranked": {"voi", "gel", "pia"},
     }
-    assert all(p.shape == (4, 11) and (p == p[0]).all() for p in systems.values())
+    assert all(p.shape == (4, 11) and (p == p[0]).all() for both in systems.values() for p in both)
 
 
 def test_prior_only_labels_of_equal_or_absent_labels():

@@ -54,7 +54,7 @@ def test_scores_tables_and_summary(parts):
 
 def test_the_ranked_prior_names_three_and_ranks_all(parts):
     trivial = evaluation.trivial(parts, CFG)
-    ranked, tied = trivial[evaluation.RANKED], trivial["prior top-3"]
+    ranked, tied = trivial["prior, ranked"], trivial["prior top-3"]
     assert ranked["micro"] == tied["micro"]
     assert ranked["labels_per_clip"]["predicted"] == 3
     # By hand: the labels of each testing clip among the places of the training frequencies.

@@ -82,4 +82,4 @@ def test_what_cannot_be_trained_is_one_line(tmp_path, monkeypatch, capsys):
     assert "change.epoch" in capsys.readouterr().err
     monkeypatch.setattr("irmas_utils.data.fetch.available", lambda: (None, "No network."))
     assert cli.main(["train", split, "--to", str(tmp_path / "x"), "--network", "mn04"]) == 1
-    assert "Or train han" in capsys.readouterr().err
+    assert "IRMAS_WEIGHTS" in capsys.readouterr().err

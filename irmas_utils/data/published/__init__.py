@@ -1,7 +1,6 @@
-"""Published facts as data: what the paper, the data set's makers and others have stated.
+"""Published facts as data, one YAML file a subject, each fact beside its source.
 
-One YAML file a subject, each fact beside its source: ``paper_claims``, ``bosch2012``, ``irmas``,
-``literature`` and ``state_of_the_art``. No number from the literature is typed anywhere else.
+No number from the literature is typed anywhere else.
 """
 
 import copy

@@ -1,24 +1,54 @@
 """A small seeded composer: a recording's plan in, notes for every player out.
 
-The music is made of stock parts: a key, a tempo, a four-bar chord progression, a melody that
-walks the scale and rests on chord tones, accompaniment patterns, a bass line and drum patterns
-that depend on the genre. Times are in seconds, pitches in MIDI numbers, levels in decibels
-relative to the leading player.
+Times are in seconds, pitches in MIDI numbers, levels in decibels relative to the leading player.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from irmas_utils.data.sample.plan import Recording
-from irmas_utils.data.sample.sounds import COMPING, MUSIC, SOUNDS, Sound
+from irmas_utils.data.sample.plan import MUSIC, Recording
 
 ROLES = ("drums", "bass", "melody", "other")
 
 MAJOR, MINOR = (0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10)
 GENRES, RHYTHMS = MUSIC["genres"], MUSIC["rhythms"]
+
+
+@dataclass(frozen=True)
+class Sound:
+    """A General MIDI program and how it is played."""
+
+    program: int  # 0 to 127; ignored for drums
+    low: int  # lowest and highest note [MIDI number]
+    high: int
+    decay: float = 0.0  # time constant [s] of a plucked or struck tone; 0 for a sustained one
+    vibrato: float = 0.0  # depth [cents]
+    drive: float = 0.0  # overdrive, 0 for none
+    chords: bool = False  # whether it can play them
+    code: str = ""  # what it is a sound of: an instrument, the drums, a genre's bass
+
+    def lowered(self) -> "Sound":
+        """Return the same sound for the lower half of its range, as a left hand plays it."""
+        return replace(self, high=max(self.low + 20, (self.low + self.high) // 2))
+
+
+SOUNDS = {
+    code: tuple(Sound(*row, chords=code in MUSIC["play_chords"], code=code) for row in rows)
+    for code, rows in MUSIC["sounds"].items()
+}
+
+
+def _comping(entry: str | list) -> Sound:
+    if isinstance(entry, list):
+        return Sound(*entry, chords=True)
+    code, number = entry.split()
+    return SOUNDS[code][int(number)]
+
+
+COMPING = {genre: tuple(map(_comping, entries)) for genre, entries in MUSIC["comping"].items()}
 
 
 @dataclass(frozen=True)
@@ -65,11 +95,7 @@ class Harmony:
 
 
 def compose(recording: Recording) -> Piece:
-    """Write the music of one recording.
-
-    One labelled player, chosen by lot, has the role "melody" at 0 dB; other labelled players lie
-    between -3 and 0 dB, all others at -7 dB or below.
-    """
+    """Write the music of one recording; one labelled player, by lot, has the role "melody"."""
     band, take = np.random.default_rng(recording.band), np.random.default_rng(recording.take)
     harmony = _harmony(recording, band)
     labelled = _labelled_parts(recording, harmony, band, take)

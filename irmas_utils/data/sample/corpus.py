@@ -65,10 +65,9 @@ def ensure(
 ) -> Path:
     """Return the data root of a sample corpus, rendering it into the cache if it is not there.
 
-    It appears under its name when it is whole; until then it grows in a folder beside it, from
-    which an interrupted rendering goes on. Calls at the same time wait for each other. The same
-    seed gives the same files bit for bit, whatever the number of processes, `jobs`. Raises
-    DataError if a size is not 11 to 6705 and 11 to 2874 clips, or the soundfont is unusable.
+    An interrupted rendering goes on; calls at the same time wait for each other. The same seed
+    gives the same files bit for bit, whatever the number of processes, `jobs`. DataError if a size
+    is not 11 to 6705 and 11 to 2874 clips, or the soundfont is unusable.
     """
     digest = files.sha256(_font.find(soundfont))
     settings = CorpusSettings(training_clips, testing_clips, seed, soundfont, digest)
@@ -84,9 +83,9 @@ def ensure(
 def stems(root: Path, name: str) -> dict[str, np.ndarray]:
     """Render the true stems of the clip called `name` in the corpus `root`, which `ensure` gave.
 
-    Each is float32 (n_samples, 2) at 44.1 kHz; keys are "drums", "bass", "melody", "other". Their
-    sum differs from the file by its rounding to 16 bits alone. The first labelled player is the
-    melody, other labelled players and the accompaniment are "other". KeyError if there is no clip.
+    Each is float32 (n_samples, 2) at 44.1 kHz, under one of `composer.ROLES`: the first labelled
+    player is the melody, other labelled ones and the accompaniment are "other". KeyError if there
+    is no such clip.
     """
     settings = CorpusSettings(**json.loads((root / MARKER).read_text("utf-8"))["settings"])
     clips = {Path(c.path).stem: (r, c) for r in settings.recordings() for c in r.clips}

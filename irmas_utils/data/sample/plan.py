@@ -1,29 +1,28 @@
 """Which recordings make up a sample corpus: counts, labels, genres, excerpts and file names.
 
-The plan of a corpus depends on its two sizes and its seed alone. Counts follow the real set:
-clips per class in training, labels per clip and clips per label in testing, the drums tag and
-the sizes of the three testing parts, each scaled by the method of the largest remainder.
+The plan depends on two sizes and the seed alone. Counts are those of the real set, scaled.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib import resources
 
 import numpy as np
+import yaml
 
 from irmas_utils.data import published
 from irmas_utils.data.names import GENRES
-from irmas_utils.data.sample.sounds import MUSIC
 from irmas_utils.project.errors import DataError
 from irmas_utils.project.vocabulary import INSTRUMENTS
 
+MUSIC = yaml.safe_load(resources.files(__package__).joinpath("music.yaml").read_text("utf-8"))
 SAMPLE_RATE = 44100
 TRAINING_SECONDS = 3.0
 EXCERPTS = 3
 
 _REAL = published.load("irmas")
-REAL_TRAINING = tuple(_REAL["training"]["clips"][code] for code in INSTRUMENTS)
-REAL_TESTING = tuple(_REAL["testing"]["clips"][code] for code in INSTRUMENTS)
+REAL_TRAINING, REAL_TESTING = (tuple(_REAL[k]["clips"].values()) for k in ("training", "testing"))
 REAL_LABELS_A_CLIP = tuple(_REAL["testing"]["clips_by_number_of_labels"].values())
 REAL_PARTS = tuple(_REAL["testing"]["parts"].values())
 REAL_TAGGED = 0.28
@@ -52,37 +51,23 @@ class Recording:
     clips: tuple[Clip, ...]
     band: tuple[int, ...]  # seed of what the clips of one song share: key, tempo, sounds, room
     take: tuple[int, ...]  # seed of what is particular to this recording: the notes
-
-    @property
-    def is_training(self) -> bool:
-        """Whether the clips are training excerpts, whose label is their folder."""
-        return self.clips[0].path.startswith("IRMAS-TrainingData")
+    is_training: bool = False
 
 
 @lru_cache(maxsize=4)
 def recordings(training_clips: int, testing_clips: int, seed: int) -> tuple[Recording, ...]:
     """Plan a corpus of 11 to 6705 and 11 to 2874 clips; DataError if it is another size."""
-    _check("training_clips", training_clips, 11, sum(REAL_TRAINING))
-    _check("testing_clips", testing_clips, 11, sum(REAL_PARTS))
-    _check("seed", seed, 0, 2**63 - 1)
+    sizes = {"training": (training_clips, REAL_TRAINING), "testing": (testing_clips, REAL_PARTS)}
+    for part, (n_clips, real) in sizes.items():
+        if not 11 <= n_clips <= sum(real):
+            where, expected = f"corpus.{part}_clips", f"11 to {sum(real)}"
+            remedy = "Change the setting."
+            raise DataError(where, found=f"{n_clips}", expected=expected, remedy=remedy)
     return (*_training(training_clips, seed), *_testing(testing_clips, seed))
 
 
-def _check(name: str, value: int, least: int, most: int) -> None:
-    if type(value) is not int or not least <= value <= most:
-        raise DataError(
-            f"sample corpus, {name}",
-            found=repr(value),
-            expected=f"a whole number from {least} to {most}",
-            remedy="Change the setting.",
-        )
-
-
 def apportion(total: int, weights: tuple[int, ...], least: int = 0) -> list[int]:
-    """Share `total` out in proportion to `weights` by the largest remainder.
-
-    Every share is at least `least`, as long as ``total >= least * len(weights)``.
-    """
+    """Share `total` out in proportion to `weights` by the largest remainder, `least` or more."""
     quotas = np.asarray(weights) * (total / sum(weights))
     shares = np.maximum(np.floor(quotas), least).astype(int)
     while shares.sum() != total:
@@ -114,9 +99,8 @@ def _training_recording(
         Clip(f"IRMAS-TrainingData/{instrument}/{name}__{i}.wav", start, start + TRAINING_SECONDS)
         for i, start in enumerate(starts.tolist(), start=1)
     )
-    return Recording(
-        (instrument,), genre, drums, clips[-1].stop, clips, band=(*key, 1), take=(*key, 2)
-    )
+    seconds = clips[-1].stop
+    return Recording((instrument,), genre, drums, seconds, clips, (*key, 1), (*key, 2), True)
 
 
 def _training_name(
@@ -158,8 +142,7 @@ def _label_sets(n_clips: int, rng: np.random.Generator) -> list[Labels]:
 
 def _songs(label_sets: list[Labels], rng: np.random.Generator) -> list[list[Labels]]:
     """Group clips with similar labels into songs of one to four, in random order."""
-    ordered = sorted(label_sets, key=lambda labels: [INSTRUMENTS.index(code) for code in labels])
-    songs = []
+    ordered, songs = sorted(label_sets), []  # IRMAS's order is that of the alphabet
     while ordered:
         size = int(rng.integers(1, 5))
         songs.append(ordered[:size])
@@ -177,9 +160,7 @@ def _song_recordings(
         # Half of the clips run to 20 s, so that the mean is close to the real 16.9 s.
         seconds = 20.0 if rng.random() < 0.6 else round(float(rng.uniform(5, 20)), 3)
         clip = Clip(f"{folder}/{song_name(song)}-{excerpt}.wav", 0.0, seconds)
-        yield Recording(
-            labels, genre, drums, seconds, (clip,), band=(*key, 1), take=(*key, 2, excerpt)
-        )
+        yield Recording(labels, genre, drums, seconds, (clip,), (*key, 1), (*key, 2, excerpt))
 
 
 def song_name(song: int) -> str:

@@ -1,10 +1,9 @@
 """Find the soundfont, and rewrite its tuning in the only terms that symusic understands.
 
 A zone of a soundfont may override the root key of its sample and tune it (generators 58, 51
-and 52). symusic 0.5.9 ignores the root key and cuts the tuning at 1.2 semitones, so that most
-presets sound at wrong pitches (https://github.com/Yikai-Liao/symusic/issues/55). It does honour
-the root key in the sample's own header: here every zone gets a header of its own, with the
-effective root key and tuning in it. The samples are not touched.
+and 52). symusic 0.5.9 ignores the root key and cuts the tuning at 1.2 semitones
+(https://github.com/Yikai-Liao/symusic/issues/55). It does honour the root key in the sample's own
+header: here every zone gets a header of its own, with the effective root key and tuning in it.
 
 Source of the format: SoundFont Technical Specification 2.04, section 7.
 """

@@ -1,22 +1,13 @@
 """Timbre and pitch descriptors of an excerpt, for classifiers that are not networks.
 
-Conventions
------------
-* An excerpt is cut into frames of about 46 ms that overlap by half.
-* The excerpt is first scaled to unit RMS, so its level has no influence.
-* Frames more than 60 dB below the loudest are left out: silence before, after or within the
-  music describes no instrument. An excerpt below -70 dBFS is silent as a whole, and its
-  descriptors are all zero.
-* What remains is the mean and variance over the frames of each descriptor and of its first
-  difference, as in Fuhrmann (2012). The list of descriptors is ours in the spirit of theirs,
-  which is not available; the definitions are those of librosa and Peeters (2004).
+An excerpt is scaled to unit RMS, so that its level has no influence, and cut into frames of about
+46 ms that overlap by half, of which those more than 60 dB below the loudest are left out. What
+remains is the mean and variance over the frames of each descriptor and of its first difference, as
+in Fuhrmann (2012). Their list of descriptors is not available: it is ours in their spirit.
 
-References
-----------
 F. Fuhrmann, "Automatic musical instrument recognition from polyphonic music audio signals",
 PhD thesis, Universitat Pompeu Fabra, 2012.
-G. Peeters, "A large set of audio features for sound description (similarity and
-classification) in the CUIDADO project", IRCAM, 2004.
+G. Peeters, "A large set of audio features for sound description", IRCAM, 2004.
 """
 
 from functools import lru_cache

@@ -6,13 +6,9 @@
 4. The same stems; a model a stream, trained on separated training excerpts.
 5. As 4, with streams that are sums of others; which streams take part is chosen on validation.
 
-Published and ours
-------------------
 The five arrangements are published. Windows of 3 s, one threshold for all classes and the
-separator (theirs was FASST) are ours. They took the union of what each stream alone would
-yield. That is ``how="max"`` here; the mean of the probabilities is our default. Threshold and
-streams are chosen on multi-label mixtures of held-out training recordings (`systems.mixtures`),
-never on test data.
+separator (theirs was FASST) are ours. They took the union of what each stream alone would yield:
+``how="max"`` here; the mean of the probabilities is our default.
 
 J. J. Bosch, J. Janer, F. Fuhrmann, P. Herrera, "A comparison of sound segregation techniques for
 predominant instrument recognition in musical audio signals", ISMIR 2012, pages 559-564.
@@ -53,11 +49,7 @@ class Heard(NamedTuple):
 
 
 class System(NamedTuple):
-    """One experiment, ready to predict: which model hears which stream, and what is named.
-
-    An instrument is named where its score, joined as `how` says (see `aggregate`), is larger
-    than the threshold.
-    """
+    """One experiment, ready to predict: which model hears which stream, joined in which way."""
 
     streams: dict[str, str]
     how: str
@@ -97,7 +89,7 @@ def build(experiment: int, heard: Heard, labels: np.ndarray, how: str = "mean") 
     """Set up an experiment: choose its threshold and, in the fifth, its streams.
 
     `heard` and `labels`, (n_clips, 11), are of multi-label mixtures of recordings that the
-    models have not seen; `how` is as in `aggregate`.
+    models have not seen.
     """
     chosen = choose_streams(heard, labels, how) if experiment == 5 else EXPERIMENTS[experiment]
     return with_threshold(chosen, heard, labels, how)

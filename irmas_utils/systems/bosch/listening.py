@@ -31,11 +31,9 @@ class Listened(NamedTuple):
 
 
 def listen(parts: Splits, mixed: pd.DataFrame, settings: Settings) -> Listened:
-    """Train one classifier a stream and let each hear what some experiment gives it.
+    """Train one classifier a stream and let each hear what some experiment gives it; stored.
 
-    Descriptors are taken from the cache where they are there, and all of it from the runs that
-    are stored (`project.runs`) where nothing that it depends on has changed. The mixtures are of
-    validation recordings (`systems.mixtures.make`). Errors as `streams.extract` and `svm.fit`.
+    The mixtures are of validation recordings. Errors as `streams.extract` and `svm.fit`.
     """
     used = {"fitting": parts.fitting, "mixtures": mixed, "testing": parts.testing}
     made_from = {

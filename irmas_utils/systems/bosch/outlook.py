@@ -24,8 +24,7 @@ def spectra(
     """Transform every stream of a clip by itself, in as many numbers as the mono mix has.
 
     So that a network of the same size reads them, each stream keeps one magnitude, the root mean
-    square, of as many neighbouring bins as there are streams. A training excerpt of 3 s, padded
-    to 20, has spectra so much finer than its own resolution that four bins say what one says.
+    square, of as many neighbouring bins as there are streams.
 
     Returns float32, (length // 2 // n_streams * n_streams,): the streams one after another, each
     padded to `length` samples first. Errors as `streams.split` and `audio.features.fft_magnitude`.

@@ -1,11 +1,8 @@
 """Taking a mixture apart into stems, and how well that is done.
 
 A separator is a function ``separate(samples, rate)`` that returns stems, each of the shape of
-`samples`, which sum to `samples` within 1e-4. It is pure: the same input gives the same stems, so
-that what is made of them can be cached.
-
-Bosch et al. (2012) separated with FASST, of which no maintained Python library exists. In its
-place are `spectral`, without weights, and `demucs`, an optional extra with a trained network.
+`samples`, which sum to `samples` within 1e-4; the same input gives the same stems. For FASST, which
+Bosch et al. (2012) used, there is no maintained Python library.
 """
 
 from collections.abc import Mapping
@@ -69,11 +66,8 @@ def quality(
 ) -> pd.DataFrame:
     """Compare separated stems with the `true` ones of clips, of which silent ones are left out.
 
-    Returns
-    -------
-    pandas.DataFrame
-        A row a clip and stem: clip, stem, SI-SDR of the separated stem and of the mixture as
-        its estimate, and the improvement of one over the other, all in dB.
+    Returns a row a clip and stem: clip, stem, SI-SDR of the separated stem and of the mixture as
+    its estimate, and the improvement of one over the other, all in dB.
     """
     rows = []
     for clip, references in true.items():

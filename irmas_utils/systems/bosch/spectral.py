@@ -1,17 +1,12 @@
-"""A separator without weights: masks on one spectrogram.
+"""A separator without weights: each bin of one spectrogram is shared out among the stems.
 
-One short-time spectrum is taken, and each of its bins is shared out among the stems:
-
-1. *drums*: harmonic-percussive separation by median filtering (Fitzgerald 2010, "Harmonic/
-   percussive separation using median filtering"), soft masks;
+1. *drums*: harmonic-percussive separation by median filtering (Fitzgerald 2010), soft masks;
 2. *bass*: what is harmonic and low;
 3. *melody*: what is harmonic, higher, at or near a harmonic of the predominant pitch
    (harmonic summation, Salamon & Gómez 2012), and panned like most of that (Avendano 2003);
-4. *other*: the rest.
+4. *other*: the rest, as a difference of waveforms, so that the stems sum to the input.
 
-The shares of a bin sum to one, and the rest is taken as a difference of waveforms, so the stems
-sum to the input to rounding. The constants were chosen by SI-SDR on recordings of the sample
-corpus.
+The constants were chosen by SI-SDR on recordings of the sample corpus.
 """
 
 from functools import lru_cache

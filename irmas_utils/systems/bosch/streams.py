@@ -1,8 +1,7 @@
 """From a clip to the descriptors of its streams, window by window.
 
 A stream is a mono signal derived from a clip: its mono mix-down, its left, right, mid and side,
-a separated stem, or a sum of stems. Each is cut into windows as long as a training excerpt, and
-each window is described by `systems.bosch.descriptors`. Notebook: 08_bosch_baselines.ipynb
+a separated stem, or a sum of stems.
 """
 
 from collections.abc import Iterable, Sequence

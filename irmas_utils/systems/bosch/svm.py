@@ -4,13 +4,10 @@ Published (Fuhrmann 2012, Bosch et al. 2012): feature selection, a polynomial ke
 probability outputs. Ours, because the settings are not available to us or for robustness:
 
 * selection keeps the descriptors with the largest F ratio between and within classes (ANOVA);
-* standardisation maps each descriptor to normal scores by its rank, clipped at three standard
-  deviations: a separated stem may lie far outside what a model of whole mixtures was trained
-  on, where a polynomial grows without bound;
-* C and the degree of the kernel are those with the best accuracy in cross-validation by
-  recording; libsvm's own probabilities validate clip by clip, so excerpts of one recording
-  leak. Here the decision values of the same folds are calibrated (Platt's sigmoid, one class
-  against the rest, normalised).
+* each descriptor is mapped to normal scores by its rank, clipped at three standard deviations: a
+  separated stem may lie far outside of whole mixtures, where a polynomial grows without bound;
+* C and degree are chosen in cross-validation by recording, on whose decision values Platt's sigmoid
+  is fitted: libsvm's own probabilities validate clip by clip, so that recordings leak.
 """
 
 import numpy as np
@@ -56,20 +53,10 @@ def fit(
 ) -> ClassifierMixin:
     """Choose C and degree, train, and calibrate: an estimator for `probabilities`.
 
-    Parameters
-    ----------
-    features : ndarray, shape (n_clips, n_descriptors)
-        Rows that are all zero (silence) are left out.
-    classes, recordings : ndarray of str, shape (n_clips,)
-        Instrument codes; no recording is in two folds. Classes with fewer recordings than
-        folds (3) cannot be validated and are left out; `probabilities` gives them zero.
-    seed, jobs : int
-        Which recordings share a fold; number of processes, on which the model does not depend.
-
-    Raises
-    ------
-    TrainingError
-        If fewer than two classes have enough recordings.
+    `features` are (n_clips, n_descriptors), of which rows all zero (silence) are left out; classes
+    and recordings are str, (n_clips,). Classes with fewer recordings than folds (3) cannot be
+    validated and are left out; `probabilities` gives them zero. The model does not depend on the
+    number of processes, `jobs`. TrainingError if fewer than two classes have enough recordings.
     """
     kept = features.any(axis=1)
     kept &= np.isin(classes, _learnable(classes[kept], recordings[kept]))

@@ -76,16 +76,17 @@ def ensemble(members: Sequence[Trained]) -> Trained:
 
 def judge(outcome: Outcome, data: Data, settings: Settings) -> Judged:
     """Choose thresholds on the mixtures and evaluate with them."""
-    labels = label_matrix(data.mixed["labels"])
-    on_mixtures, on_testing = outcome.arrays["mixtures"], outcome.arrays["testing"]
+    labels, on_mixtures = label_matrix(data.mixed["labels"]), outcome.arrays["mixtures"]
     threshold = float(metrics.choose_threshold(labels, on_mixtures))
     thresholds = metrics.choose_threshold(labels, on_mixtures, per_label=True)
-    whole = evaluation.score(data.mixed, on_mixtures, settings, threshold)
-    testing = (
-        evaluation.score(data.parts.testing, on_testing, settings, cut)
-        for cut in (threshold, thresholds)
+    testing = data.parts.testing, outcome.arrays["testing"], settings
+    return Judged(
+        threshold,
+        thresholds,
+        evaluation.score(data.mixed, on_mixtures, settings, threshold),
+        evaluation.score(*testing, threshold),
+        evaluation.score(*testing, thresholds),
     )
-    return Judged(threshold, thresholds, whole, *testing)
 
 
 def best(systems: Mapping[str, System]) -> str | None:
@@ -104,7 +105,6 @@ def best(systems: Mapping[str, System]) -> str | None:
 def listener(trained: Trained) -> Listener:
     """Let a network listen to many clips at a time; it is loaded when the first come."""
     path = trained.whole.folder / "recognizer.keras"
-
     network = functools.cache(lambda: Recognizer.load(path))
 
     def score(clips: np.ndarray) -> np.ndarray:
@@ -119,10 +119,7 @@ def listener(trained: Trained) -> Listener:
 
 
 def levels(systems: Mapping[str, System], clips: pd.DataFrame, settings: Settings) -> pd.DataFrame:
-    """Sweep an instrument's level before every system: `systems.predominance.answers` of each.
-
-    `clips` are of recordings that none was trained on.
-    """
+    """Sweep an instrument's level before every system: `systems.predominance.answers` of each."""
     load = predominance.source(clips, settings)
     found = {
         name: predominance.scores(name, listener(system.trained), load, clips, settings)
@@ -132,10 +129,9 @@ def levels(systems: Mapping[str, System], clips: pd.DataFrame, settings: Setting
     if registry.ENSEMBLE in systems:
         members = [found[name] for name in found if registry.network(name).learns]
         found[registry.ENSEMBLE] = windows.aggregate(np.stack(members))
+    told = {name: (registry.title(name), systems[name].judged.threshold) for name in found}
     said = [
-        predominance.answers(
-            registry.title(name), each, systems[name].judged.threshold, clips, settings
-        )
-        for name, each in found.items()
+        predominance.answers(title, found[name], threshold, clips, settings)
+        for name, (title, threshold) in told.items()
     ]
     return pd.concat(said, ignore_index=True)

@@ -1,8 +1,6 @@
 """From a network to a recognizer: train on mixed clips, score, join several in one.
 
-What the networks of notebook 07 have in common, whether they start from scratch or from
-published weights. What is stored under a run depends on this module and on the network's own;
-neither knows which other networks there are.
+What is stored under a run depends on this module and on the network's own.
 """
 
 import dataclasses
@@ -62,9 +60,8 @@ def train(
 ) -> tuple[Recognizer, pd.DataFrame]:
     """Train `model`, from samples to scores, in place on clips mixed afresh every epoch.
 
-    Returns it as a recognizer, with thresholds of 0.5, and its history. Clips are rows of the
-    index; those of `validation` are watched, each alone. Raises AudioError if a clip cannot be
-    read; all else is as in `models.training.fit`, which resumes an interrupted run.
+    Returns it as a recognizer, with thresholds of 0.5, and its history; all else is as in
+    `models.training.fit`. Raises AudioError if a clip cannot be read.
     """
     history = training.fit(
         training.Trainer(model, "binary", plan.schedule(len(clips)), ema=plan.ema),

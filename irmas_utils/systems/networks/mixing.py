@@ -1,15 +1,9 @@
 """Make multi-label training clips out of IRMAS's single-label ones, a new set every epoch.
 
-A test clip has one to five labels, a training excerpt has one. A network that has only seen the
-latter learns that instruments exclude each other. So excerpts of different classes are added,
-each at a random level, place and polarity, and their labels united; a share of the excerpts
-stays alone. What is random about a spectrogram (masks, filters) is a layer of the model
-(`models.front_ends`). Notebook: 07_other_networks.ipynb.
-
-References
-----------
-.. [1] Zhang et al. (2018): mixup: beyond empirical risk minimization. ICLR. Here levels are
-   mixed and labels are not: two instruments at once are two labels.
+A network that has only seen excerpts of one label learns that instruments exclude each other. So
+excerpts of different classes are added, each at a random level, place and polarity, and their
+labels united; a share stays alone. In mixup (Zhang et al. 2018, ICLR) labels are mixed as well;
+here two instruments at once are two labels. Masks and filters are a layer: `models.front_ends`.
 """
 
 import math
@@ -69,7 +63,6 @@ def batches(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield one epoch of mixed clips in pairs of float32, (batch, n_samples) and (batch, 11).
 
-    `labels`, (n_clips, 11), are 0/1 or soft labels in between; the largest is the excerpt's class.
     Excerpts longer than `n_samples` are cut and shorter ones repeated, from a random place. `fill`
     fills the last batch up with the epoch's first excerpts: batch normalization has no use for a
     batch of a few clips, and a training step is compiled once for each size.
@@ -99,11 +92,7 @@ def mix(
     recipe: Recipe,
     rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mix the excerpts at `positions`, the first one loudest: float32, (n_samples,) and (11,).
-
-    The mix has unit RMS or more: networks bring their input to a level of their own. Labels are
-    united as chances that do not depend on each other: ``1 - prod(1 - label)``.
-    """
+    """Mix the excerpts at `positions`, the first one loudest: float32, (n_samples,) and (11,)."""
     x = components(load, positions, n_samples, recipe, rng).sum(axis=0)
     united = 1 - np.prod(1 - labels[positions], axis=0)
     y = recipe.negative + (1 - recipe.negative) * united

@@ -1,7 +1,6 @@
-"""Train a network on a collection of one's own, whatever its labels: ``irmas train``.
+"""Train a network on a collection of one's own, whatever its labels: docs/own_collection.md.
 
-See docs/own_collection.md. The networks and how they are trained are those of notebook 07; only
-their last layer is of another size.
+The networks are those of notebook 07; only their last layer is of another size.
 """
 
 import dataclasses
@@ -14,14 +13,13 @@ import numpy as np
 import pandas as pd
 
 from irmas_utils import metrics
-from irmas_utils.data import collection, fetch
+from irmas_utils.data import collection
 from irmas_utils.data.collection import matrix, refused
 from irmas_utils.models import layers
 from irmas_utils.models import training as epochs
 from irmas_utils.project.backend import keras, set_determinism
-from irmas_utils.project.errors import ModelError
 from irmas_utils.project.settings import Settings
-from irmas_utils.systems.networks import fine_tuning, mixing, registry
+from irmas_utils.systems.networks import fine_tuning, mixing, registry, zero_shot
 from irmas_utils.systems.networks.training import configure
 from irmas_utils.systems.recognizer import Recognizer
 
@@ -33,18 +31,10 @@ def train(
 ) -> Recognizer:
     """Train a network on the collection that a CSV with splits lists, and save it.
 
-    Its one threshold is that of the best micro F1 on the validation clips. Beside the model,
-    ``<to>.keras``, lie what it says of these and of the testing clips, ``<to>-validation.csv`` and
-    ``<to>-testing.csv``. Where training clips have several labels, none are mixed.
-
-    Raises
-    ------
-    DataError
-        As `data.collection.read`, or if a part of the split is empty.
-    ModelError
-        If `network` starts from published weights that are not at hand.
-    SettingsError
-        If `change` is none of the network's plan.
+    Its one threshold is that of the best micro F1 on the validation clips. Beside the model lie the
+    scores of these and of the testing clips. Where training clips have several labels, none are
+    mixed. Raises DataError as `data.collection.read`, or if a part of the split is empty,
+    ModelError as `zero_shot.weights`, SettingsError as `training.configure`.
     """
     index, vocabulary = collection.read_audio(path)
     parts = {name: index[index["split"] == name] for name in _PARTS}
@@ -54,7 +44,8 @@ def train(
     plan = configure(network, settings, change)
     if (parts["training"]["labels"].map(len) > 1).any():
         plan = plan.model_copy(update=mixing.ALONE.model_dump())
-    trained = _fit(parts, vocabulary.codes, plan, settings.seed, _weights(network))
+    weights = zero_shot.weights() if registry.network(network).pretrained else None
+    trained = _fit(parts, vocabulary.codes, plan, settings.seed, weights)
     scores = {k: trained.score_files(parts[k]["path"]) for k in _PARTS[1:]}
     labels = matrix(parts["validation"]["labels"], vocabulary.codes)
     threshold = float(metrics.choose_threshold(labels, scores["validation"]))
@@ -72,16 +63,6 @@ def train(
         file = saved.with_name(f"{saved.stem}-{part}.csv")
         collection.write_answers(file, parts[part], found, vocabulary.codes)
     return whole
-
-
-def _weights(network: str) -> Path | None:
-    if not registry.network(network).pretrained:
-        return None
-    path, missing = fetch.available()
-    if path is None:
-        expected, remedy = "the published weights", f"{missing} Or train han, which needs none."
-        raise ModelError(network, found="no weights", expected=expected, remedy=remedy)
-    return path
 
 
 def _fit(
@@ -108,5 +89,4 @@ def _fit(
         epochs=plan.epochs,
         seed=seed,
     )
-    ready = fine_tuning.recognizer(model, plan)
-    return dataclasses.replace(ready, labels=codes, thresholds=(0.5,) * len(codes))
+    return dataclasses.replace(fine_tuning.recognizer(model, plan), labels=codes)

@@ -1,10 +1,7 @@
 """The networks of notebook 07: the table to add one to, and the variants that a study trains.
 
-A network is one file in this folder and one line of `NETWORKS`. The file offers ``PLAN``, a
-`systems.networks.fine_tuning.Plan` with the method ``build(seed, weights) -> keras.Model``; or, if
-it knows no epochs, any `Section` with ``fit(clips, weights) -> Recognizer``. A profile may set its
-fields under ``networks.plans``. The file is imported only where the network is trained, so that
-what merely tells of networks (notebooks 09 and 10, the workflow) needs no TensorFlow.
+A network is one file in this folder and one line of `NETWORKS`: docs/adding.md. The file is
+imported only where the network is trained: what merely tells of networks needs no TensorFlow.
 """
 
 import importlib

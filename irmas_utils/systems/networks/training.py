@@ -1,7 +1,6 @@
-"""Set up and train the networks of notebook 07, as a profile says or with a change for a study.
+"""Train the networks of notebook 07, as a profile says or with a change for a study.
 
-Each is trained once a seed (`project.runs`); what is scored and saved under its name is one
-network of the mean of the seeds' logits. Notebook: 07_other_networks.ipynb.
+Each is trained once a seed; what is scored is one network of the mean of the seeds' logits.
 """
 
 import functools
