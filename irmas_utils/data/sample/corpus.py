@@ -1,5 +1,6 @@
 """The sample corpus on disk: rendered once, by several processes, and whole or not there."""
 
+import collections
 import hashlib
 import json
 import unicodedata
@@ -44,7 +45,7 @@ class CorpusSettings:
     symusic_version: str = symusic.__version__
 
     def key(self) -> str:
-        """Return a folder name that is another for other settings."""
+        """Return the name of the corpus's folder."""
         content = {k: v for k, v in asdict(self).items() if k != "soundfont"}
         digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
         return f"{self.training_clips}+{self.testing_clips}-seed{self.seed}-{digest[:10]}"
@@ -105,19 +106,14 @@ def _make(root: Path, settings: CorpusSettings, jobs: int, progress: bool) -> No
     record = partial(_record, folder=folder, soundfont=font)
     recorded = parallel.run(record, todo, jobs, chunk=1)
     bar = tqdm(recorded, "sample corpus", len(todo), unit="recording", disable=not progress)
-    hashes = sorted(written for recording in bar for written in recording.items())
-    listing = "".join(f"{digest}  {path}\n" for path, digest in hashes)
-    marker = {
-        "what": "the sample corpus of irmas-notebooks, synthetic, not IRMAS",
-        "settings": asdict(settings),
-        "sha256": hashlib.sha256(listing.encode()).hexdigest(),
-    }
-    files.write_json(folder / MARKER, marker)
+    collections.deque(bar, maxlen=0)
+    what = "the sample corpus of irmas-notebooks, synthetic, not IRMAS"
+    files.write_json(folder / MARKER, {"what": what, "settings": asdict(settings)})
     folder.rename(root)
 
 
-def _record(recording: plan.Recording, folder: Path, soundfont: Path) -> dict[str, str]:
-    """Write the clips of one recording, unless they are there; return path to SHA-256."""
+def _record(recording: plan.Recording, folder: Path, soundfont: Path) -> None:
+    """Write the clips of one recording, unless they are there."""
     targets = {clip: folder / clip.path for clip in recording.clips}
     if not recording.is_training:
         labels = "".join(f"{code}\t\n" for code in recording.labels)
@@ -128,7 +124,6 @@ def _record(recording: plan.Recording, folder: Path, soundfont: Path) -> dict[st
             samples = np.rint(_cut(audio, clip) * 32767).astype(np.int16)
             with files.replacing(target) as temporary:
                 soundfile.write(temporary, samples, plan.SAMPLE_RATE, subtype="PCM_16")
-    return {clip.path: files.sha256(target) for clip, target in targets.items()}
 
 
 def _cut(audio: np.ndarray, clip: plan.Clip) -> np.ndarray:

@@ -8,7 +8,7 @@ header: here every zone gets a header of its own, with the effective root key an
 Source of the format: SoundFont Technical Specification 2.04, section 7.
 """
 
-import importlib.util
+import importlib.metadata
 import itertools
 import struct
 from collections.abc import Iterator
@@ -19,6 +19,7 @@ import numpy as np
 from irmas_utils.project import files, paths
 from irmas_utils.project.errors import DataError
 
+_BUNDLED = "pretty_midi/TimGM6mb.sf2"
 _COARSE_TUNE, _FINE_TUNE, _SAMPLE_ID, _ROOT_KEY = 51, 52, 53, 58
 _INSTRUMENT = np.dtype([("name", "S20"), ("bag", "<u2")])
 _BAG = np.dtype([("generator", "<u2"), ("modulator", "<u2")])
@@ -34,18 +35,12 @@ def find(soundfont: str | None = None) -> Path:
 
     Raises DataError if the file is missing or is not a SoundFont.
     """
-    path = Path(soundfont).expanduser() if soundfont else _bundled()
+    bundled = importlib.metadata.distribution("pretty_midi").locate_file(_BUNDLED)
+    path = Path(soundfont or bundled).expanduser()
     head = path.read_bytes()[:12] if path.is_file() else b""
     if head[:4] != b"RIFF" or head[8:] != b"sfbk":
         raise _unusable(path, "a file that is not a SoundFont" if head else "no such file")
     return path.resolve()
-
-
-def _bundled() -> Path:
-    # Located without importing pretty_midi, which takes a second.
-    spec = importlib.util.find_spec("pretty_midi")
-    folder = Path(spec.origin).parent if spec and spec.origin else Path("pretty_midi")
-    return folder / "TimGM6mb.sf2"
 
 
 def _unusable(path: Path, found: str) -> DataError:
