@@ -298,7 +298,7 @@ def test_another_profiles_model_is_taken_only_if_it_is_named(
 ):
     clip = str(_write(tmp_path / "a.wav"))
     assert main(["predict", clip]) == 1
-    assert "once `make paper` has made it" in capsys.readouterr().err
+    assert "which `make paper` makes" in capsys.readouterr().err
     named = _place(recognizer, "sample", SAMPLE, 1)
     for file in (named, named.with_suffix(".json")):
         file.rename(file.with_stem("recognizer"))
