@@ -12,8 +12,6 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from irmas_utils.metrics import mean_interval
-from irmas_utils.metrics.tables import KEYS, TITLES
 from irmas_utils.project import paths, records
 from irmas_utils.project.settings import LstmChange, Settings, load
 from irmas_utils.systems.networks import registry
@@ -127,6 +125,8 @@ def rows(settings: Settings, run: str, value: Any) -> pd.DataFrame:
         study's base setting), listens (whether the outputs are shown to depend on what sounds)
         and those of `metrics.evaluation.answers` and `metrics.dependence`.
     """
+    from irmas_utils.metrics.tables import TITLES  # scipy takes a second, which no plan needs
+
     result = records.load_metrics(settings.profile, run)
     scores = {TITLES[key]: leaf["values"] for key, leaf in result["over_seeds"].items()}
     shared = {
@@ -144,12 +144,16 @@ def rows(settings: Settings, run: str, value: Any) -> pd.DataFrame:
 
 def means(table: pd.DataFrame) -> dict[str, dict[str, float]]:
     """Return the mean scores of each value of a study over its seeds, ready for JSON."""
+    from irmas_utils.metrics.tables import KEYS
+
     by_value = table.rename(columns=KEYS).groupby(table["value"].map(str), sort=False)
     return by_value[["micro_f1", "macro_f1", "lrap"]].mean().to_dict("index")
 
 
 def closing(table: pd.DataFrame) -> str:
     """Say in a sentence which value of a study scores best, and what that gains over the base."""
+    from irmas_utils.metrics import mean_interval
+
     by_seed = table.pivot(index="seed", columns="value", values="micro F1")
     base, best = [*table.loc[table["base"], "value"], None][0], by_seed.mean().idxmax()
     if base in (best, None):
