@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from irmas_utils.data import published
-from irmas_utils.metrics import prior_top
+from irmas_utils.metrics.tables import TITLES
 from irmas_utils.paper.claims import formulas
 from irmas_utils.paper.claims.formulas import fact
 from irmas_utils.project.errors import DataError
@@ -137,10 +137,9 @@ def _lrap(lrap: Stated) -> tuple[str, str, str]:
 
 
 def _trivial(score: str, stated: Stated) -> tuple[str, str, str]:
-    counted = formulas.label_counts("training")
     constants = {
-        "prior top-1": prior_top(counted, 1),
-        "prior top-3": prior_top(counted, 3),
+        "prior top-1": formulas.top("training", 1),
+        "prior top-3": formulas.top("training", 3),
         "all eleven": np.ones(_LABELS),
         "paper's constant": formulas.PAPER,
     }
@@ -150,8 +149,7 @@ def _trivial(score: str, stated: Stated) -> tuple[str, str, str]:
     above = [n for n, v in values.items() if stated.high < v]
     verdict = f"not above {', '.join(above)}" if above else "above all" if not same else ""
     verdict += ("; " if verdict and same else "") + (f"equal to {', '.join(same)}" if same else "")
-    title = "macro F1" if score == "macro_f1" else "micro F1"
-    return f"{title} beside trivial predictors", found, verdict
+    return f"{TITLES[score]} beside trivial predictors", found, verdict
 
 
 def literature(f1: Stated, lrap: Stated) -> pd.DataFrame:
@@ -169,8 +167,7 @@ def literature(f1: Stated, lrap: Stated) -> pd.DataFrame:
                 verdict = "higher" if difference > 0 else "lower"
             elif abs(difference) < alone:
                 verdict = "not told apart"
-            named = (system["name"], score.replace("_f1", " F1").replace("lrap", "LRAP"))
-            rows.append((*named, system[score], difference, songs, verdict))
+            rows.append((system["name"], TITLES[score], system[score], difference, songs, verdict))
     columns = ["system", "score", "published", "difference", "told apart beyond", "verdict"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -188,7 +185,5 @@ def errors(score: str, value: float) -> tuple[float, float]:
     decided = testing["n_labels"] * (2 - value)
     share = value / (2 - value)
     slope = 2 / (1 + share) ** 2
-    alone, songs = (
-        slope * math.sqrt(share * (1 - share) / n) for n in (decided, testing["n_songs"])
-    )
-    return alone, songs
+    alone = slope * math.sqrt(share * (1 - share))
+    return alone / math.sqrt(decided), alone / math.sqrt(testing["n_songs"])

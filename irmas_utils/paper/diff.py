@@ -28,15 +28,14 @@ _MADE_FROM = ("profile", "seed", "data", "source")
 
 
 class Run(NamedTuple):
-    """A results folder, what it was called, and the commit if it is one's."""
+    """A results folder, and the commit if it is one's."""
 
-    name: str
     folder: Path
     commit: str | None = None
 
 
 def diff(a: str, b: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Compare two runs.
+    """Compare two runs. DataError if there is no such run, or a file of its results is damaged.
 
     Returns
     -------
@@ -46,11 +45,6 @@ def diff(a: str, b: str) -> tuple[pd.DataFrame, pd.DataFrame]:
         A row a system and score: run, score, a and b with their intervals, and where both have
         predictions of the same clips, paired over recordings, difference with its interval and p
         (adjusted after Holm). Systems whose predictions and scores are the same have no row.
-
-    Raises
-    ------
-    DataError
-        If there is no such run, or a file of its results is damaged.
     """
     with tempfile.TemporaryDirectory() as scratch:
         runs = [_find(name, Path(scratch, str(n))) for n, name in enumerate((a, b))]
@@ -64,7 +58,7 @@ def diff(a: str, b: str) -> tuple[pd.DataFrame, pd.DataFrame]:
 def _find(name: str, scratch: Path) -> Run:
     for folder in (Path(name), records.results_dir(name)):
         if (folder / "metrics").is_dir():
-            return Run(name, folder)
+            return Run(folder)
     inside = paths.reference_dir().relative_to(paths.ROOT).as_posix()
     command = ["git", "-C", str(paths.ROOT), "archive", "--end-of-options", name, inside]
     try:
@@ -76,7 +70,7 @@ def _find(name: str, scratch: Path) -> Run:
         raise DataError(
             name, found="no results", expected=expected, remedy="Check the name."
         ) from error
-    return Run(name, scratch / inside, name)
+    return Run(scratch / inside, name)
 
 
 def _facts(run: Run) -> Iterator[tuple[str, str]]:

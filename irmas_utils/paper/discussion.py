@@ -186,10 +186,9 @@ def combined(
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """Combine what runs said of the testing clips, in the order of `clips` if given.
 
-    It is the mean on the logistic scale.
-
-    Each system counts the same and keeps the threshold that it came with, so that nothing is
-    chosen on the clips that are scored. A label is predicted where the result is above 0.5.
+    It is the mean on the logistic scale. Each system counts the same and keeps the threshold that
+    it came with, so that nothing is chosen on the clips that are scored. A label is predicted where
+    the result is above 0.5.
 
     Returns the clips (name, recording and labels) and their scores, float64, (n_clips, 11).
     Raises DataError if a run has not been executed, or two runs were on different clips.
@@ -212,13 +211,10 @@ def compare(
     `questions` is name to ideas and the metric to compare by, "micro_f1" or "gain". All their
     tests are one family: the adjusted p-value decides, the interval describes.
 
-    Returns
-    -------
-    dict of str to pandas.DataFrame
-        A row an idea: idea, system, the scores of `metrics.tables.score_row` with 95 % intervals,
-        share (of the clips that get the commonest answer), gain (`metrics.clip_gain`), against,
-        difference in the metric with low, high and p_value of `metrics.paired_test`, p_adjusted
-        (Holm) and verdict.
+    Returns tables of a row an idea: idea, system, the scores of `metrics.tables.score_row` with
+    95 % intervals, share (of the clips that get the commonest answer), gain (`metrics.clip_gain`),
+    against, difference in the metric with low, high and p_value of `metrics.paired_test`,
+    p_adjusted (Holm) and verdict.
     """
     rows = [
         {"question": name, **_row(settings, idea, metric)}

@@ -63,7 +63,7 @@ def table(settings: Settings) -> pd.DataFrame:
     cents. Raises DataError if it has not been executed.
     """
     rows = []
-    for name in names(settings):
+    for name in (*COMPUTED, *settings.study.fft.causes.changes):
         found = records.load_metrics(settings.profile, f"fft-cause-{name}")
         row = {"name": name, "cause": found["description"], "cut": logit(found["threshold"])}
         row |= {"parameters": found["n_parameters"], "on mixtures": found["on_mixtures"]}
@@ -71,11 +71,6 @@ def table(settings: Settings) -> pd.DataFrame:
         row |= {"gain": found["dependence"]["gain"]}
         rows.append(row | {key: leaf["value"] for key, leaf in found["accuracy"].items()})
     return pd.DataFrame(rows)
-
-
-def names(settings: Settings) -> list[str]:
-    """Return the names of all that `examine` records, the network as printed first."""
-    return [*COMPUTED, *settings.study.fft.causes.changes]
 
 
 def by_duration(settings: Settings, testing: pd.DataFrame, n_parts: int = 3) -> pd.DataFrame:
@@ -86,9 +81,8 @@ def by_duration(settings: Settings, testing: pd.DataFrame, n_parts: int = 3) -> 
         decided = records.load_predictions(settings.profile, run, testing)[2]
         for _, clips in testing.reset_index(drop=True).groupby(of_clip.to_numpy(), observed=True):
             found = evaluation.score(clips, decided[clips.index].astype(float), settings)
-            row = {"cause": COMPUTED[name], "seconds": clips["duration"].mean()}
-            row["clips"] = len(clips)
-            rows.append(row | found["micro"]["f1"])
+            row = {"seconds": clips["duration"].mean(), "clips": len(clips)}
+            rows.append({"cause": COMPUTED[name]} | row | found["micro"]["f1"])
     return pd.DataFrame(rows)
 
 

@@ -54,11 +54,8 @@ def judge(settings: Settings) -> pd.DataFrame:
     Against its re-run: paired by song, a family of two tests. On IRMAS itself also against the
     published numbers, which have no songs to pair: the network's interval lies above or not.
 
-    Returns
-    -------
-    pandas.DataFrame
-        A row a score and opponent: score, against, network, other, difference, low, high (95 %
-        interval over songs), p_value, p_adjusted (Holm) and verdict.
+    Returns a row a score and opponent: score, against, network, other, difference, low, high (95 %
+    interval over songs), p_value, p_adjusted (Holm) and verdict.
     """
     run, rows = kept(settings), []
     clips, _, ours = records.load_predictions(settings.profile, run)

@@ -31,12 +31,9 @@ def table(
     `joined` has the experiments by the way that streams are joined, `mixed` the mixtures that
     thresholds and streams were chosen on, with what was heard of them.
 
-    Returns
-    -------
-    pandas.DataFrame
-        A row a way, experiment and micro score: joined, experiment, score, ours, mono, published
-        (the difference of F1), difference, low, high, on mixtures (the same difference there),
-        p_adjusted (Holm), verdict, labels a clip, and those of mono.
+    Returns a row a way, experiment and micro score: joined, experiment, score, ours, mono,
+    published (the difference of F1), difference, low, high, on mixtures (the same difference
+    there), p_adjusted (Holm), verdict, labels a clip, and those of mono.
     """
     truth, songs = label_matrix(testing["labels"]), list(testing["recording"])
     labels, rows = label_matrix(mixed[0]["labels"]), []

@@ -42,13 +42,3 @@ from irmas_utils.plots.signals import (
 )
 from irmas_utils.plots.style import NAMES, shared_legend, use_style
 from irmas_utils.plots.training import training_curves, training_curves_of
-
-__all__ = [
-    "NAMES", "causes", "comparison", "comparisons", "cooccurrence", "differences", "durations",
-    "f1_by_duration", "f1_by_stream", "gradient_norm", "instruments_over_time",
-    "label_occurrence", "label_occurrences", "labels_per_clip", "level_curves",
-    "level_thresholds", "log_mel", "logit_histograms", "padded_waveform", "per_label_f1",
-    "per_label_scores", "separation_quality", "shared_legend", "spectrum", "stems", "study",
-    "threshold_curve", "training_curves", "training_curves_of", "use_style", "verdicts",
-    "waveform",
-]  # fmt: skip

@@ -37,13 +37,9 @@ _WORDS = {"true": True, "True": True, "false": False, "False": False, "null": No
 def execute(notebook: str | Path, output: str | Path, parameters: dict[str, Any]) -> Path:
     """Execute a notebook, write the result to `output` and return that path.
 
-    `parameters` are JSON values for names that the notebook's ``parameters`` cell assigns.
-
-    Raises
-    ------
-    NotebookError
-        If the source is unusable, a parameter is unknown, or a cell fails; in the last case the
-        message says where the partly executed notebook is.
+    `parameters` are JSON values for names that the notebook's ``parameters`` cell assigns. Raises
+    NotebookError if the source is unusable, a parameter is unknown, or a cell fails; in the last
+    case the message says where the partly executed notebook is.
     """
     notebook, output = Path(notebook), Path(output)
     known = parameters_of(notebook)
@@ -95,11 +91,8 @@ def _run(notebook: Path, output: Path, parameters: dict[str, Any]) -> None:
 def parameters_of(notebook: str | Path) -> dict[str, Any]:
     """Return the names and defaults that a notebook's ``parameters`` cell assigns.
 
-    Raises
-    ------
-    NotebookError
-        If the file is no notebook, has not exactly one tagged cell, or that cell holds
-        anything but assignments of plain JSON literals.
+    Raises NotebookError if the file is no notebook, has not exactly one tagged cell, or that cell
+    holds anything but assignments of plain JSON literals.
     """
     try:
         cells = nbformat.read(notebook, as_version=4).cells

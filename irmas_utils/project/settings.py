@@ -179,21 +179,13 @@ class Settings(Section):
 
 
 def load(profile: str | Path, **overrides: Mapping[str, Any] | Any) -> Settings:
-    """Read a profile and apply overrides.
+    """Read a profile, a name in ``profiles/`` or the path of a YAML file, and apply overrides.
 
-    Parameters
-    ----------
-    profile : str or Path
-        Name of a file in ``profiles/`` without its suffix, or the path of a YAML file.
-    **overrides
-        Sections or values that replace the profile's, such as ``lstm={"epochs": 3}``; None
-        leaves the profile's in place. ``profile`` is the file's stem unless the file states it.
+    These are sections or values that replace the profile's, such as ``lstm={"epochs": 3}``; None
+    leaves the profile's in place. ``profile`` is the file's stem unless the file states it.
 
-    Raises
-    ------
-    SettingsError
-        If the profile is missing or malformed, or a key is unknown, missing or of the wrong type
-        or range; the message names the file and the key, and for a misspelt one the right one.
+    Raises SettingsError if the profile is missing or malformed, or a key is unknown, missing or of
+    the wrong type or range: it names the file and the key, and for a misspelt one the right one.
     """
     chain = [*_chain(_profile_path(profile)), ("overrides", _stated(overrides))]
     named, where = {"profile": Path(chain[-2][0]).stem}, ()

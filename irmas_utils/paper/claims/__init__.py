@@ -18,9 +18,9 @@ import pandas as pd
 
 from irmas_utils.data import integrity, published
 from irmas_utils.paper.claims import formulas
-from irmas_utils.paper.claims.formulas import Finding, NotMeasured, codes, label_counts, stated
+from irmas_utils.paper.claims.formulas import Finding, NotMeasured, codes, label_counts
 
-__all__ = ["Finding", "check", "codes", "expected", "judge", "label_counts", "stated"]
+__all__ = ["Finding", "check", "codes", "expected", "judge", "label_counts"]
 
 CONFIRMED = "confirmed"
 WITHIN_ROUNDING = "differs within rounding"
@@ -46,20 +46,12 @@ def check(
 ) -> pd.DataFrame:
     """Judge the paper's claims, or those of `ids`.
 
-    Parameters
-    ----------
-    systems : mapping of str to dict, optional
-        `metrics.evaluate` on the test set of "lstm", "fft", "fft-75-epochs" and the re-runs.
-    findings : mapping of str to Finding, optional
-        What a notebook found about a claim without a formula, by its id.
-    is_irmas : bool
-        Claims about scores and training are judged only then, and on the complete set.
+    `systems` are `metrics.evaluate` on the test set of "lstm", "fft", "fft-75-epochs" and the
+    re-runs; `findings` what a notebook found about a claim without a formula, by its id. Claims
+    about scores and training are judged only if the data `is_irmas`, and on the complete set.
 
-    Returns
-    -------
-    pandas.DataFrame
-        A row a claim, all columns text: id, section, kind, notebook, quote, stated (or what the
-        ledger asks for), recomputed, verdict, comment.
+    Returns a row a claim, all columns text: id, section, kind, notebook, quote, stated (or what the
+    ledger asks for), recomputed, verdict, comment.
     """
     complete = is_irmas and (index is None or not integrity.missing(index))
     rows = []
