@@ -149,7 +149,7 @@ def _trivial(score: str, stated: Stated) -> tuple[str, str, str]:
     above = [n for n, v in values.items() if stated.high < v]
     verdict = f"not above {', '.join(above)}" if above else "above all" if not same else ""
     verdict += ("; " if verdict and same else "") + (f"equal to {', '.join(same)}" if same else "")
-    return f"{TITLES[score]} beside trivial predictors", found, verdict
+    return f"{TITLES.get(score, 'micro F1')} beside trivial predictors", found, verdict
 
 
 def literature(f1: Stated, lrap: Stated) -> pd.DataFrame:
