@@ -89,6 +89,7 @@ def start(
         text = json.dumps([cfg.model_dump(), dict(changed or {})], sort_keys=True)
         run = f"{papers or notebook}-own-{blake2b(text.encode(), digest_size=4).hexdigest()}"
     style.use_style(cfg)
+    records.lends = not os.environ.get("IRMAS_BATCH")
     index = corpus.load(cfg)
     parts = corpus.split(index, cfg) if index["split"].nunique() == 2 else None
     record = records.Record(notebook, cfg, run=run, data=fingerprint(index))

@@ -40,8 +40,9 @@ def table(
     for way, results in joined.items():
         mono = results[1]
         for number in (3, 5):
-            own, named = results[number], (_named(results[number]), _named(mono))
-            there = [_named(b, b.system.predict(mixed[1])) for b in (own, mono)]
+            pair = results[number], mono
+            named = [_named(b, b.scores) for b in pair]
+            there = [_named(b, b.system.predict(mixed[1])) for b in pair]
             for score, metric in SCORES.items():
                 test = metrics.paired_test(truth, *named, songs, metric, seed=settings.seed)
                 row = {"joined": way, "experiment": number, "score": score}
@@ -55,8 +56,7 @@ def table(
     return decided(pd.DataFrame(rows)).drop(columns="p_value")
 
 
-def _named(baseline: Baseline, scores: np.ndarray | None = None) -> np.ndarray:
-    scores = baseline.scores if scores is None else scores
+def _named(baseline: Baseline, scores: np.ndarray) -> np.ndarray:
     return metrics.binarize(scores, baseline.system.threshold)
 
 

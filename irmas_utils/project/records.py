@@ -10,11 +10,9 @@ import functools
 import hashlib
 import importlib.metadata
 import json
-import os
 import platform
 import re
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -231,17 +229,16 @@ def _read(profile: str, file: str, parse: Callable[[Path], Any]) -> Any:
 
 
 def _folder(profile: str, file: str) -> Path:
-    """Return the folder to read a result from.
-
-    Who works in JupyterLab and has not made it yet is lent what is committed, and told so.
-    """
+    """Return the folder to read a result from; who is lent what is committed is told so."""
     own, committed = results_dir(profile), paths.reference_dir(profile)
-    works = "ipykernel" in sys.modules and not os.environ.get("IRMAS_BATCH")
-    if not works or (own / file).is_file() or not (committed / file).is_file():
+    if not lends or (own / file).is_file() or not (committed / file).is_file():
         return own
     _say_once(f"What this profile's own run has not made is read from {committed}, a finished run.")
     return committed
 
+
+lends = False
+"""Whether what is missing is read from what is committed: so that a notebook can be worked with."""
 
 _say_once = functools.cache(print)
 

@@ -1,11 +1,11 @@
 import json
-import sys
 
 import matplotlib.figure
 import numpy as np
 import pandas as pd
 import pytest
 
+from irmas_utils.paper.notebook import start
 from irmas_utils.plots import style
 from irmas_utils.project import files, paths, records, settings
 from irmas_utils.project.errors import DataError, SettingsError
@@ -240,13 +240,20 @@ def test_a_missing_result_names_the_notebook_to_run_first(record):
         records.load_metrics("smoke", "another")
 
 
+PART = {"allow_incomplete": True}
+
+
 @pytest.mark.parametrize("batch", ["", "1"])
 def test_in_jupyterlab_what_has_not_been_made_is_read_from_the_committed_run(
-    record, tmp_path, monkeypatch, capsys, batch
+    record, tmp_path, monkeypatch, capsys, batch, tiny_irmas
 ):
-    monkeypatch.setattr(paths, "reference_dir", lambda what="sample": tmp_path / "reference" / what)
-    monkeypatch.setitem(sys.modules, "ipykernel", sys)
+    monkeypatch.setattr(records, "lends", None)
     monkeypatch.setenv("IRMAS_BATCH", batch)
+    monkeypatch.setenv("IRMAS_DATA", str(tiny_irmas))
+    with matplotlib.rc_context():
+        start("09_comparison", "full", corpus=PART, evaluation={"validation_fraction": 0.5})
+    capsys.readouterr()
+    monkeypatch.setattr(paths, "reference_dir", lambda what="sample": tmp_path / "reference" / what)
     for name, value in (("fft", 1), ("lstm", 2)):
         files.write_json(tmp_path / f"reference/smoke/metrics/{name}.json", value)
     record.save_metrics({"own": 3}, "fft")
