@@ -11,6 +11,7 @@ References
    2023, arXiv:2306.09782: gradient and update in one, there for the sake of memory.
 """
 
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -31,10 +32,11 @@ class DenseTrainer(Trainer):
 
     It works on arrays of NumPy whose memory the model's and the optimizer's variables share, so
     that whatever reads those between two epochs sees what was trained. With more than a `few` clips
-    a batch, matrix products take longer than memory, and TensorFlow's are quicker.
+    a batch, matrix products take longer than memory, and TensorFlow's are quicker; with no kernel
+    that is `wide`, a step takes less time than its parts take to call.
     """
 
-    few = 8
+    few, wide = 8, 2**20
 
     def __init__(self, model: keras.Model, loss: str, learning_rate: float) -> None:
         super().__init__(model, loss, learning_rate)
@@ -45,9 +47,12 @@ class DenseTrainer(Trainer):
         adam, weights = self.optimizer, self.model.trainable_variables
         states = zip(weights, adam._momentums, adam._velocities, strict=True)
         self._states = [tuple(map(self._shared, state)) for state in states]
+        self._rate, self._steps = float(adam.learning_rate), int(adam.iterations)
         with ThreadPoolExecutor(threads()) as pool, threadpoolctl.threadpool_limits(1, "blas"):
             self._pool = pool
-            return super().train(batches, epoch, epochs, progress)
+            means = super().train(batches, epoch, epochs, progress)
+        adam.iterations.assign(self._steps)
+        return means
 
     def _shared(self, variable: keras.Variable) -> np.ndarray:
         """Return an array that is the memory of a variable's value."""
@@ -89,10 +94,9 @@ class DenseTrainer(Trainer):
 
     def _rates(self) -> tuple[np.float32, ...]:
         """Adam's constants at its next step: rate, 1 - beta 1, 1 - beta 2, epsilon."""
-        adam = self.optimizer
-        step = int(adam.iterations.assign_add(1))
-        bias = np.sqrt(1 - adam.beta_2**step) / (1 - adam.beta_1**step)
-        rate = float(adam.learning_rate) * bias
+        adam, self._steps = self.optimizer, self._steps + 1
+        bias = np.sqrt(1 - adam.beta_2**self._steps) / (1 - adam.beta_1**self._steps)
+        rate = self._rate * bias
         return tuple(map(np.float32, (rate, 1 - adam.beta_1, 1 - adam.beta_2, adam.epsilon)))
 
     def _product(self, x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
@@ -110,7 +114,7 @@ class DenseTrainer(Trainer):
             else:
                 _multiply(padded, kernel, rows, (first, last), out[0])
 
-        list(self._pool.map(run, range(len(slabs))))
+        self._each(run, range(len(slabs)))
         return out.sum(axis=0)[: len(x)]
 
     def _update(self, state, x, dz, rates, dx: bool = False) -> np.ndarray | None:
@@ -124,8 +128,11 @@ class DenseTrainer(Trainer):
                 np.matmul(dz, state[0][rows].T, out=below[:, rows])
             _sweep(*(array[rows] for array in state), rows.start, *padded, *rates)
 
-        list(self._pool.map(run, _slabs(*state[0].shape)))
+        self._each(run, _slabs(*state[0].shape))
         return below
+
+    def _each(self, run: Callable, items: Sequence) -> None:
+        list((self._pool.map if len(items) > 1 else map)(run, items))
 
 
 def _slabs(n: int, size: int) -> list[tuple[int, int]]:

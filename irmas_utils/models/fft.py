@@ -51,9 +51,10 @@ class Network:
 
     @property
     def trainer(self) -> type[Trainer]:
-        """The trainer that takes less of the processor for its batches."""
+        """The trainer that is the faster for its batches and layers."""
         few = self.settings.batch_size <= DenseTrainer.few and not has_gpu()
-        return DenseTrainer if few else Trainer
+        wide = self.n_features * self.settings.dense[0] >= DenseTrainer.wide
+        return DenseTrainer if few and wide else Trainer
 
     def describe(self) -> dict[str, Any]:
         """Return what the network and its input depend on, as JSON."""

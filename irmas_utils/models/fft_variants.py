@@ -37,13 +37,19 @@ class Reader(NamedTuple):
 
     features: FeatureCache
     see: Callable[[np.ndarray], np.ndarray]
+    seen: dict[str, np.ndarray] | None = None  # what is small stays in memory, by path
 
     def __call__(
         self, path: str, change: Callable[[np.ndarray, str], np.ndarray] | None = None
     ) -> np.ndarray:
         """Return it, (n_features,)."""
-        features = self.features(path)
-        return self.see(change(features, path) if change else features)
+        if change:
+            return self.see(change(self.features(path), path))
+        if self.seen is None:
+            return self.see(self.features(path))
+        if path not in self.seen:
+            self.seen[path] = self.see(self.features(path))
+        return self.seen[path]
 
 
 class Change(NamedTuple):
@@ -151,7 +157,8 @@ def one_each(clips: pd.DataFrame) -> pd.DataFrame:
 
 def _reader(reads: str, length: int) -> Reader:
     if reads != "waveform":
-        return Reader(FeatureCache("fft", fft_magnitude, length=length), READS[reads])
+        features = FeatureCache("fft", fft_magnitude, length=length)
+        return Reader(features, READS[reads], {} if reads == "bands" else None)
     half = {"sample_rate": 22_050, "length": length // 2}
     return Reader(FeatureCache("waveform", waveform, **half), _as_it_is)
 

@@ -66,7 +66,10 @@ def test_not_a_number_reaches_the_loss():
         trained(DenseTrainer, bad)
 
 
-@pytest.mark.parametrize(("size", "kind"), [(4, DenseTrainer), (64, training.Trainer)])
-def test_few_clips_a_batch_are_trained_in_place(size, kind):
-    own = settings.load("smoke").fft.model_copy(update={"batch_size": size})
+@pytest.mark.parametrize(
+    ("size", "samples", "kind"),
+    [(4, 884_000, DenseTrainer), (64, 884_000, training.Trainer), (4, 480, training.Trainer)],
+)
+def test_few_clips_a_batch_for_a_wide_layer_are_trained_in_place(size, samples, kind):
+    own = settings.load("full").fft.model_copy(update={"batch_size": size, "samples": samples})
     assert fft.Network(own).trainer is kind
