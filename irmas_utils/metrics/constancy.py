@@ -68,8 +68,7 @@ def _dealt(
     groups: Sequence[Any] | None, n_clips: int, rng: np.random.Generator, n: int
 ) -> list[NDArray]:
     """Whose answer each clip gets: n permutations, in which the clips of a group stay together."""
-    labels = np.arange(n_clips) if groups is None else np.asarray([str(g) for g in groups])
-    members = np.unique(labels, return_inverse=True)[1]
+    members = scores.members(groups, n_clips)
     clips, found = np.argsort(members, kind="stable"), []
     for _ in range(n):
         places = rng.permutation(members.max() + 1)

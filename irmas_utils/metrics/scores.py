@@ -34,6 +34,12 @@ def validate(
         raise ValueError(f"groups has {len(groups)} entries; expected one a clip, {n_clips}")
 
 
+def members(groups: Sequence[Any] | None, n_clips: int) -> NDArray:
+    """Number of the group that each clip belongs to, (n_clips,); without groups its own."""
+    labels = np.arange(n_clips) if groups is None else [str(group) for group in groups]
+    return np.unique(labels, return_inverse=True)[1]
+
+
 def f1(y_true: ArrayLike, y_pred: ArrayLike, average: str | None = None) -> Any:
     """Harmonic mean of precision and recall: (n_labels,) array, or a float with an `average`."""
     validate(y_true, y_pred)

@@ -56,7 +56,7 @@ def evaluate(
     label's score on all clips stands in for it.
     """
     scores.validate(y_true, y_pred, y_score, groups, len(codes))
-    members = _members(groups, len(y_true))
+    members = scores.members(groups, len(y_true))
     counts = _group_sums(scores.clip_counts(y_true, y_pred), members)
     total, drawn = counts.sum(axis=0), _bootstrap(counts, n_bootstrap, seed)
     result = {average: _leaves(total, drawn, average) for average in scores.AVERAGES}
@@ -91,7 +91,7 @@ def paired_test(
     `evaluate`. Returns "a" and "b" (the two scores), "difference" (a - b), its "low" and "high",
     and the two-sided "p_value", which is 1 / (n_resamples + 1) at the least.
     """
-    members = _members(groups, len(y_true))
+    members = scores.members(groups, len(y_true))
     statistic, (sums_a, sums_b) = _sufficient(metric, y_true, (pred_a, pred_b), groups, members)
     value_a, value_b = statistic(sums_a.sum(axis=0)), statistic(sums_b.sum(axis=0))
     difference = float(value_a - value_b)
@@ -138,13 +138,6 @@ def mean_interval(
     error = values.std(ddof=1) / math.sqrt(len(values))
     half = float(special.stdtrit(len(values) - 1, 0.5 + LEVEL / 2) * error)
     return {"value": mean, "low": max(mean - half, low), "high": min(mean + half, high)}
-
-
-def _members(groups: Sequence[Any] | None, n_clips: int) -> NDArray:
-    """Number of the group that each clip belongs to, (n_clips,)."""
-    if groups is None:
-        return np.arange(n_clips)
-    return np.unique(np.asarray([str(group) for group in groups]), return_inverse=True)[1]
 
 
 def _group_sums(values: NDArray, members: NDArray) -> NDArray:

@@ -11,6 +11,7 @@ import pandas as pd
 import threadpoolctl
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.metrics import average_precision_score
+from sklearn.model_selection import PredefinedSplit, cross_val_predict
 
 from irmas_utils.data.index import folds
 from irmas_utils.project import parallel
@@ -34,7 +35,11 @@ def doubts(clips: pd.DataFrame, features: np.ndarray, seed: int) -> pd.DataFrame
     """
     labels = clips["labels"].str[0].to_numpy(dtype=str)
     codes, own = np.unique(labels, return_inverse=True)
-    heard = _out_of_fold(features, own, folds(clips, N_FOLDS, seed), len(codes))
+    # Shrunk (Ledoit and Wolf), for there may be more descriptors than clips.
+    model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
+    split = PredefinedSplit(folds(clips, N_FOLDS, seed))
+    with threadpoolctl.threadpool_limits(1):  # more take longer, for matrices as small
+        heard = cross_val_predict(model, features, own, cv=split, method="predict_proba")
     usual = np.array([heard[own == k, k].mean() for k in range(len(codes))])
     rows = np.arange(len(labels))
     sure = np.where(heard >= usual, heard, 0.0)
@@ -46,17 +51,6 @@ def doubts(clips: pd.DataFrame, features: np.ndarray, seed: int) -> pd.DataFrame
     table = clips[["name", "recording"]].assign(label=labels, suspected=codes[suspected])
     table = table.assign(margin=margin, doubtful=doubtful)
     return table.sort_values(["doubtful", "margin"], ascending=False, kind="stable")
-
-
-def _out_of_fold(x: np.ndarray, y: np.ndarray, fold: np.ndarray, n_labels: int) -> np.ndarray:
-    heard = np.zeros((len(y), n_labels))
-    # Shrunk (Ledoit and Wolf), for there may be more descriptors than clips.
-    model = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
-    with threadpoolctl.threadpool_limits(1):  # more take longer, for matrices as small
-        for each in np.unique(fold):
-            model.fit(x[fold != each], y[fold != each])
-            heard[np.ix_(fold == each, model.classes_)] = model.predict_proba(x[fold == each])
-    return heard
 
 
 def plant(clips: pd.DataFrame, share: float, seed: int) -> tuple[pd.DataFrame, pd.Series]:
