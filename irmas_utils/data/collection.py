@@ -7,7 +7,6 @@ Columns of a collection: ``file`` (or ``clip``, or ``name``; seen from the CSV's
 
 import re
 import unicodedata
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,6 @@ import pandas as pd
 
 from irmas_utils.audio import io
 from irmas_utils.data.index import COLUMNS
-from irmas_utils.project import files
 from irmas_utils.project.errors import AudioError, DataError
 from irmas_utils.project.vocabulary import IRMAS, Vocabulary
 
@@ -113,14 +111,6 @@ def rows_of(clips: pd.Series, names: pd.Series) -> pd.Series:
 def matrix(labels: pd.Series, codes: tuple[str, ...]) -> np.ndarray:
     """Return the label matrix of any vocabulary's codes, bool (n_clips, n_labels)."""
     return np.array([[code in row for code in codes] for row in labels], dtype=bool)
-
-
-def write_answers(
-    path: Path, clips: pd.DataFrame, scores: np.ndarray, codes: Sequence[str]
-) -> None:
-    """Write scores, (n_clips, n_labels), as a file that `metrics.scorer` reads."""
-    table = pd.DataFrame(scores, columns=[*codes], index=pd.Index(clips["name"], name="clip"))
-    files.write_text(path, table.to_csv(float_format="%.9g"))
 
 
 def several(names: list[str]) -> str:

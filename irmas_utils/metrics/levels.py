@@ -25,7 +25,7 @@ def curves(table: pd.DataFrame, by: Sequence[str], n_bootstrap: int, seed: int) 
     """
     levels = levels_of(table)
     rows = []
-    for keys, whole, drawn in _resampled(table, by, n_bootstrap, seed):
+    for keys, _, whole, drawn in _resampled(table, by, n_bootstrap, seed):
         low, high = np.quantile(drawn[:, 1:], _ENDS, axis=0)
         columns = {"level": levels, "value": whole[1:], "low": low, "high": high}
         rows.append(pd.DataFrame(columns).assign(absent=whole[0], **keys))
@@ -39,13 +39,11 @@ def thresholds(table: pd.DataFrame, by: Sequence[str], n_bootstrap: int, seed: i
     excerpts, how many they are.
     """
     levels, rows = levels_of(table), []
-    for keys, whole, drawn in _resampled(table, by, n_bootstrap, seed):
+    for keys, excerpts, whole, drawn in _resampled(table, by, n_bootstrap, seed):
         crossed = crossing(drawn[:, 1:], levels)
         # Infinite ends cannot be averaged: an end is one of what was drawn.
         low, high = np.quantile(crossed, _ENDS, method="inverted_cdf")
         at = {"threshold": float(crossing(whole[1:], levels)), "low": low, "high": high}
-        own = table[(table[[*keys]] == pd.Series(keys)).all(axis=1)]
-        excerpts = len(own[["instrument", "excerpt"]].drop_duplicates())
         rows.append(keys | at | {"absent": whole[0], "excerpts": excerpts})
     return pd.DataFrame(rows)
 
@@ -69,7 +67,7 @@ def in_words(found: pd.DataFrame, levels: NDArray) -> pd.DataFrame:
 
 def levels_of(table: pd.DataFrame) -> NDArray:
     """Return the levels that were tried [dB]."""
-    return np.array([float(name) for name in _tried(table)[1:]])
+    return np.array(_tried(table)[1:], dtype=float)
 
 
 def _tried(table: pd.DataFrame) -> list[str]:
@@ -94,10 +92,11 @@ def crossing(shares: NDArray, levels: NDArray) -> NDArray:
 
 def _resampled(
     table: pd.DataFrame, by: Sequence[str], n_bootstrap: int, seed: int
-) -> Iterator[tuple[dict[str, Any], NDArray, NDArray]]:
-    """Yield keys, shares at absent and each level, and those of resampled excerpts, by group."""
+) -> Iterator[tuple[dict[str, Any], int, NDArray, NDArray]]:
+    """Yield by group: keys, how many excerpts, shares at absent and each level, and resampled."""
     for keys, group in table.groupby(list(by), sort=False):
         each = group.groupby(["instrument", "excerpt"])[_tried(table)].mean().to_numpy()
         rng = np.random.default_rng(seed)
         times = rng.multinomial(len(each), np.full(len(each), 1 / len(each)), n_bootstrap)
-        yield dict(zip(by, keys, strict=True)), each.mean(axis=0), times @ each / len(each)
+        named = dict(zip(by, keys, strict=True))
+        yield named, len(each), each.mean(axis=0), times @ each / len(each)

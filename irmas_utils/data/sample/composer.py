@@ -4,8 +4,7 @@ Times are in seconds, pitches in MIDI numbers, levels in decibels relative to th
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,8 +16,7 @@ MAJOR, MINOR = (0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10)
 GENRES, RHYTHMS = MUSIC["genres"], MUSIC["rhythms"]
 
 
-@dataclass(frozen=True)
-class Sound:
+class Sound(NamedTuple):
     """A General MIDI program and how it is played."""
 
     program: int  # 0 to 127; ignored for drums
@@ -32,7 +30,7 @@ class Sound:
 
     def lowered(self) -> "Sound":
         """Return the same sound for the lower half of its range, as a left hand plays it."""
-        return replace(self, high=max(self.low + 20, (self.low + self.high) // 2))
+        return self._replace(high=max(self.low + 20, (self.low + self.high) // 2))
 
 
 SOUNDS = {
@@ -51,8 +49,7 @@ def _comping(entry: str | list) -> Sound:
 COMPING = {genre: tuple(map(_comping, entries)) for genre, entries in MUSIC["comping"].items()}
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(NamedTuple):
     """What one player does."""
 
     role: str  # one of `ROLES`: the stem that the part belongs to
@@ -62,8 +59,7 @@ class Part:
     pan: float  # -1 left to 1 right
 
 
-@dataclass(frozen=True)
-class Piece:
+class Piece(NamedTuple):
     """A composed recording: its players, its length [s] and its room."""
 
     parts: tuple[Part, ...]
@@ -74,8 +70,7 @@ class Piece:
     noise_seed: int
 
 
-@dataclass(frozen=True)
-class Harmony:
+class Harmony(NamedTuple):
     """Beats, bars and chords: what all players share."""
 
     beat: float

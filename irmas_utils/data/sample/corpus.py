@@ -4,9 +4,9 @@ import collections
 import hashlib
 import json
 import unicodedata
-from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -32,29 +32,6 @@ it is needed.
 """
 
 
-@dataclass(frozen=True)
-class CorpusSettings:
-    """Everything that the bytes of a corpus depend on."""
-
-    training_clips: int
-    testing_clips: int
-    seed: int
-    soundfont: str | None
-    soundfont_sha256: str
-    composer_version: int = COMPOSER_VERSION
-    symusic_version: str = symusic.__version__
-
-    def key(self) -> str:
-        """Return the name of the corpus's folder."""
-        content = {k: v for k, v in asdict(self).items() if k != "soundfont"}
-        digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-        return f"{self.training_clips}+{self.testing_clips}-seed{self.seed}-{digest[:10]}"
-
-    def recordings(self) -> tuple[plan.Recording, ...]:
-        """Return what is to be recorded."""
-        return plan.recordings(self.training_clips, self.testing_clips, self.seed)
-
-
 def ensure(
     *,
     training_clips: int,
@@ -70,9 +47,15 @@ def ensure(
     gives the same files bit for bit, whatever the number of processes, `jobs`. DataError if a size
     is not 11 to 6705 and 11 to 2874 clips, or the soundfont is unusable.
     """
-    digest = files.sha256(_font.find(soundfont))
-    settings = CorpusSettings(training_clips, testing_clips, seed, soundfont, digest)
-    root = paths.cache_root() / "sample" / settings.key()
+    sizes = {"training_clips": training_clips, "testing_clips": testing_clips, "seed": seed}
+    made_from = sizes | {
+        "soundfont_sha256": files.sha256(_font.find(soundfont)),
+        "composer_version": COMPOSER_VERSION,
+        "symusic_version": symusic.__version__,
+    }
+    digest = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:10]
+    name = f"{training_clips}+{testing_clips}-seed{seed}-{digest}"
+    root, settings = paths.cache_root() / "sample" / name, made_from | {"soundfont": soundfont}
     if not root.is_dir():
         with files.locked(root.with_name(f".{root.name}.lock")):
             # Another process may have finished it while this one waited.
@@ -88,27 +71,31 @@ def stems(root: Path, name: str) -> dict[str, np.ndarray]:
     player is the melody, other labelled ones and the accompaniment are "other". KeyError if there
     is no such clip.
     """
-    settings = CorpusSettings(**json.loads((root / MARKER).read_text("utf-8"))["settings"])
-    clips = {Path(c.path).stem: (r, c) for r in settings.recordings() for c in r.clips}
+    settings = json.loads((root / MARKER).read_text("utf-8"))["settings"]
+    clips = {Path(c.path).stem: (r, c) for r in _recordings(settings) for c in r.clips}
     recording, clip = clips[unicodedata.normalize("NFC", name)]
-    font = _font.retuned(_font.find(settings.soundfont))
+    font = _font.retuned(_font.find(settings["soundfont"]))
     whole = render.stems(composer.compose(recording), font)
     return {role: _cut(stem, clip) for role, stem in whole.items()}
 
 
-def _make(root: Path, settings: CorpusSettings, jobs: int, progress: bool) -> None:
-    todo = settings.recordings()
-    folder = root.with_name(f"{root.name}.{settings.key()[-10:]}.partial")
+def _recordings(settings: dict[str, Any]) -> tuple[plan.Recording, ...]:
+    return plan.recordings(*(settings[k] for k in ("training_clips", "testing_clips", "seed")))
+
+
+def _make(root: Path, settings: dict[str, Any], jobs: int, progress: bool) -> None:
+    todo = _recordings(settings)
+    folder = root.with_name(f"{root.name}.partial")
     for leftover in folder.rglob(".tmp-*"):
         leftover.unlink()
     files.write_text(folder / "README.txt", README.format(marker=MARKER))
-    font = _font.retuned(_font.find(settings.soundfont))
+    font = _font.retuned(_font.find(settings["soundfont"]))
     record = partial(_record, folder=folder, soundfont=font)
     recorded = parallel.run(record, todo, jobs, chunk=1)
     bar = tqdm(recorded, "sample corpus", len(todo), unit="recording", disable=not progress)
     collections.deque(bar, maxlen=0)
     what = "the sample corpus of irmas-notebooks, synthetic, not IRMAS"
-    files.write_json(folder / MARKER, {"what": what, "settings": asdict(settings)})
+    files.write_json(folder / MARKER, {"what": what, "settings": settings})
     folder.rename(root)
 
 

@@ -4,9 +4,9 @@ The plan depends on two sizes and the seed alone. Counts are those of the real s
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
+from typing import NamedTuple
 
 import numpy as np
 import yaml
@@ -31,8 +31,7 @@ TESTING_FOLDERS = tuple(_REAL["layout"]["testing"].values())
 Labels = tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Clip:
+class Clip(NamedTuple):
     """A file to be written: its path below the data root, and its place in the recording [s]."""
 
     path: str
@@ -40,8 +39,7 @@ class Clip:
     stop: float
 
 
-@dataclass(frozen=True)
-class Recording:
+class Recording(NamedTuple):
     """A piece of music to compose, and the clips to cut from it."""
 
     labels: Labels  # the predominant instruments, in IRMAS order

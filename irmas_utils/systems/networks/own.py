@@ -17,6 +17,7 @@ from irmas_utils.data import collection
 from irmas_utils.data.collection import matrix, refused
 from irmas_utils.models import layers
 from irmas_utils.models import training as epochs
+from irmas_utils.project import files
 from irmas_utils.project.backend import keras, set_determinism
 from irmas_utils.project.settings import Settings
 from irmas_utils.systems.networks import fine_tuning, mixing, registry, zero_shot
@@ -60,8 +61,9 @@ def train(
     )
     saved = whole.save(to)
     for part, found in scores.items():
-        file = saved.with_name(f"{saved.stem}-{part}.csv")
-        collection.write_answers(file, parts[part], found, vocabulary.codes)
+        names = pd.Index(parts[part]["name"], name="clip")
+        table = pd.DataFrame(found, names, vocabulary.codes).to_csv(float_format="%.9g")
+        files.write_text(saved.with_name(f"{saved.stem}-{part}.csv"), table)
     return whole
 
 
