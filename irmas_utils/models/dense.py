@@ -36,7 +36,7 @@ class DenseTrainer(Trainer):
     that is `wide`, a step takes less time than its parts take to call.
     """
 
-    few, wide = 8, 2**20
+    few, wide = 8, 2**22
 
     def __init__(self, model: keras.Model, loss: str, learning_rate: float) -> None:
         super().__init__(model, loss, learning_rate)
