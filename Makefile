@@ -5,6 +5,9 @@ PROFILE ?= sample
 NAME    ?=
 CORES   ?= $(shell getconf _NPROCESSORS_ONLN)
 OPTIONS ?=
+CLUSTER ?=
+GPUS    ?=
+submit   = $(if $(CLUSTER),--cluster $(call quoted,CLUSTER)) $(if $(GPUS),--gpus $(GPUS))
 VENV    := .venv
 RUN     := $(VENV)/bin/python
 READY   := $(VENV)/.ready
@@ -12,7 +15,7 @@ READY   := $(VENV)/.ready
 quoted   = '$(subst ','\'',$(value $1))'
 unexport PYTHONPATH
 
-.PHONY: help setup data paper notebook figure site test test-all lint reference reference-real reproduce benchmarks torture lock lab clean
+.PHONY: help setup data estimate paper notebook figure site test test-all lint reference reference-real reproduce benchmarks torture lock lab clean
 
 ## make help                       this list; PROFILE=full is the real data, CORES=n sets the cores
 help:
@@ -25,9 +28,13 @@ setup: $(READY)
 data: $(READY)
 	@$(RUN) -m irmas_utils download
 
-## make paper                      the whole paper, or what is not up to date of it
+## make estimate                   what a profile will cost: hours, memory, disk
+estimate: $(READY)
+	@$(RUN) -m irmas_utils estimate --profile $(call quoted,PROFILE) $(if $(filter command environment,$(word 1,$(origin CORES))),--cores $(CORES))
+
+## make paper                      the whole paper, or what is not up to date; CLUSTER=slurm submits it
 paper: $(READY)
-	@$(RUN) -m irmas_utils paper --profile $(call quoted,PROFILE) --cores $(CORES) $(OPTIONS)
+	@$(RUN) -m irmas_utils paper --profile $(call quoted,PROFILE) --cores $(CORES) $(submit) $(OPTIONS)
 
 ## make notebook NAME=04           one notebook, by number or name, and what it needs
 notebook: $(READY)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from snakemake.persistence.file import FilePersistence
 
-from irmas_utils.paper import jobs
+from irmas_utils.paper import estimate, jobs
 from irmas_utils.project import paths, settings
 
 # Nobody sets its locks, and a brace in the folder's name would be a pattern to look for them.
@@ -19,6 +19,7 @@ FilePersistence._read_locks = lambda _: ()
 PROFILE = config["profile"][0]
 SETTINGS = settings.load(PROFILE)
 JOBS = jobs.jobs(SETTINGS)
+REQUESTS = estimate.requests(SETTINGS)  # what a job asks a cluster for
 EXECUTED = {name: str(job.output(Path())) for name, job in JOBS.items()}
 WHOLE = [EXECUTED[name] for name, job in JOBS.items() if job.run is None]
 
@@ -34,6 +35,9 @@ rule paper:
 rule corpus:
     output:
         "corpus.json",
+    resources:
+        mem_mb=4000,
+        runtime=240,
     params:
         made_from=jobs.data(SETTINGS),
     shell:
@@ -50,7 +54,12 @@ for name, job in JOBS.items():
             [EXECUTED[needed] for needed in job.needs],
         output:
             EXECUTED[name],
-        priority: job.notebook in jobs.LONG
+        priority: job.notebook in jobs.LONG or jobs.SEED in name
+        resources:
+            mem_mb=REQUESTS[name].mem_mb,
+            runtime=REQUESTS[name].runtime,
+            gpu=config.get("gpus", 0) if REQUESTS[name].trains else 0,
+        group: "short" if "cluster" in config and REQUESTS[name].short else None
         params:
             made_from=jobs.made_from(job, SETTINGS),
             notebook=job.notebook,
@@ -66,6 +75,9 @@ rule site:
     output:
         "site/index.html",
         "manifest.json",
+    resources:
+        mem_mb=4000,
+        runtime=240,
     params:
         made_from=jobs.site(),
     shell:

@@ -41,6 +41,8 @@ def _command(arguments: dict[str, dict[str, Any]]) -> Callable:
     "--notebook": {"action": "append", "default": [], "metavar": "NAME",
                    "help": "this one alone, with what it needs; may be repeated"},
     "--cores": {"type": int, "default": os.cpu_count() or 1},
+    "--cluster": {"choices": ["slurm"], "help": "submit the jobs (docs/cluster.md)"},
+    "--gpus": {"type": int, "default": 0, "help": "that a job which trains asks a cluster for"},
 })  # fmt: skip
 def _paper(options: Namespace) -> int:
     """Run the paper, or some notebooks of it; options that are not below go to Snakemake."""
@@ -51,7 +53,25 @@ def _paper(options: Namespace) -> int:
     needs_none = settings.corpus.source != "irmas" or workflow.is_dry(options.others)
     if not (needs_none or os.environ.get("IRMAS_DATA") or index.folders(paths.data_root())):
         fetch.irmas()
-    return workflow.run(options.profile, options.notebook, options.cores, options.others)
+    where = options.cores, options.others, options.cluster, options.gpus
+    return workflow.run(options.profile, options.notebook, *where)
+
+
+@_command({
+    "--profile": _PROFILE | {"default": "sample"},
+    "--cores": {"type": int, "action": "append", "default": []},
+})  # fmt: skip
+def _estimate(options: Namespace) -> None:
+    """Say what a profile costs: hours by job and number of cores, memory, disk."""
+    settings = _settings(options)
+    os.environ["OMP_NUM_THREADS"] = "1"  # as of every job
+    from irmas_utils.paper import estimate
+
+    table = estimate.estimate(settings)
+    cores = options.cores or estimate.CORES
+    for part in estimate.tables(table, settings, cores):
+        print(part.to_markdown(index=False, floatfmt=".3g", missingval="–"), end="\n\n")
+    print(estimate.in_words(table, settings, options.cores[0] if options.cores else os.cpu_count()))
 
 
 @_command({

@@ -22,7 +22,7 @@ def recipe(*arguments):
     return [shlex.split(line) for line in done.stdout.replace("\\\n", " ").splitlines()]
 
 
-@pytest.mark.parametrize("target", ["paper", "notebook", "figure"])
+@pytest.mark.parametrize("target", ["paper", "notebook", "figure", "estimate"])
 def test_a_value_reaches_a_command_as_one_word(target):
     odd = 'it\'s $(touch x) `y` $HOME "b" #1 & {2}; %.yaml'
     arguments = [target, "--old-file=.venv/.ready", f"PROFILE={odd}", f"NAME={odd}", "CORES=2"]
@@ -33,7 +33,7 @@ def test_a_value_reaches_a_command_as_one_word(target):
         "irmas_utils",
         target.replace("notebook", "paper"),
     ]
-    assert words.count(odd) == (1 if target == "paper" else 2)
+    assert words.count(odd) == (1 if target in ("paper", "estimate") else 2)
     assert words[words.index("--profile") + 1] == odd
 
 

@@ -41,7 +41,8 @@ _SECTIONS = {
 _MODELS = ("03_lstm_model", "04_fft_model", "07_other_networks", "08_bosch_baselines")
 LONG = ("07_other_networks", "08_bosch_baselines", "04_fft_model")
 """Notebooks that begin first, or one core idles in the end."""
-
+SEED = "-seed-"
+"""In the name of a job that trains a network of the paper with one seed."""
 
 REAL = ("05_lstm_hyperparameters", "06_fft_hyperparameters", "08_bosch_baselines",
         "09_comparison", "10_discussion")  # fmt: skip
@@ -72,7 +73,12 @@ def jobs(settings: Settings) -> dict[str, Job]:
         model: tuple(run for run in studied if run.startswith(f"{model}-"))
         for model in studies.NOTEBOOKS
     }
+    by_seed = _seeds(settings)
     needs = {
+        **{
+            notebook: tuple(n for n, job in by_seed.items() if job.notebook == notebook)
+            for notebook in studies.NOTEBOOKS.values()
+        },
         "05_lstm_hyperparameters": ("03_lstm_model", *of_model["lstm"]),
         "06_fft_hyperparameters": of_model["fft"],
         "09_comparison": _MODELS,
@@ -85,7 +91,21 @@ def jobs(settings: Settings) -> dict[str, Job]:
         ),
         "11_your_own_audio": ("07_other_networks",),
     }
-    return studied | {name: Job(name, None, {}, needs.get(name, ())) for name in _SECTIONS}
+    whole = {name: Job(name, None, {}, needs.get(name, ())) for name in _SECTIONS}
+    return by_seed | studied | whole
+
+
+def _seeds(settings: Settings) -> dict[str, Job]:
+    """Return the trainings of the paper's networks seed by seed, side by side, if they are many.
+
+    The notebooks read them back.
+    """
+    return {
+        f"{network}{SEED}{seed}": Job(notebook, f"{network}{SEED}{seed}", {"seeds": [seed]}, ())
+        for network, notebook in studies.NOTEBOOKS.items()
+        for seed in getattr(settings, network).seeds
+        if len(getattr(settings, network).seeds) > 1
+    }
 
 
 def made_from(job: Job, settings: Settings) -> dict[str, Any]:
@@ -121,7 +141,7 @@ def _read(job: Job, settings: Settings) -> dict[str, Any]:
     """Return the settings that a job reads: a study's with its own values in their place."""
     found = settings.section(*_DATA, "evaluation")
     for key in _SECTIONS[job.notebook]:
-        studied = job.run is not None and key in studies.NOTEBOOKS
+        studied = job.run is not None and SEED not in job.run and key in studies.NOTEBOOKS
         if studied or key.startswith("base of "):
             network = key.removeprefix("base of ")
             known = type(getattr(settings, network)).model_fields

@@ -77,10 +77,10 @@ def changes(settings: Settings) -> dict[str, tuple[str, str, Any]]:
 
 
 def describe(settings: Settings, network: str) -> str:
-    """Say what a network's studies start from, and where that is less than in the full profile."""
-    base, whole = settings.with_base(network), load("full").with_base(network)
+    """Say what a network's studies start from, and where that is not the paper's own run."""
+    base, whole = settings.with_base(network), getattr(load("full"), network).model_dump()
     changes = [f"{k} {v} instead of {whole[k]}" for k, v in base.items() if v != whole[k]]
-    narrowed = f" Narrowed in this profile: {'; '.join(changes)}." if changes else ""
+    narrowed = f" Not as in the paper's own run: {'; '.join(changes)}." if changes else ""
     setting = ", ".join(f"{key} {value}" for key, value in base.items())
     return f"Every study starts from: {setting}.{narrowed}"
 

@@ -6,7 +6,9 @@ what was made, and says in the end what happened.
 """
 
 import contextlib
+import functools
 import hashlib
+import importlib.util
 import json
 import os
 import re
@@ -14,7 +16,8 @@ import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +25,9 @@ import psutil
 
 from irmas_utils.audio import cache
 from irmas_utils.data import corpus, fetch
-from irmas_utils.paper import jobs
+from irmas_utils.paper import estimate, jobs
 from irmas_utils.project import files, kernels, paths, records, settings
-from irmas_utils.project.errors import NotebookError
+from irmas_utils.project.errors import NotebookError, SettingsError
 from irmas_utils.project.settings import Settings
 
 
@@ -37,7 +40,14 @@ def scratch() -> Iterator[dict[str, str]]:
         yield os.environ | {"TMPDIR": folder}
 
 
-def run(profile: str, targets: Sequence[str], cores: int, options: Sequence[str]) -> int:
+def run(
+    profile: str,
+    targets: Sequence[str],
+    cores: int,
+    options: Sequence[str],
+    cluster: str | None = None,
+    gpus: int = 0,
+) -> int:
     """Run Snakemake for a profile and return its exit status.
 
     Parameters
@@ -49,19 +59,23 @@ def run(profile: str, targets: Sequence[str], cores: int, options: Sequence[str]
     cores : int
         How many to use.
     options : sequence of str
-        Passed on to Snakemake, for example ``--executor slurm``.
+        Passed on to Snakemake, for example ``--dry-run``.
+    cluster : str, optional
+        Submit the jobs to one, as Snakemake's profile of that name in ``profiles/`` says.
+    gpus : int
+        How many a job that trains asks a cluster for.
 
     Raises
     ------
     SettingsError
-        If the profile is missing or malformed.
+        If the profile is missing or malformed, or the cluster's plugin is not installed.
     NotebookError
         If there is no such notebook.
     """
     cfg = settings.load(profile)
     folder = records.results_dir(cfg.profile)
     wanted = [str(_job(cfg, name).output(Path())) for name in targets]
-    whole = not wanted and not options
+    whole, dry = not wanted and not options, is_dry(options)
     waiting = f"Waiting for another run in {folder} to end …"
     with files.locked(folder / ".lock", waiting), scratch() as environment:
         state = _State(cfg, folder)
@@ -72,29 +86,50 @@ def run(profile: str, targets: Sequence[str], cores: int, options: Sequence[str]
             corpus.mend(cfg)
             print(f"Nothing to run: up to date. Results: {folder}")
             return 0
-        command = [sys.executable, "-m", "snakemake", *wanted, "--cores", str(cores), *options]
-        # Our own lock outlives a killed run correctly; Snakemake's has to be removed by hand.
-        command += ["--nolock", "--rerun-incomplete", "--directory", str(folder)]
-        command += ["--config", f"profile={json.dumps([profile], ensure_ascii=False)}"]  # YAML
-        if not any(folder.glob(".snakemake/metadata/*")):
-            command += ["--forceall"]  # nobody knows what the results there are made from
-        dry = is_dry(options)
-        if dry:
-            command += ["--forcerun", *altered.values()]
-        else:
-            state.discard(altered)
-        count, log = min(cores, len(state.jobs)), folder / "snakemake.log"
-        with kernels.kept(0 if dry else count, folder / "kernels.log", environment) as environment:
-            status = _snakemake(command, environment, log, verbose=bool(options))
+        command = _command(profile, folder, [*wanted, "--cores", str(cores), *options])
+        command += _submitted(cluster, gpus)
+        command += ["--forcerun", *altered.values()] if dry else []
+        state.discard({} if dry else altered)
+        hours = _foretold(profile, cfg, cores) if whole else None
+        left, log = functools.partial(_left, hours, cfg, cores), folder / "snakemake.log"
+        count = 0 if dry or cluster else min(cores, len(state.jobs))
+        with kernels.kept(count, folder / "kernels.log", environment) as environment:
+            status = _snakemake(command, environment, log, left, verbose=bool(options))
         if not dry:
-            if whole and not status:
-                state.remember(made_from, stamp)
+            done = whole and not status
+            state.remember(*((made_from, stamp) if done else (None, None)))
+            if done:
                 cache.trim()
-            else:
-                state.remember(None, None)
             what = "Stopped. What was finished is kept in" if status else "Finished. Results:"
             print(what, folder, file=sys.stderr if status else sys.stdout)
     return status
+
+
+def _command(profile: str, folder: Path, arguments: Sequence[str]) -> list[str]:
+    command = [sys.executable, "-m", "snakemake", *arguments]
+    if not any(folder.glob(".snakemake/metadata/*")):
+        command += ["--forceall"]  # nobody knows what the results there are made from
+    # Our own lock outlives a killed run correctly; Snakemake's has to be removed by hand.
+    command += ["--nolock", "--rerun-incomplete", "--directory", str(folder)]
+    return [*command, "--config", f"profile={json.dumps([profile], ensure_ascii=False)}"]  # YAML
+
+
+def _submitted(cluster: str | None, gpus: int) -> list[str]:
+    """Return Snakemake's options for a cluster; first what else is of ``--config``."""
+    if cluster is None:
+        return []
+    if importlib.util.find_spec(f"snakemake_executor_plugin_{cluster}") is None:
+        raise SettingsError(
+            cluster,
+            found="no plugin of Snakemake for it",
+            expected=f"snakemake-executor-plugin-{cluster}",
+            remedy=f'Install it: .venv/bin/uv pip install -e ".[{cluster}]"',
+        )
+    options = [f"cluster={cluster}", f"gpus={gpus}"]
+    options += ["--workflow-profile", str(paths.PROFILES / cluster)]
+    if partition := os.environ.get("SBATCH_PARTITION"):  # the plugin would name the default one
+        options += ["--default-resources", f"slurm_partition={partition}"]
+    return options
 
 
 def is_dry(options: Sequence[str]) -> bool:
@@ -141,13 +176,51 @@ def _job(cfg: Settings, name: str) -> jobs.Job:
     return known[name if name in known else numbered[0]]
 
 
-def _snakemake(command: list[str], environment: dict[str, str], log: Path, verbose: bool) -> int:
-    """Run Snakemake; its own account of a quiet run goes to `log`, and on failure what matters."""
+def _foretold(profile: str, cfg: Settings, cores: int) -> dict[str, float] | None:
+    """Say what a run will take, and return the hours of each job, if they are known.
+
+    A run on the whole of IRMAS takes days, so that it is measured first.
+    """
+    if estimate.estimate(cfg, measures=False) is None and not cfg.corpus.allow_incomplete:
+        command = [sys.executable, "-m", "irmas_utils", "estimate", "--profile", profile]
+        subprocess.run(command, check=False, cwd=paths.ROOT, stdout=subprocess.DEVNULL)
+    table = estimate.estimate(cfg, measures=False)
+    if table is None:
+        return None
+    print(estimate.in_words(table, cfg, cores), flush=True)
+    return estimate.expected(table).to_dict()
+
+
+def _left(hours: dict[str, float] | None, cfg: Settings, cores: int, account: str) -> str | None:
+    """Say of Snakemake's account of a run how many jobs are done, and how long the rest takes."""
+    steps = re.findall(r"^\d+ of \d+ steps", account, flags=re.M)
+    if not steps:
+        return None
+    said, stats = steps[-1].replace("steps", "jobs done"), account.partition("Job stats:")[2]
+    if hours is None:
+        return said
+    names = {*re.findall(r"^(\S.*?)\s{2,}\d+$", stats, flags=re.M)}
+    names -= {*re.findall(r"^Finished jobid: \d+ \(Rule: (.+)\)$", stats, flags=re.M)}
+    left = estimate.span({name: hours.get(name, 0.0) for name in names}, cfg, cores)
+    return f"{said}, about {left:.2g} h left"
+
+
+def _snakemake(
+    command: list[str],
+    environment: dict[str, str],
+    log: Path,
+    left: Callable[[str], str | None],
+    verbose: bool,
+) -> int:
+    """Run Snakemake; its own account of a quiet run goes to `log`, and on failure what matters.
+
+    After each job what `left` says of the account is printed.
+    """
     # The lock that `run` holds is passed on to Snakemake.
     options: dict[str, Any] = {"cwd": paths.ROOT, "env": environment, "close_fds": False}
     if verbose:
         return _wait(subprocess.Popen(command, **options))
-    with log.open("w+", encoding="utf-8") as file:
+    with log.open("w+", encoding="utf-8") as file, _told(log, left):
         status = _wait(subprocess.Popen(command, stderr=file, **options))
         file.seek(0)
         account = file.read()
@@ -155,6 +228,27 @@ def _snakemake(command: list[str], environment: dict[str, str], log: Path, verbo
         errors = re.findall(r"^error: .*?(?=^RuleException|\Z)", account, flags=re.M | re.S)
         print("".join(errors) or account[-2000:], f"The full account is in {log}", file=sys.stderr)
     return status
+
+
+@contextlib.contextmanager
+def _told(log: Path, left: Callable[[str], str | None]) -> Iterator[None]:
+    """Print what `left` says of a log, each time that it says something else."""
+    ended, said = threading.Event(), None
+
+    def watch() -> None:
+        nonlocal said
+        while not ended.wait(2):
+            before, said = said, left(log.read_text(encoding="utf-8", errors="replace"))
+            if said != before:
+                print(said, flush=True)
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def _wait(process: subprocess.Popen) -> int:

@@ -135,7 +135,11 @@ def renew() -> None:
         keras.backend.clear_session(free_memory=False)
     gc.collect()
     gc.freeze()  # a million objects of imported modules need not be looked at again
-    # Where there is glibc and /proc, the peak of memory begins anew.
+    lower_peak()
+
+
+def lower_peak() -> None:
+    """Let the peak of this process's memory begin anew, where there is glibc and /proc."""
     with contextlib.suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)
         Path("/proc/self/clear_refs").write_text("5")

@@ -79,16 +79,15 @@ def test_a_study_that_has_not_run_says_so():
         studies.table(CFG, "fft", "loss")
 
 
-def test_what_a_profile_narrows_is_said():
+def test_what_studies_reduce_of_the_papers_run_is_said():
     said = studies.describe(CFG, "fft")
     assert said.startswith("Every study starts from: seeds ")
-    assert said.endswith(".")
-    assert "Narrowed" not in said
-    narrow = settings.load("full", study={"fft": {"base": {"epochs": 3}}})
-    epochs = CFG.with_base("fft")["epochs"]
-    assert studies.describe(narrow, "fft").endswith(
-        f" Narrowed in this profile: epochs 3 instead of {epochs}."
+    assert said.endswith(
+        " Not as in the paper's own run: seeds [0] instead of [0, 1, 2]; "
+        f"epochs {CFG.with_base('fft')['epochs']} instead of {CFG.fft.epochs}."
     )
+    same = settings.load("full", study={"seeds": [0, 1, 2], "fft": {"base": {"epochs": 150}}})
+    assert "Not as" not in studies.describe(same, "fft")
 
 
 def test_a_study_closes_with_what_its_best_value_gains():
