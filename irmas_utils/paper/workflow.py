@@ -127,8 +127,9 @@ def _submitted(cluster: str | None, gpus: int) -> list[str]:
         )
     options = [f"cluster={cluster}", f"gpus={gpus}"]
     options += ["--workflow-profile", str(paths.PROFILES / cluster)]
-    if partition := os.environ.get("SBATCH_PARTITION"):  # the plugin would name the default one
-        options += ["--default-resources", f"slurm_partition={partition}"]
+    named = {"slurm_account": "SBATCH_ACCOUNT", "slurm_partition": "SBATCH_PARTITION"}
+    if given := [f"{key}={os.environ[name]}" for key, name in named.items() if os.getenv(name)]:
+        options += ["--default-resources", *given]  # which the plugin passes over else
     return options
 
 
