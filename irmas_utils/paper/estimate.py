@@ -247,15 +247,16 @@ def estimate(settings: Settings, measures: bool = True) -> pd.DataFrame | None:
     kept = {}
     with contextlib.suppress(OSError, ValueError):
         kept = json.loads(file.read_bytes())
-    if kept.get("settings") != settings.model_dump():
+    known = kept.get("jobs", {}).keys() == jobs.jobs(settings).keys()
+    if not known or kept["settings"] != settings.model_dump():
         if not measures:
             return None
         speeds = {key: Speed(*speed) for key, speed in kept.get("speeds", {}).items()}
         kept = {"jobs": _costs(settings, speeds)}  # which measures
         files.write_json(file, kept | {"speeds": speeds, "settings": settings.model_dump()})
     table = pd.DataFrame(kept["jobs"], index=["hours", "MiB"]).T
-    known = took(records.results_dir(settings.profile))
-    return table.assign(took=[known.get(name, np.nan) / 3600 for name in table.index])
+    before = took(records.results_dir(settings.profile))
+    return table.assign(took=[before.get(name, np.nan) / 3600 for name in table.index])
 
 
 def _costs(settings: Settings, speeds: dict[str, Speed]) -> dict[str, list[float]]:
@@ -317,8 +318,8 @@ class Request(NamedTuple):
         return self.trains and self.hours is not None and self.hours < _SHORT
 
     def mem_mb(self, wildcards: Any, attempt: int) -> int:
-        """Half as much again as was measured."""
-        return math.ceil(1.5 * self.mib) * attempt
+        """Half as much again as was measured, and a GiB for what surrounds the kernel."""
+        return math.ceil(1024 + 1.5 * self.mib) * attempt
 
     def runtime(self, wildcards: Any, attempt: int) -> int:
         """Minutes: three times the estimate, or a day without one."""
