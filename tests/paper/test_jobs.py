@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 
 from irmas_utils.paper import jobs, studies
@@ -103,3 +106,10 @@ def test_nothing_that_only_draws_or_tells_trains_anything_again(modules):
 def test_parameters_reach_a_shell_whole():
     job = jobs.Job("04_fft_model", "a b", {"loss": "it's $(x)", "dense": [1, 2]}, ())
     assert jobs.options(job) == """-p run 'a b' -p loss 'it'"'"'s $(x)' -p dense '[1, 2]'"""
+
+
+def test_a_run_begins_without_what_only_notebooks_need():
+    heavy = {"tensorflow", "scipy.stats", "sklearn", "matplotlib", "papermill"}
+    code = f"import irmas_utils.paper.workflow, sys; print({heavy} & {{*sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
