@@ -239,11 +239,9 @@ def verdicts(ledger: pd.DataFrame, ax: Axes | None = None) -> Axes:
     section = ledger["section"].astype(str)
     part = section.where(section.eq("Abstract"), section.str.split(".").str[:2].str.join("."))
     counts = pd.crosstab(part, ledger["verdict"])
-    shown = [name for name in VERDICT_COLOURS if name in counts]
-    shown += [name for name in counts if name not in VERDICT_COLOURS]
     left = np.zeros(len(counts))
-    for name in shown:
-        style = {"color": VERDICT_COLOURS.get(name, "#cccccc"), "height": 0.72}
+    for name in (name for name in VERDICT_COLOURS if name in counts):
+        style = {"color": VERDICT_COLOURS[name], "height": 0.72}
         label = f"{name} ({counts[name].sum()})"
         bars = ax.barh(counts.index, counts[name], left=left, label=label, **style)
         style = {"fontsize": "small", "color": "white" if name in DECIDED else "black"}

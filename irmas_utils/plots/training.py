@@ -65,9 +65,9 @@ def _fit_to_lines(ax: Axes) -> None:
 
 def training_curves_of(histories: Mapping[str, pd.DataFrame]) -> Figure:
     """Accuracy and loss against epochs, a row of `training_curves` for each network by name."""
-    size = {"figsize": (10, 3.2 * max(len(histories), 1)), "layout": "constrained"}
-    figure, axes = plt.subplots(max(len(histories), 1), 2, squeeze=False, **size)
-    for row, (name, history) in zip(axes, histories.items(), strict=False):
+    size = {"figsize": (10, 3.2 * len(histories)), "layout": "constrained"}
+    figure, axes = plt.subplots(len(histories), 2, squeeze=False, **size)
+    for row, (name, history) in zip(axes, histories.items(), strict=True):
         training_curves(history, axes=row)
         row[0].set_title(name)
     return figure
