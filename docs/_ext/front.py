@@ -20,7 +20,7 @@ from irmas_utils.project.settings import Settings
 from irmas_utils.systems.networks import registry
 
 CAUTION = "They show that the code works and say nothing about IRMAS."
-OPEN = (claims.CANNOT_TELL, claims.INCONCLUSIVE, claims.COMPATIBLE)
+OPEN = ("cannot tell", "inconclusive", "compatible")
 SYSTEMS = {"lstm": "LSTM on raw audio", "fft": "dense network on FFT", **registry.titles(),
            "bosch-5": "Bosch et al. 5, re-run"}  # fmt: skip
 ROW = """<tr id="{id}" data-verdict="{verdict}"><td>{section}</td>

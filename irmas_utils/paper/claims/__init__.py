@@ -22,13 +22,6 @@ from irmas_utils.paper.claims.formulas import Finding, NotMeasured, codes, label
 
 __all__ = ["Finding", "check", "codes", "expected", "judge", "label_counts"]
 
-CONFIRMED = "confirmed"
-WITHIN_ROUNDING = "differs within rounding"
-COMPATIBLE = "compatible"
-INCONCLUSIVE = "inconclusive"
-REFUTED = "refuted"
-IMPLIED = "implied"
-CANNOT_TELL = "cannot tell"
 
 NEED_A_RUN = ("experiment", "study")
 """Kinds that results on the complete IRMAS decide; their values have sampling error."""
@@ -105,7 +98,7 @@ def _leaf(systems: Systems, metric: str) -> dict[str, float | None]:
 
 
 def _row(claim: dict[str, Any], finding: Finding | None) -> dict[str, str]:
-    shown = ("", CANNOT_TELL, f"Would tell: {claim['check']}.")
+    shown = ("", "cannot tell", f"Would tell: {claim['check']}.")
     if finding is not None:
         shown = (show(finding.value), judge(claim, finding), finding.comment)
     row = {key: str(claim[key]) for key in ("id", "section", "kind", "notebook", "quote")}
@@ -127,33 +120,33 @@ def expected(claim: Mapping[str, Any]) -> str:
 def judge(claim: Mapping[str, Any], finding: Finding) -> str:
     """Return the verdict on a claim of the ledger, which says by what it is decided."""
     if claim.get("implied"):
-        return IMPLIED
+        return "implied"
     if "region" in claim or "margin" in claim:
         return _by_region(claim, finding)
     if "stated" not in claim:
-        return CANNOT_TELL
+        return "cannot tell"
     stated, tolerance = claim["stated"], claim.get("tolerance", 0)
     if _close(stated, finding.value, tolerance):
-        return CONFIRMED
+        return "confirmed"
     if finding.low is None or not finding.low - tolerance <= stated <= finding.high + tolerance:
-        return REFUTED
-    return WITHIN_ROUNDING
+        return "refuted"
+    return "differs within rounding"
 
 
 def _by_region(claim: Mapping[str, Any], finding: Finding) -> str:
     """Judge by where the whole interval lies: an equivalence test, if the region is a margin's."""
     if finding.low is None and claim["kind"] in NEED_A_RUN:
-        return INCONCLUSIVE
+        return "inconclusive"
     middle, margin = claim.get("stated"), claim.get("margin")
     ends = (middle - margin, middle + margin) if "margin" in claim else claim["region"]
     least = -math.inf if ends[0] is None else ends[0]
     most = math.inf if ends[1] is None else ends[1]
     low, high = (finding.value if end is None else end for end in (finding.low, finding.high))
     if least <= low and high <= most:
-        return CONFIRMED
+        return "confirmed"
     if high < least or most < low:
-        return REFUTED
-    return COMPATIBLE if middle is not None and low <= middle <= high else INCONCLUSIVE
+        return "refuted"
+    return "compatible" if middle is not None and low <= middle <= high else "inconclusive"
 
 
 def _close(stated: Any, value: Any, tolerance: float) -> bool:
