@@ -51,13 +51,7 @@ def read(name: str, text: str) -> Stated:
 def audit(texts: Mapping[str, str]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Check stated scores, by the names of the command's options, as texts; raises as `read`.
 
-    Returns
-    -------
-    checks : pandas.DataFrame
-        Columns check, found and verdict.
-    literature : pandas.DataFrame
-        A row a published score: system, score, published, difference, ``told apart beyond`` (the
-        difference that needs no more than songs that are independent) and verdict.
+    Returns a table with the columns check, found and verdict, and one of `literature`.
     """
     stated = {name: read(name, text) for name, text in texts.items()}
     micro, macro = ([stated.get(kind + each, _ANY) for each in _MICRO] for kind in ("", "macro-"))
@@ -153,7 +147,10 @@ def _trivial(score: str, stated: Stated) -> tuple[str, str, str]:
 
 
 def literature(f1: Stated, lrap: Stated) -> pd.DataFrame:
-    """Compare stated scores with the published ones; columns as in `audit`."""
+    """Compare stated scores with the published ones: a row each.
+
+    ``told apart beyond`` is the difference that needs no more than songs that are independent.
+    """
     rows = []
     for system in published.results():
         for score, stated in (("micro_f1", f1), ("lrap", lrap)):

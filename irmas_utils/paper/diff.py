@@ -37,14 +37,10 @@ class Run(NamedTuple):
 def diff(a: str, b: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Compare two runs. DataError if there is no such run, or a file of its results is damaged.
 
-    Returns
-    -------
-    made_from : pandas.DataFrame
-        What differs in settings, versions, data and code: columns what, a and b.
-    scores : pandas.DataFrame
-        A row a system and score: run, score, a and b with their intervals, and where both have
-        predictions of the same clips, paired over recordings, difference with its interval and p
-        (adjusted after Holm). Systems whose predictions and scores are the same have no row.
+    Returns what differs in settings, versions, data and code, and a row a system and score: a and b
+    with their intervals, and where both have predictions of the same clips, paired over recordings,
+    the difference with its interval and p (adjusted after Holm). Systems that are the same have
+    none.
     """
     with tempfile.TemporaryDirectory() as scratch:
         runs = [_find(name, Path(scratch, str(n))) for n, name in enumerate((a, b))]
@@ -74,7 +70,6 @@ def _find(name: str, scratch: Path) -> Run:
 
 
 def _facts(run: Run) -> Iterator[tuple[str, str]]:
-    """Yield what the run's results were made from, by name."""
     try:
         whole = json.loads((run.folder / "manifest.json").read_text(encoding="utf-8"))
         for key in _MADE_FROM:

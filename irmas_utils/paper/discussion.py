@@ -1,8 +1,7 @@
 """What each idea of the paper's discussion brings: systems compared on the same clips.
 
-Everything is computed from predictions on disk. Systems cut their scores at thresholds of their
-own, so each one's scores are first shifted until its threshold is 0.5. Notebook:
-10_discussion.ipynb.
+Systems cut their scores at thresholds of their own, so each one's scores are first shifted until
+its threshold is 0.5. Notebook: 10_discussion.ipynb.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

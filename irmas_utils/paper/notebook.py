@@ -48,10 +48,7 @@ def uploaded(button: "FileUpload") -> list[Path]:
 
 
 class Started(NamedTuple):
-    """What a notebook works with: settings, the index, its parts, and where results go.
-
-    `parts` is None where the training or the testing set is missing.
-    """
+    """Settings, the index, its parts (None if a set is missing), and where results go."""
 
     cfg: Settings
     index: pd.DataFrame
@@ -70,19 +67,10 @@ def start(
 ) -> Started:
     """Load the settings and the data, say what they are, and set the figures' style.
 
-    Parameters
-    ----------
-    notebook : str
-        Its name, for example ``"04_fft_model"``.
-    run : str, optional
-        Name that the results are kept under, where a notebook is executed more than once.
-    papers : str, optional
-        The value of `run` that stands for the paper's own results. With other parameters these
-        results get a name of their own and never replace the paper's.
-    changed : mapping, optional
-        Parameters of the notebook that are no settings and differ from the paper's.
-    **overrides
-        As `project.settings.load`, whose errors are raised, and those of `data.corpus.load`.
+    `run` is the name that results are kept under, where a notebook is executed more than once, and
+    `papers` the one of the paper's own results: with other settings, or `changed` parameters that
+    are no settings, the results get a name of their own and never replace the paper's. Raises as
+    `project.settings.load`, which takes the overrides, and `data.corpus.load`.
     """
     cfg = settings.load(profile, **overrides)
     if run == papers and (changed or cfg != settings.load(profile)):

@@ -170,7 +170,6 @@ class Report:
             records.discard(record.settings.profile, run)
 
     def _write(self, name: str) -> list[str]:
-        """Record a system and return the names of its runs."""
         system, record = self.systems[name], self.record
         run = record.run or name
         if record.run and len(self.systems) > 1:
@@ -216,8 +215,7 @@ def _cost_row(system: System) -> dict[str, Any]:
 def summary(system: System, per_label: bool = False) -> dict[str, Any]:
     """Collect what a run's metrics file holds, as `metrics.evaluation.summary` does.
 
-    ``over_seeds`` is of each seed's network alone, ``evaluation`` of all in one; with `per_label`
-    there is a threshold for each instrument and not one for all.
+    ``over_seeds`` is of each seed's network alone, ``evaluation`` of all in one.
     """
     result, cut = ("per_label", "thresholds") if per_label else ("on_testing", "threshold")
     trained, facts = system.trained, system.trained.whole.facts

@@ -1,7 +1,6 @@
-"""The executed notebooks and the pages in ``docs/`` as a site: ``irmas site sample``.
+"""The executed notebooks and the pages in ``docs/`` as a site, by Sphinx: ``irmas site sample``.
 
-Sphinx makes it, as ``docs/conf.py`` and what lies beside it say; here its sources are brought
-together. A profile that has not been run is shown as it is committed, if it is.
+Here its sources are brought together. A profile that has not been run is shown as committed.
 """
 
 import shutil

@@ -1,9 +1,8 @@
 """The hyper-parameter studies: which runs there are, and tables of their results.
 
-A study varies one parameter of notebook 03 or 04 around that notebook's study setting. Each value
-is one execution of the notebook, with all its seeds, so a value that is added to a profile means
-one more execution. The variants of notebook 07's networks are executed likewise.
-Notebooks: 05_lstm_hyperparameters.ipynb and 06_fft_hyperparameters.ipynb.
+A study varies one parameter of notebook 03 or 04 around its study setting: an execution a value,
+with all its seeds. The variants of notebook 07's networks are executed likewise. Notebooks:
+05_lstm_hyperparameters.ipynb and 06_fft_hyperparameters.ipynb.
 """
 
 import hashlib

@@ -1,9 +1,7 @@
 """The paper's claims about training: what the studies' results say of each.
 
 What is measured is written down here, and by which margin it is judged in the ledger, before any
-result. It is paired by seed, with its 95 % interval over the seeds; one seed decides nothing. A
-claim whose values a profile does not run has no finding.
-
+result. It is paired by seed, with its 95 % interval over the seeds; one seed decides nothing.
 Notebooks: 05_lstm_hyperparameters.ipynb and 06_fft_hyperparameters.ipynb.
 """
 

@@ -1,7 +1,6 @@
 """What the networks hear, and when they hear whom. Notebooks: 02, 03, 08, 11.
 
-Long signals are reduced to what a figure can show, keeping extremes: a clip of 20 s or a spectrum
-of 442,000 bins draws as fast as a short one and loses no peak.
+Long signals are reduced to what a figure can show, keeping extremes.
 """
 
 from collections.abc import Mapping

@@ -1,11 +1,8 @@
 """Run one notebook with papermill, guarded against what papermill lets pass.
 
-``python -m irmas_utils execute notebooks/04_fft_model.ipynb out.ipynb -p profile full``
-
-papermill only warns about a parameter that the notebook does not have, lets the defaults win when
-the ``parameters`` tag is lost, and needs a kernel of the recorded name. Here an unknown parameter
-is an error, exactly one tagged cell is required, the kernel is python3, and the output appears
-whole or not at all: when a notebook fails, what was executed of it is kept under another name.
+It only warns about an unknown parameter, lets the defaults win when the ``parameters`` tag is lost,
+and needs a kernel of the recorded name. Here the first two are errors, the kernel is python3, and
+the output appears whole or not at all: what a failed one has executed is kept under another name.
 """
 
 import ast

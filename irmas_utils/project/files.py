@@ -17,12 +17,10 @@ from irmas_utils.project.errors import DiskError
 def replacing(target: str | Path, sync: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside `target` that takes its place if the block succeeds.
 
-    The bytes reach the disk before the rename, unless `sync` is False, so a reader sees the old
-    file or the whole new one, also after a power cut. When the block raises, `target` is left as
-    it was; what a killed process has left is removed by the next write in its folder.
-
-    The temporary file exists already, is empty and has the target's suffix. Raises DiskError,
-    which is an OSError, if the folder cannot be made or written or the disk is full.
+    It is of an empty file with the target's suffix. The bytes reach the disk before the rename,
+    unless `sync` is False, so a reader sees the old file or the whole new one, also after a power
+    cut. What a killed process has left is removed by the next write in its folder. Raises
+    DiskError, an OSError, if the folder cannot be made or written or the disk is full.
     """
     target = Path(target)
     with _writing(target):

@@ -35,10 +35,9 @@ def sockets() -> tempfile.TemporaryDirectory:
 
 @contextlib.contextmanager
 def kept(count: int, log: Path, environment: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    """Keep so many kernels while a run lasts; gives the environment in which `lent` finds them.
+    """Keep so many kernels, of one thread each, while a run lasts; gives `lent`'s environment.
 
-    Each has one thread, as Snakemake gives each job one core. What they write past their
-    notebooks goes to `log`. They end with this process, however it ends.
+    What they write past their notebooks goes to `log`. They end with this process.
     """
     from jupyter_client.manager import KernelManager
 

@@ -1,8 +1,7 @@
 """JupyterLab on the notebooks: ``make lab OPTIONS="--no-browser --ip 0.0.0.0 --port 8080"``.
 
-Its kernels start as those of a batch do. What is saved of a notebook is its source, so that one
-that was only run stays as it is in git, and no result of it is made again; what it showed stays in
-the browser, and what it recorded in the results.
+What is saved of a notebook is its source, so that one that was only run stays as it is in git, and
+no result of it is made again; what it showed stays in the browser.
 """
 
 import sys

@@ -30,8 +30,7 @@ def run(
     """Yield ``function(item)`` for each item, in their order, from `jobs` processes.
 
     Each has a single BLAS thread and gets `chunk` items at a time; with one job the work is done
-    in this process, else `function` must be importable and its results picklable. The first
-    exception that it raises is raised, and work not yet begun is dropped.
+    here, else `function` must be importable. Its first exception ends all.
     """
     if jobs == 1:
         with threadpoolctl.threadpool_limits(1):

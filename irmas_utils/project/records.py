@@ -1,8 +1,7 @@
 """What a notebook leaves behind: figures, tables, metrics, predictions, and where each came from.
 
-Everything lands in ``results/<profile>/``. Each file gets an entry in the manifest: notebook,
-parameters, data fingerprint, package versions, source hash, seed and time. Notebooks run side by
-side, so each writes a manifest of its own; `merge_manifests` joins them when all are done.
+Everything lands in ``results/<profile>/``, and each file gets an entry in the manifest. Notebooks
+run side by side, so each writes one of its own; `merge_manifests` joins them when all are done.
 """
 
 import contextlib
@@ -179,14 +178,8 @@ def load_predictions(
 ) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
     """Read what `Record.save_predictions` wrote; as `load_metrics`.
 
-    Its rows are brought into the order of `clips`, if given: of the same names, recordings and
-    labels, else a DataError is raised.
-
-    Returns
-    -------
-    clips : pandas.DataFrame
-        Columns name, recording and labels (tuple of codes).
-    scores, decisions : numpy.ndarray, float32 and bool, (n_clips, 11)
+    Returns the clips (name, recording, labels as a tuple of codes), scores and decisions, float32
+    and bool, (n_clips, 11): in the order of `clips`, if given. DataError if these are others.
     """
     file = f"predictions/{name}.csv"
     found, scores, decisions = _read(profile, file, read_predictions)

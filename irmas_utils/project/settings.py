@@ -1,8 +1,7 @@
 """One profile file in, one checked, immutable `Settings` out.
 
 A profile is a YAML file of nested sections. ``profiles/full.yaml`` states every key, with the
-paper's own values and a comment on each; a profile that ``extends`` another states what differs.
-A section is read by one part of the paper: ``lstm`` by notebook 03, ``fft`` by 04, and so on.
+paper's own values and a comment on each; one that ``extends`` another states what differs.
 """
 
 import difflib

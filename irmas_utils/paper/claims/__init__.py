@@ -1,9 +1,7 @@
-"""Each checkable claim of the paper beside what we find.
+"""Each checkable claim of the paper beside what we find, by the ledger, ``paper_claims.yaml``.
 
-`check` goes through the ledger, ``published/paper_claims.yaml``, which says for each claim what
-kind of evidence decides it, by which formula or score, and by which margin. What published numbers,
-the literature, a committed benchmark or a small computation decide is judged on any machine; scores
-and training only with results of the complete IRMAS. Notebook 09 explains the verdicts.
+Published numbers, the literature, committed benchmarks and small computations decide on any
+machine; scores and training only results on the complete IRMAS. Notebook 09 explains the verdicts.
 """
 
 import contextlib

@@ -18,11 +18,10 @@ def minutes(claim: dict[str, Any]) -> float:
 
 
 def verify(name: str | None, profile: str) -> int:
-    """Run what decides a claim and print the verdict; without a name, print every claim's.
+    """Run what decides a claim, if need be under the profile, and print the verdict.
 
-    A claim about scores or training runs its notebook, with what it needs, under the profile; one
-    about the data counts again where the data is. Raises DataError if there is no such claim, and
-    what reading the data raises. Returns the exit status.
+    Without a name, print every claim's. Raises DataError if there is no such claim, and what
+    reading the data raises. Returns the exit status.
     """
     ledger = {claim["id"]: claim for claim in published.load("paper_claims")["claims"]}
     if name is None:
