@@ -75,7 +75,8 @@ def test_a_section_or_a_key_of_it():
 def test_a_study_starts_from_the_networks_own_section():
     cfg = settings.load("full")
     base = cfg.with_base("lstm", units=44)
-    assert base == cfg.lstm.model_dump() | {"batch_size": 64, "units": 44}
+    own = {"seeds": cfg.study.seeds, "batch_size": 64, "units": 44}
+    assert base == cfg.lstm.model_dump() | own
 
 
 def test_an_integer_will_do_for_a_float():
