@@ -61,7 +61,8 @@ for name, job in JOBS.items():
             gpu=config.get("gpus", 0) if REQUESTS[name].trains else 0,
         group: "short" if "cluster" in config and REQUESTS[name].short else None
         params:
-            made_from=jobs.made_from(job, SETTINGS),
+            # Looked up where the job may run: on a cluster each has a Snakemake of its own.
+            made_from=lambda _, job=job: jobs.made_from(job, SETTINGS),
             notebook=job.notebook,
             options=jobs.options(job),
         shell:

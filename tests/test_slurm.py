@@ -135,11 +135,11 @@ def test_jobs_that_are_cancelled_or_need_more_memory_are_tried_again(slurm, envi
     first, second = JOBS
     small = f"{second}:mem_mb=150*attempt*attempt*attempt*attempt"
     with submitted(environment, JOBS, "--set-resources", small) as process:
-        number = until(lambda: running(first), 300)
+        number = until(lambda: running(first), 900)
         assert number, told("squeue")
         time.sleep(3)
         told("scancel", number)
-        said = process.communicate(timeout=900)[0]
+        said = process.communicate(timeout=1800)[0]
     assert process.returncode == 0, said
     for name in JOBS:
         assert re.search(rf"Error in rule {name}:.*SLURM-job '\d+' failed", said, re.S), said
@@ -157,7 +157,7 @@ def test_jobs_that_are_cancelled_or_need_more_memory_are_tried_again(slurm, envi
 def test_a_job_that_never_gets_enough_is_named(slurm, environment):
     options = "--retries", "0", "--set-resources", f"{JOBS[0]}:mem_mb=50", "--force"
     with submitted(environment, JOBS[:1], *options) as process:
-        said = process.communicate(timeout=600)[0]
+        said = process.communicate(timeout=900)[0]
     assert process.returncode == 1
     assert re.search(rf"Error in rule {JOBS[0]}:.*SLURM-job '\d+' failed", said, re.S), said
     assert "Stopped. What was finished is kept in" in said

@@ -209,20 +209,27 @@ def took(folder: Path) -> dict[str, float]:
     A training that it has read back counts as long as it took when it was trained.
     """
     found, trained = {}, {}
-    if (folder / "manifest.json").is_file():
-        for made in json.loads((folder / "manifest.json").read_bytes()).values():
-            found |= {_job(made): made["seconds"]} if made.get("seconds") else {}
+    for made in _read(folder / "manifest.json").values():
+        found |= {_job(made): made["seconds"]} if made.get("seconds") else {}
     for _, part in records.manifests(folder):
         for file, made in (part or {}).items():
             if file.endswith("_history.csv") and "ensemble" not in file:
-                seconds = pd.read_csv(folder / file)["seconds"].sum()
-                trained[_job(made)] = trained.get(_job(made), 0.0) + seconds
+                with contextlib.suppress(OSError, ValueError, KeyError):  # made again, if damaged
+                    seconds = pd.read_csv(folder / file)["seconds"].sum()
+                    trained[_job(made)] = trained.get(_job(made), 0.0) + seconds
     for path in folder.glob("notebooks/**/*[!d].ipynb"):
-        metadata = json.loads(path.read_bytes())["metadata"].get("papermill", {})
-        if seconds := metadata.get("duration"):
+        if seconds := _read(path).get("metadata", {}).get("papermill", {}).get("duration"):
             before = trained.get(path.stem, 0.0)
             found[path.stem] = seconds + (before if before > seconds else 0)
     return found
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Read a JSON file; one that is damaged or not there tells nothing."""
+    with contextlib.suppress(OSError, ValueError):
+        found = json.loads(path.read_bytes())
+        return found if isinstance(found, dict) else {}
+    return {}
 
 
 def _job(made: Mapping[str, Any]) -> str:
@@ -244,9 +251,7 @@ def estimate(settings: Settings, measures: bool = True) -> pd.DataFrame | None:
     Index: the jobs. Columns: hours (on one core), took (hours, NaN where unknown), MiB (peak).
     """
     file = paths.cache_root() / "estimates" / f"{settings.profile}.json"
-    kept = {}
-    with contextlib.suppress(OSError, ValueError):
-        kept = json.loads(file.read_bytes())
+    kept = _read(file)
     known = kept.get("jobs", {}).keys() == jobs.jobs(settings).keys()
     if not known or kept["settings"] != settings.model_dump():
         if not measures:
@@ -360,10 +365,15 @@ def tables(table: pd.DataFrame, settings: Settings, cores: Sequence[int]) -> lis
     return [table.rename_axis("job").reset_index(), by_cores, pd.DataFrame(top)]
 
 
+def lasting(hours: float) -> str:
+    """Write hours for people."""
+    return f"{hours:.3g} h" if hours >= 1 else f"{math.ceil(60 * hours)} min"
+
+
 def in_words(table: pd.DataFrame, settings: Settings, cores: int) -> str:
     """Say in a line what a run will take."""
-    hours, memory = span(expected(table), settings, cores), table["MiB"].max() / 1024
+    hours, memory = lasting(span(expected(table), settings, cores)), table["MiB"].max() / 1024
     return (
-        f"Estimate: {hours:.2g} h on {cores} cores, {len(table)} jobs of at most {memory:.1f} GiB "
+        f"Estimate: {hours} on {cores} cores, {len(table)} jobs of at most {memory:.1f} GiB "
         f"of memory each, {disk(settings):.0f} GiB of disk."
     )

@@ -203,7 +203,7 @@ def _left(hours: dict[str, float] | None, cfg: Settings, cores: int, account: st
     names = {*re.findall(r"^(\S.*?)\s{2,}\d+$", stats, flags=re.M)}
     names -= {*re.findall(r"^Finished jobid: \d+ \(Rule: (.+)\)$", stats, flags=re.M)}
     left = estimate.span({name: hours.get(name, 0.0) for name in names}, cfg, cores)
-    return f"{said}, about {left:.2g} h left"
+    return f"{said}, about {estimate.lasting(left)} left"
 
 
 def _snakemake(

@@ -12,6 +12,7 @@ import pytest
 
 from irmas_utils.paper import jobs, workflow
 from irmas_utils.project import paths, records, settings
+from irmas_utils.project.errors import SettingsError
 
 ODD = "a {1} & $(touch x) `y` 'b' \"c\" #é; %"
 NAME = "01_data_analysis"
@@ -137,3 +138,21 @@ def test_whoever_stops_a_run_stops_all_that_it_has_started():
 def test_jobs_name_their_files_as_seen_from_the_results():
     for job in jobs.jobs(settings.load("sample")).values():
         assert re.fullmatch(r"notebooks/[\w/.-]+\.ipynb", str(job.output(paths.Path())))
+
+
+def test_a_cluster_is_submitted_to_by_its_profile_and_slurms_own_variables(asked, monkeypatch):
+    monkeypatch.setattr(workflow.importlib.util, "find_spec", lambda name: name)
+    monkeypatch.setenv("SBATCH_ACCOUNT", "a b")
+    monkeypatch.delenv("SBATCH_PARTITION", raising=False)
+    workflow.run("smoke", [], 1, [], "slurm", 2)
+    start = asked[-1].index("--config")
+    assert asked[-1][start:] == [
+        "--config", 'profile=["smoke"]', "cluster=slurm", "gpus=2", "--workflow-profile",
+        str(paths.PROFILES / "slurm"), "--default-resources", "slurm_account=a b"]  # fmt: skip
+    assert (paths.PROFILES / "slurm" / "config.yaml").is_file()
+
+
+def test_a_cluster_without_its_plugin_is_one_clear_error(monkeypatch):
+    monkeypatch.setattr(workflow.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(SettingsError, match=r'install -e ".\[slurm\]"'):
+        workflow.run("smoke", [], 1, [], "slurm")

@@ -103,6 +103,25 @@ def test_what_a_job_took_is_in_the_manifest_and_counts_the_next_time(costs):
     assert "20 jobs of at most 2.0 GiB" in estimate.in_words(table, SMOKE, 2)
 
 
+def test_damaged_results_tell_nothing_of_what_they_took():
+    folder = records.results_dir("smoke")
+    files.write_text(folder / "manifest.json", "[")
+    files.write_text(folder / "notebooks" / "00_primer.ipynb", "{")
+    files.write_text(folder / "notebooks" / "studies" / "lstm-base.ipynb", "[1]")
+    assert estimate.took(folder) == {}
+
+
+def test_a_cluster_is_asked_for_more_the_second_time_and_short_jobs_go_together(costs):
+    unknown = estimate.requests(SMOKE)["lstm-base"]
+    assert (unknown.runtime(None, 1), unknown.short) == (1440, False)
+    estimate.estimate(SMOKE)
+    asked = estimate.requests(SMOKE)
+    assert asked["lstm-base"].short
+    assert not asked["00_primer"].trains
+    assert asked["lstm-base"].mem_mb(None, 1) == 1024 + 1.5 * 2048
+    assert asked["lstm-base"].mem_mb(None, 2) == 2 * asked["lstm-base"].mem_mb(None, 1)
+
+
 def test_a_run_says_how_much_is_done_and_left():
     account = (
         "Job stats:\njob          count\n-----\nlstm-base        1\nfft-base         1\n"
