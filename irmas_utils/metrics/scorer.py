@@ -149,6 +149,8 @@ def decide(system: System, known: Truth) -> Decided:
     scores, decisions = read(system.path, known.clips["name"], codes)
     if scores is None and (threshold or validation):
         raise refused("--threshold", "decisions in the file", "scores to cut", "Leave it out.")
+    if threshold and validation:
+        raise refused("--threshold", "validation scores beside it", "one of both", "Leave one out.")
     if threshold:
         if len(threshold) not in (1, len(codes)) or not np.isfinite(threshold).all():
             expected = f"one number, or {len(codes)} with commas between them"
@@ -173,18 +175,20 @@ def validated(path: Path, known: Truth) -> tuple[np.ndarray, np.ndarray]:
     """Read validation scores: labels and scores, (n_clips, n_labels) each.
 
     Labels stand in a column ``labels`` or are those of the data set's other clips. Raises
-    DataError if they are not known, if a clip is one of those to score, and as `read`.
+    DataError if they are not known, if a clip, or its recording, is scored, and as `read`.
     """
     table = collection.read_table(path)
     scored = collection.rows_of(table["clip"], known.clips["name"]).notna()
+    others = collection.rows_of(table["clip"], known.others["name"])
+    from_scored = known.others["recording"].isin(known.clips["recording"])
+    scored |= others.isin(np.flatnonzero(from_scored))
     if scored.any():
         leaked = several([*table["clip"][scored]])
-        raise refused(path, f"clips that are scored: {leaked}", "validation clips alone")
+        raise refused(path, f"clips, or recordings, that are scored: {leaked}", "others alone")
     if "labels" in table:
         labels = collection.parse_labels(table["labels"])
     else:
-        rows = collection.rows_of(table["clip"], known.others["name"])
-        labels = rows.map(dict(enumerate(known.others["labels"])), na_action="ignore").fillna("")
+        labels = others.map(dict(enumerate(known.others["labels"])), na_action="ignore").fillna("")
     odd = labels.map(lambda row: not row or not {*row} <= {*known.vocabulary.codes})
     if odd.any():
         found = f"clips without known labels: {several(table['clip'][odd].tolist())}"

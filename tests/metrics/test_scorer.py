@@ -171,14 +171,33 @@ def test_clips_without_labels_are_refused(tmp_path, truth):
 
 @pytest.mark.parametrize(
     ("names", "labels", "message"),
-    [(["song 0-1"], ["cel"], "clips that are scored"), (["x"], [""], "without known labels"),
-     (["x"], ["zither"], "without known labels")],
-)  # fmt: skip
+    [
+        (["song 0-1"], ["cel"], "clips, or recordings, that are scored"),
+        (["x"], [""], "without known labels"),
+        (["x"], ["zither"], "without known labels"),
+    ],
+)
 def test_validation_clips_are_others_with_labels(tmp_path, truth, scores, names, labels, message):
     path = write(tmp_path / "answers.csv", truth.clips["name"], scores)
     elsewhere = write(tmp_path / "v.csv", names, [[0.5] * 11], labels=labels)
     with pytest.raises(DataError, match=message):
         scorer.score(scorer.System(path, validation=elsewhere), truth)
+
+
+def test_clips_of_a_recording_that_is_scored_choose_no_threshold(tmp_path, scores):
+    labels = [["cel"], ["cel", "voi"], ["voi"], ["pia"]]
+    splits = ["testing", "training", "testing", "training"]  # the first three are of one song
+    truth = write_truth(tmp_path / "truth.csv", labels, split=splits)
+    path = write(tmp_path / "answers.csv", truth.clips["name"], scores[:2])
+    elsewhere = write(tmp_path / "v.csv", truth.others["name"], scores[2:4])
+    with pytest.raises(DataError, match="clips, or recordings, that are scored: 'song 0-2'; "):
+        scorer.score(scorer.System(path, validation=elsewhere), truth)
+
+
+def test_a_threshold_is_given_or_chosen_and_not_both(tmp_path, truth, scores):
+    path = write(tmp_path / "answers.csv", truth.clips["name"], scores)
+    with pytest.raises(DataError, match="validation scores beside it; expected one of both"):
+        scorer.score(scorer.System(path, [0.5], path), truth)
 
 
 def test_two_systems_are_tested_in_pairs(tmp_path, truth, scores, capsys):
