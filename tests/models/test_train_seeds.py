@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from conftest import write_irmas
 
 from irmas_utils.data import corpus
 from irmas_utils.data.index import load_index
@@ -15,6 +16,17 @@ CFG = settings.load(
 @pytest.fixture
 def parts(tiny_irmas):
     return corpus.split(load_index(tiny_irmas), CFG)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Clips on which the network of FFTs is trained already, and the cache that knows it."""
+    folder = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("IRMAS_CACHE", str(folder / "cache"))
+        parts = corpus.split(load_index(write_irmas(folder / "irmas")), CFG)
+        training.train_seeds(fft.Network(CFG.fft), parts)
+    return parts, folder / "cache"
 
 
 @pytest.fixture
@@ -57,9 +69,13 @@ def test_a_seed_gives_the_same_bits_alone_and_after_another(parts, monkeypatch, 
         ("study", {"seeds": [9]}, False),
     ],
 )
-def test_only_its_own_settings_train_a_network_again(parts, counted, section, change, again):
+def test_only_its_own_settings_train_a_network_again(
+    trained, counted, monkeypatch, section, change, again
+):
+    parts, cache = trained
+    monkeypatch.setenv("IRMAS_CACHE", str(cache))
     training.train_seeds(fft.Network(CFG.fft), parts)
-    del counted[:]
+    assert not counted
     other = CFG.model_dump()
     other[section] |= change
     cfg = settings.Settings.model_validate(other)

@@ -3,6 +3,7 @@ import json
 import os
 import pickle
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -31,6 +32,19 @@ def undisturbed():
     model = build()
     history = fit(model, 5)
     return metrics(history), predict(model, validation)
+
+
+@pytest.fixture(scope="module")
+def after_an_epoch(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trained")
+    fit(build(), 1, checkpoint_dir=folder)
+    return folder / "checkpoint.npz"
+
+
+@pytest.fixture
+def checkpoint(after_an_epoch, tmp_path):
+    """The checkpoint of a run of one epoch, alone in its folder."""
+    return Path(shutil.copy(after_an_epoch, tmp_path))
 
 
 def test_history_has_a_row_an_epoch_and_the_network_learns(undisturbed):
@@ -154,20 +168,17 @@ tiny_training.fit(tiny_training.build(), 5, checkpoint_dir=folder)
 """
 
 
-def test_sigkilled_run_continues_to_the_same_bits(tmp_path, undisturbed):
+# What kills the writing of any file: tests/project/test_files.py.
+@pytest.mark.parametrize("where", ["epoch", pytest.param("checkpoint", marks=pytest.mark.long)])
+def test_sigkilled_run_continues_to_the_same_bits(tmp_path, undisturbed, where):
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
-    folders = [tmp_path / "epoch", tmp_path / "checkpoint"]
-    runs = [
-        subprocess.Popen([sys.executable, "-c", KILLED, folder.name, folder], env=environment)
-        for folder in folders
-    ]
-    assert [run.wait() for run in runs] == [-signal.SIGKILL] * 2
-    for folder in folders:
-        with np.load(folder / "checkpoint.npz") as kept:
-            assert len(json.loads(str(kept["meta"]))["history"]) == 2
-        model = build()
-        assert_array_equal(metrics(fit(model, 5, checkpoint_dir=folder)), undisturbed[0])
-        assert_array_equal(predict(model, validation), undisturbed[1])
+    command = [sys.executable, "-c", KILLED, where, tmp_path]
+    assert subprocess.run(command, env=environment, check=False).returncode == -signal.SIGKILL
+    with np.load(tmp_path / "checkpoint.npz") as kept:
+        assert len(json.loads(str(kept["meta"]))["history"]) == 2
+    model = build()
+    assert_array_equal(metrics(fit(model, 5, checkpoint_dir=tmp_path)), undisturbed[0])
+    assert_array_equal(predict(model, validation), undisturbed[1])
 
 
 def test_a_slow_write_takes_a_tenth_of_the_time_at_most(tmp_path, monkeypatch):
@@ -197,19 +208,17 @@ def test_a_slow_write_takes_a_tenth_of_the_time_at_most(tmp_path, monkeypatch):
         {"seed": 4},
     ],
 )
-def test_checkpoint_of_another_run_is_refused(tmp_path, option):
-    fit(build(), 1, checkpoint_dir=tmp_path)
+def test_checkpoint_of_another_run_is_refused(checkpoint, option):
     ((name, _),) = option.items()
     with pytest.raises(TrainingError, match=f"checkpoint of {name} = .*Delete the file"):
-        fit(build(), 2, checkpoint_dir=tmp_path, **option)
+        fit(build(), 2, checkpoint_dir=checkpoint.parent, **option)
 
 
-def test_checkpoint_of_another_network_is_refused(tmp_path):
-    fit(build(), 1, checkpoint_dir=tmp_path)
+def test_checkpoint_of_another_network_is_refused(checkpoint):
     inputs = keras.Input((20,))
     other = keras.Model(inputs, scores(hidden(inputs, [17])))
     with pytest.raises(TrainingError, match="checkpoint of variables"):
-        fit(other, 2, checkpoint_dir=tmp_path)
+        fit(other, 2, checkpoint_dir=checkpoint.parent)
 
 
 def cut_short(path):
@@ -235,13 +244,12 @@ def empty(path):
 
 
 @pytest.mark.parametrize("damage", [cut_short, flip_a_bit, leave_out_an_array, empty])
-def test_damaged_checkpoint_is_refused_before_anything_is_assigned(tmp_path, damage):
-    fit(build(), 1, checkpoint_dir=tmp_path)
-    damage(tmp_path / "checkpoint.npz")
+def test_damaged_checkpoint_is_refused_before_anything_is_assigned(checkpoint, damage):
+    damage(checkpoint)
     model = build()
     before = model.get_weights()
     with pytest.raises(TrainingError, match=r"checkpoint\.npz: found a damaged checkpoint"):
-        fit(model, 2, checkpoint_dir=tmp_path)
+        fit(model, 2, checkpoint_dir=checkpoint.parent)
     for mine, other in zip(model.get_weights(), before, strict=True):
         assert_array_equal(mine, other)
 
@@ -282,13 +290,12 @@ OBJECTS = array("{'descr': '|O', 'fortran_order': False, 'shape': (1,)}", pickle
         lambda kept: {},
     ],
 )
-def test_a_crafted_checkpoint_is_one_error_of_bounded_memory(tmp_path, change):
-    fit(build(), 1, checkpoint_dir=tmp_path)
-    rewritten(tmp_path / "checkpoint.npz", change, zipfile.ZIP_DEFLATED)
+def test_a_crafted_checkpoint_is_one_error_of_bounded_memory(checkpoint, change):
+    rewritten(checkpoint, change, zipfile.ZIP_DEFLATED)
     trainer = trainer_of(build())
     run = trainer.describe() | {"seed": 3}
     with bounded(), pytest.raises(CheckpointError, match="found a damaged checkpoint"):
-        checkpoints.load(tmp_path / "checkpoint.npz", run, trainer.variables)
+        checkpoints.load(checkpoint, run, trainer.variables)
 
 
 def test_no_mutated_checkpoint_is_believed(tmp_path):
@@ -313,16 +320,14 @@ def test_no_mutated_checkpoint_is_believed(tmp_path):
     assert refused > 100
 
 
-def test_a_zip_of_another_version_or_locked_is_one_error(tmp_path):
-    fit(build(), 1, checkpoint_dir=tmp_path)
-    path = tmp_path / "checkpoint.npz"
-    whole = path.read_bytes()
+def test_a_zip_of_another_version_or_locked_is_one_error(checkpoint):
+    whole = checkpoint.read_bytes()
     for place, value in ((6, 99), (8, 1), (10, 99)):
         content = bytearray(whole)
         content[whole.index(b"PK\x01\x02") + place] = value
-        path.write_bytes(content)
+        checkpoint.write_bytes(content)
         with pytest.raises(CheckpointError):
-            fit(build(), 2, checkpoint_dir=tmp_path)
+            fit(build(), 2, checkpoint_dir=checkpoint.parent)
 
 
 def test_loss_that_is_not_a_number_stops_and_keeps_the_last_checkpoint(tmp_path):

@@ -17,23 +17,24 @@ from irmas_utils.systems.recognizer import Recognizer
 CFG = settings.load("smoke", evaluation={"bootstrap_samples": 10})
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def clips():
     names = [code for code in INSTRUMENTS for _ in range(2)]
     return pd.DataFrame({"path": names, "name": names, "labels": [(n,) for n in names],
                          "recording": names})  # fmt: skip
 
 
-@pytest.fixture
-def trained(clips, tmp_path):
+@pytest.fixture(scope="module")
+def trained(clips, tmp_path_factory):
     """Two seeds of an untrained network and scores from nowhere."""
+    folder = tmp_path_factory.mktemp("run")
     model = han.build(1 / 16)
     recognizer(model, Plan(sample_rate=han.SAMPLE_RATE, window=1.0, hop=0.5)).save(
-        tmp_path / "recognizer"
+        folder / "recognizer"
     )
     facts = {"n_parameters": 7, "clip_seconds": 0.1, "memory_peak_mib": 5.0}
     mixtures, *testing = np.random.default_rng(0).uniform(size=(4, len(clips), 11))
-    outcomes = [Outcome({"mixtures": mixtures, "testing": t}, facts, tmp_path) for t in testing]
+    outcomes = [Outcome({"mixtures": mixtures, "testing": t}, facts, folder) for t in testing]
     history = pd.DataFrame({"epoch": 1, "seconds": [1.0, 2.0], "seed": [0, 1], "loss": 1.0,
                             "val_loss": 1.0, "accuracy": 0.5, "val_accuracy": 0.5})  # fmt: skip
     return Trained(outcomes[0], dict(enumerate(outcomes[1:])), history, {"width": 0.1})
