@@ -1,9 +1,11 @@
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import warnings
 
+import matplotlib
 import numpy as np
 import pytest
 import soundfile
@@ -14,6 +16,33 @@ from irmas_utils.project.vocabulary import INSTRUMENTS
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 SHARED = paths.ROOT.parent / "shared"
+
+
+def _state():
+    """What one test could leave to all that follow it in a process."""
+    found = {"folder": os.getcwd(), "path": [*sys.path], "numpy": np.geterr()}
+    found["hooks"] = (sys.excepthook, sys.displayhook)
+    if shell := sys.modules.get("IPython.core.interactiveshell"):
+        found["shell"] = shell.InteractiveShell.initialized()
+    if keras := sys.modules.get("keras"):
+        found["keras"] = (keras.config.floatx(), keras.config.image_data_format(),
+                          keras.config.dtype_policy().name)  # fmt: skip
+    return found
+
+
+@pytest.fixture(autouse=True)
+def _process_as_it_was():
+    """Close a test's figures and set their style back; else it leaves the process as it was."""
+    before, handlers = _state(), {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
+    style = dict.copy(matplotlib.rcParams)
+    yield
+    for each in handlers.items():  # which the command line sets
+        signal.signal(*each)
+    if plt := sys.modules.get("matplotlib.pyplot"):
+        plt.close("all")
+    dict.update(matplotlib.rcParams, style)
+    after = _state()
+    assert {key: value for key, value in after.items() if key in before} == before
 
 
 @pytest.fixture(autouse=True)
@@ -43,10 +72,8 @@ def write_clip(path, seconds=0.1, channels=2, rate=44100, seed=0):
     return path
 
 
-@pytest.fixture
-def tiny_irmas(tmp_path):
+def write_irmas(root):
     """Two training recordings a class and three testing clips, all noise, in the IRMAS layout."""
-    root = tmp_path / "irmas"
     seed = 0
     for number, code in enumerate(INSTRUMENTS):
         for recording in range(2):
@@ -59,6 +86,12 @@ def tiny_irmas(tmp_path):
         write_clip(testing / f"01 - Sólo piano-{number}.wav", seed=1000 + number)
         (testing / f"01 - Sólo piano-{number}.txt").write_bytes(labels)
     return root
+
+
+@pytest.fixture
+def tiny_irmas(tmp_path):
+    """What `write_irmas` writes."""
+    return write_irmas(tmp_path / "irmas")
 
 
 @pytest.fixture
@@ -82,5 +115,6 @@ def site_pages(tmp_path_factory):
 
 
 def pytest_collection_modifyitems(items):
-    """Begin with the whole paper: a file that takes minutes must not be the last one's only."""
-    items.sort(key=lambda item: item.path.name != "test_workflow.py")
+    """Begin with the files that take minutes: one must not be the last, with one core idle."""
+    long = {item.path for item in items if item.get_closest_marker("long")}
+    items.sort(key=lambda item: (item.path.name != "test_workflow.py", item.path not in long))
