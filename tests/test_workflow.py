@@ -1,5 +1,6 @@
 """The whole paper on the smoke profile: what a stranger's first run does, in small."""
 
+import contextlib
 import json
 import os
 import re
@@ -14,6 +15,7 @@ import yaml
 from conftest import write_clip
 from matplotlib import image
 
+from irmas_utils import __main__ as cli
 from irmas_utils.paper import studies, workflow
 from irmas_utils.project import paths, settings
 from tools import reference
@@ -25,11 +27,22 @@ NAMES = [path.stem for path in sorted(paths.NOTEBOOKS.glob("*.ipynb"))]
 STUDIES = list(studies.runs(settings.load("smoke")))
 
 
-def paper(environment, *options):
-    command = [sys.executable, "-m", "irmas_utils", "paper", "--cores", "2", *options]
+def process(environment, *arguments):
+    command = [sys.executable, "-m", *arguments]
     return subprocess.run(
         command, cwd=paths.ROOT, env=environment, capture_output=True, text=True, check=False
     )
+
+
+@contextlib.contextmanager
+def half_of_the_cores():
+    """What starts on all cores spends them, for so little work, on imports; others use the rest."""
+    whole = os.sched_getaffinity(0) if hasattr(os, "sched_setaffinity") else set()
+    if whole:
+        os.sched_setaffinity(0, sorted(whole)[: (len(whole) + 1) // 2])
+    yield
+    if whole:
+        os.sched_setaffinity(0, whole)
 
 
 @pytest.fixture(scope="session")
@@ -41,9 +54,27 @@ def smoke(tmp_path_factory):
         "IRMAS_RESULTS": str(folder / "results"),
         "TQDM_DISABLE": "1",
     }
-    finished = paper(environment, "--profile", "smoke")
+    with half_of_the_cores():
+        finished = process(
+            environment, "irmas_utils", "paper", "--profile", "smoke", "--cores", "2"
+        )
     assert finished.returncode == 0, finished.stdout + finished.stderr
     return folder / "results" / "smoke", finished, environment
+
+
+@pytest.fixture
+def irmas(smoke, monkeypatch, capfd):
+    """Run a command as `process` does, but here, where all that it imports is there already."""
+
+    def run(*arguments):
+        for name, value in smoke[2].items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.chdir(paths.ROOT)
+        capfd.readouterr()
+        status = cli.main([*arguments])
+        return subprocess.CompletedProcess(arguments, status, *capfd.readouterr())
+
+    return run
 
 
 def test_it_says_what_it_did_and_nothing_else(smoke):
@@ -96,17 +127,7 @@ def test_predict_uses_the_saved_network_if_it_is_named(smoke, tmp_path):
     results, _, environment = smoke
     clip = write_clip(tmp_path / "clip.wav", seconds=2.0)
     model = str(results / "models" / "recognizer.keras")
-    command = [
-        sys.executable,
-        "-m",
-        "irmas_utils",
-        "predict",
-        "--json",
-        "--model",
-        model,
-        str(clip),
-    ]
-    said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    said = process(environment, "irmas_utils", "predict", "--json", "--model", model, str(clip))
     (entry,) = json.loads(said.stdout)
     assert entry["model"].endswith("trained on sample corpus, not IRMAS")
     assert len(entry["scores"]) == 11
@@ -120,13 +141,16 @@ def test_metrics_are_the_golden_ones(smoke):
 
 def test_a_second_run_does_nothing(smoke):
     _, _, environment = smoke
-    again = paper(environment, "--profile", "smoke")
+    again = process(environment, "irmas_utils", "paper", "--profile", "smoke")
     assert "Nothing to run" in again.stdout
     assert "executed" not in again.stdout
 
 
-def scheduled(environment, *options):
-    shown = paper(environment, *options, "--dry-run", "--quiet", "reason", "host")
+DRY = ("--dry-run", "--quiet", "reason", "host")
+
+
+def scheduled(irmas, profile):
+    shown = irmas("paper", "--profile", str(profile), *DRY)
     assert shown.returncode == 0, shown.stdout + shown.stderr
     stats = (shown.stdout + shown.stderr).partition("Job stats:")[2]
     # A row a job: its name, two spaces or more, how often it runs.
@@ -135,26 +159,24 @@ def scheduled(environment, *options):
     return {*jobs} - others
 
 
-def test_a_changed_setting_runs_what_reads_it_and_no_more(smoke, tmp_path):
-    _, _, environment = smoke
+def test_a_changed_setting_runs_what_reads_it_and_no_more(irmas, tmp_path):
     values = yaml.safe_load((paths.PROFILES / "smoke.yaml").read_text())
     profile = tmp_path / "smoke.yaml"
     profile.write_text(yaml.safe_dump(values))
     relative = os.path.relpath(profile, paths.ROOT)
-    assert scheduled(environment, "--profile", relative) == set()
+    assert scheduled(irmas, relative) == set()
     profile.write_text(yaml.safe_dump(values | {"fft": values["fft"] | {"epochs": 3}}))
-    jobs = scheduled(environment, "--profile", str(profile))
+    jobs = scheduled(irmas, profile)
     assert jobs >= {"04_fft_model", "09_comparison"}
     assert not {"01_data_analysis", "03_lstm_model", *STUDIES} & jobs
 
 
-def test_a_value_added_to_a_study_runs_that_value_and_its_notebook(smoke, tmp_path):
-    _, _, environment = smoke
+def test_a_value_added_to_a_study_runs_that_value_and_its_notebook(irmas, tmp_path):
     values = yaml.safe_load((paths.PROFILES / "smoke.yaml").read_text())
     profile = tmp_path / "smoke.yaml"
     values["study"]["lstm"]["vary"]["units"] = [2, 3, 4]
     profile.write_text(yaml.safe_dump(values))
-    jobs = scheduled(environment, "--profile", str(profile))
+    jobs = scheduled(irmas, profile)
     # One training, and the two notebooks that show it.
     assert jobs == {"lstm-units-4", "05_lstm_hyperparameters", "10_discussion"}
 
@@ -170,8 +192,8 @@ MAKERS = {
 
 
 @pytest.mark.parametrize("damage", ["delete", "edit"])
-def test_results_that_are_not_what_was_made_are_made_again(smoke, damage):
-    results, _, environment = smoke
+def test_results_that_are_not_what_was_made_are_made_again(smoke, irmas, damage):
+    results = smoke[0]
     touched = [results / file for file in MAKERS] + [made_by(results, m) for m in MAKERS.values()]
     kept = {path: path.read_bytes() for path in touched}
     times = {path: (path.stat().st_atime_ns, path.stat().st_mtime_ns) for path in kept}
@@ -181,7 +203,7 @@ def test_results_that_are_not_what_was_made_are_made_again(smoke, damage):
                 path.write_bytes(kept[path][:-1] + b"0")
             else:
                 path.unlink()
-        shown = paper(environment, "--profile", "smoke", "--dry-run", "--quiet", "reason", "host")
+        shown = irmas("paper", "--profile", "smoke", *DRY)
         for file, maker in MAKERS.items():
             assert f"{file} is not what was made" in shown.stdout
             assert re.search(rf"^{maker} ", shown.stdout + shown.stderr, flags=re.M)
@@ -197,49 +219,41 @@ def made_by(results, job):
     return results / "notebooks" / f"{inside}.ipynb"
 
 
-def test_a_figure_is_redrawn_from_records(smoke):
-    _, _, environment = smoke
-    command = [sys.executable, "-m", "irmas_utils", "figure", "--profile", "smoke"]
-    drawn = subprocess.run(
-        [*command, "comparison"], env=environment, capture_output=True, text=True, check=False
-    )
+def test_a_figure_is_redrawn_from_records(irmas):
+    drawn = irmas("figure", "--profile", "smoke", "comparison")
     assert drawn.returncode == 0, drawn.stderr
     assert "09_comparison: executed" in drawn.stdout
-    wrong = subprocess.run(
-        [*command, "comparisons"], env=environment, capture_output=True, text=True, check=False
-    )
+    wrong = irmas("figure", "--profile", "smoke", "comparisons")
     assert wrong.returncode == 1
     assert "fft_training" in wrong.stderr
     assert "comparison," in wrong.stderr
 
 
-def test_parameters_given_by_hand_never_replace_the_papers_results(smoke, tmp_path):
+def test_parameters_given_by_hand_never_replace_the_papers_results(smoke, irmas, tmp_path):
     results, _, environment = smoke
-    assert paper(environment, "--profile", "smoke").returncode == 0
+    assert irmas("paper", "--profile", "smoke").returncode == 0
     before = {p: p.read_bytes() for p in results.glob("*/fft*") if p.is_file()}
-    command = [sys.executable, "-m", "papermill", "-k", "python3", "--cwd", str(paths.NOTEBOOKS)]
+    command = ["papermill", "-k", "python3", "--cwd", str(paths.NOTEBOOKS)]
     command += [str(paths.NOTEBOOKS / "04_fft_model.ipynb"), str(tmp_path / "04.ipynb")]
     command += ["-p", "profile", "smoke", "-p", "epochs", "1"]
-    subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert process(environment, *command).returncode == 0
     assert {p: p.read_bytes() for p in before} == before
     assert len(list(results.glob("metrics/fft-own-*.json"))) == 1
-    assert "Nothing to run" in paper(environment, "--profile", "smoke").stdout
+    assert "Nothing to run" in irmas("paper", "--profile", "smoke").stdout
 
 
-def test_a_wrong_profile_is_one_clear_error(smoke):
-    _, _, environment = smoke
-    failed = paper(environment, "--profile", "smok")
+def test_a_wrong_profile_is_one_clear_error(irmas):
+    failed = irmas("paper", "--profile", "smok")
     assert failed.returncode == 1
     assert "smok.yaml: found no such profile" in failed.stderr
     assert "Traceback" not in failed.stderr
 
 
-def test_missing_data_is_one_clear_error(smoke, tmp_path):
-    _, _, environment = smoke
+def test_missing_data_is_one_clear_error(irmas, tmp_path, monkeypatch):
     profile = tmp_path / "real.yaml"
     profile.write_text("extends: smoke\ncorpus:\n  source: irmas\n")
-    environment = environment | {"IRMAS_DATA": str(tmp_path / "nowhere")}
-    failed = paper(environment, "--profile", str(profile))
+    monkeypatch.setenv("IRMAS_DATA", str(tmp_path / "nowhere"))
+    failed = irmas("paper", "--profile", str(profile))
     assert failed.returncode == 1
     assert failed.stderr.count("found no such folder") == 1
     assert "Traceback" not in failed.stderr
@@ -259,11 +273,8 @@ def test_real_clips_run_through_the_first_notebooks(real_clips, tmp_path):
     for name in ("01_data_analysis", "02_data_preparation"):
         out = tmp_path / f"{name}.ipynb"
         notebook = str(paths.NOTEBOOKS / f"{name}.ipynb")
-        command = [sys.executable, "-m", "irmas_utils", "execute", notebook, str(out)]
-        command += ["-p", "profile", str(profile)]
-        finished = subprocess.run(
-            command, env=environment, capture_output=True, text=True, check=False
-        )
+        command = ["irmas_utils", "execute", notebook, str(out), "-p", "profile", str(profile)]
+        finished = process(environment, *command)
         assert finished.returncode == 0, finished.stderr
         assert "not IRMAS" not in out.read_text()
     assert settings.load(profile).corpus.source == "irmas"

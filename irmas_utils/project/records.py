@@ -61,12 +61,15 @@ class Record:
 
     def save_figure(self, figure: "Figure", name: str) -> None:
         """Write a figure as PNG (for screens) and PDF (for print)."""
+        layout = figure.get_layout_engine()
         # Without a date the same figure is the same file, byte for byte.
         for suffix, dateless in {"png": "Software", "pdf": "CreationDate"}.items():
             file, dpi = f"figures/{name}.{suffix}", 150 if suffix == "png" else "figure"
             with files.replacing(self.folder / file) as temporary:
                 figure.savefig(temporary, dpi=dpi, bbox_inches="tight", metadata={dateless: None})
             self.enter(file)
+            figure.set_layout_engine("none")  # once is enough
+        figure.set_layout_engine(layout)
 
     def save_table(self, table: pd.DataFrame, name: str) -> None:
         """Write a table as CSV (all digits), and as Markdown and LaTeX (three decimals)."""
