@@ -18,35 +18,28 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 SHARED = paths.ROOT.parent / "shared"
 
 
-def _state():
-    """What one test could leave to all that follow it in a process."""
-    found = {"folder": os.getcwd(), "path": [*sys.path], "numpy": np.geterr()}
-    found["hooks"] = (sys.excepthook, sys.displayhook)
-    if shell := sys.modules.get("IPython.core.interactiveshell"):
-        found["shell"] = shell.InteractiveShell.initialized()
-    if keras := sys.modules.get("keras"):
-        found["keras"] = (keras.config.floatx(), keras.config.image_data_format(),
-                          keras.config.dtype_policy().name)  # fmt: skip
-    return found
-
-
 @pytest.fixture(autouse=True)
 def _process_as_it_was():
-    """Close a test's figures and set their style back; else it leaves the process as it was."""
-    before, handlers = _state(), {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
-    style = dict.copy(matplotlib.rcParams)
-    yield
+    """Set back what a test may leave of the whole process to all that follow it there."""
+    folder, path, errors = os.getcwd(), [*sys.path], np.geterr()
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    hooks = (sys.excepthook, sys.displayhook)
+    with matplotlib.rc_context():
+        yield
+    os.chdir(folder)
+    sys.path[:] = path
+    np.seterr(**errors)
+    sys.excepthook, sys.displayhook = hooks
     for each in handlers.items():  # which the command line sets
         signal.signal(*each)
     if plt := sys.modules.get("matplotlib.pyplot"):
         plt.close("all")
-    dict.update(matplotlib.rcParams, style)
-    after = _state()
-    assert {key: value for key, value in after.items() if key in before} == before
+    if shell := sys.modules.get("IPython.core.interactiveshell"):
+        shell.InteractiveShell.clear_instance()
 
 
 @pytest.fixture(autouse=True)
-def _own_folders(tmp_path_factory, monkeypatch):
+def _own_folders(_process_as_it_was, tmp_path_factory, monkeypatch):
     """No test reads or writes the user's cache or results."""
     monkeypatch.setenv("IRMAS_CACHE", str(tmp_path_factory.mktemp("cache")))
     monkeypatch.setenv("IRMAS_RESULTS", str(tmp_path_factory.mktemp("results")))

@@ -47,8 +47,14 @@ def test_the_commands_that_take_long_are_in_it():
     assert len({*COMMANDS} - LONG) >= 3
 
 
+# The site, whose pages tests/site looks at, is not made twice in the short tier.
+MARKS = {"make site": pytest.mark.long}
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("command", sorted({*COMMANDS} - LONG))
+@pytest.mark.parametrize(
+    "command", [pytest.param(c, marks=MARKS.get(c, ())) for c in sorted({*COMMANDS} - LONG)]
+)
 def test_a_command_works_in_a_fresh_shell(command, tmp_path):
     for path in [*paths.ROOT.iterdir(), *(paths.ROOT / ".venv").iterdir()]:
         link = tmp_path / path.relative_to(paths.ROOT)

@@ -1,5 +1,6 @@
 """Notebook 11 with files that a person might give it."""
 
+import os
 from types import SimpleNamespace
 
 import nbformat
@@ -10,7 +11,7 @@ import soundfile
 from irmas_utils.data import fetch
 from irmas_utils.paper import notebook
 from irmas_utils.paper.notebook import literal
-from irmas_utils.project import execute, paths
+from irmas_utils.project import execute, kernels, paths
 from irmas_utils.project.backend import keras
 from irmas_utils.project.errors import NotebookError
 from irmas_utils.systems.recognizer import Recognizer
@@ -20,11 +21,24 @@ pytestmark = pytest.mark.slow
 NOTEBOOK = paths.NOTEBOOKS / "11_your_own_audio.ipynb"
 
 
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """Variables with which all notebooks share a kernel, where there are no weights to be had.
+
+    Those that are there have a wrong checksum, so that none are used and none are fetched.
+    """
+    folder = tmp_path_factory.mktemp("kept")
+    (folder / fetch.MN04.name).write_text("no weights")
+    own = {"IRMAS_WEIGHTS": folder, "IRMAS_CACHE": folder / "c", "IRMAS_RESULTS": folder / "r"}
+    own = {name: str(path) for name, path in own.items()}
+    with kernels.kept(1, folder / "kernels.log", os.environ | own) as environment:
+        yield own | {kernels.FOLDER: environment[kernels.FOLDER]}
+
+
 @pytest.fixture(autouse=True)
-def no_model(monkeypatch, tmp_path):
-    """Give weights with a wrong checksum, so that none are used and none are fetched."""
-    (tmp_path / fetch.MN04.name).write_text("no weights")
-    monkeypatch.setenv("IRMAS_WEIGHTS", str(tmp_path))
+def one_kernel(kept, monkeypatch):
+    for name, value in kept.items():
+        monkeypatch.setenv(name, value)
 
 
 def test_without_a_model_it_still_shows_the_recording(tmp_path):
