@@ -106,7 +106,8 @@ def test_other_options_of_the_paper_go_to_snakemake(monkeypatch):
     monkeypatch.setattr(workflow, "run", lambda *arguments: calls.append(arguments) or 3)
     options = ["--profile", "smoke", "--executor", "slurm", "--notebook", "a", "--jobs", "20", "-n"]
     assert cli.main(["paper", *options, "--cores", "2"]) == 3
-    assert calls == [("smoke", ["a"], 2, ["--executor", "slurm", "--jobs", "20", "-n"])]
+    others = ["--executor", "slurm", "--jobs", "20", "-n"]
+    assert calls == [("smoke", ["a"], 2, others, None, 0)]
 
 
 @pytest.mark.parametrize(
