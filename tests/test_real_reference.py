@@ -32,6 +32,8 @@ def folders(tmp_path, monkeypatch):
     monkeypatch.setenv("IRMAS_DATA", str(tmp_path / "data"))
     monkeypatch.setattr(paths, "reference_dir", lambda what: tmp_path / "reference" / what)
     monkeypatch.setattr(real.corpus, "load", lambda cfg: INDEX)
+    monkeypatch.setattr(real.corpus, "split", lambda index, cfg: index)
+    monkeypatch.setattr(real.evaluation, "trivial", lambda parts, cfg: {"all eleven": {}})
     monkeypatch.setattr(real, "readme", lambda folder: "text")
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / real_corpus.ABOUT).write_text("{}")
@@ -54,7 +56,7 @@ def test_of_single_clips_nothing_is_copied(folders):
         write(made, file)
     assert sorted(real.collect()) == sorted(shown)
     found = {str(path.relative_to(copy)) for path in copy.rglob("*.*")}
-    assert found == {*shown, real_corpus.ABOUT, "README.md"}
+    assert found == {*shown, real.TRIVIAL, real_corpus.ABOUT, "README.md"}
 
 
 @pytest.mark.parametrize("name", [TRAINING, TESTING, "001 gel voi", "[cel][cla]0001"])

@@ -46,6 +46,7 @@ FIGURES = ("label_*", "testing_set", "*_training", "*_per_label", "*_study_*", "
            "claims*")  # fmt: skip
 """What shows no single clip; other figures stay behind until they are named here."""
 HOURS = "hours.json"
+TRIVIAL = "metrics/trivial.json"  # of the predictors that never listen
 ABOUT = Path(__file__).with_name("real_reference.md")
 
 
@@ -142,7 +143,8 @@ def _commit(took: dict[str, Any]) -> None:
 def collect(took: dict[str, Any] | None = None) -> list[str]:
     """Copy what is no single clip's, add a step's hours, write the README; returns the files."""
     source, target = records.results_dir(PROFILE), paths.reference_dir(PROFILE)
-    index = corpus.load(settings.load(PROFILE))
+    cfg = settings.load(PROFILE)
+    index = corpus.load(cfg)
     clips = {*index["name"], *index["recording"]}
     target.mkdir(parents=True, exist_ok=True)
     copied = []
@@ -160,6 +162,7 @@ def collect(took: dict[str, Any] | None = None) -> list[str]:
         kept = target / HOURS
         before = json.loads(kept.read_text("utf-8")) if kept.is_file() else []
         files.write_json(kept, [*before, took])
+    files.write_json(target / TRIVIAL, evaluation.trivial(corpus.split(index, cfg), cfg))
     files.write_text(target / "README.md", readme(target))
     return copied
 
@@ -183,7 +186,7 @@ def readme(folder: Path) -> str:
     there = {title: folder / "metrics" / f"{run}.json" for run, title in titles.items()}
     heard = {title: json.loads(file.read_text("utf-8"))["evaluation"]
              for title, file in there.items() if file.is_file()}  # fmt: skip
-    trivial = evaluation.trivial(corpus.split(corpus.load(cfg), cfg), cfg)
+    trivial = json.loads((folder / TRIVIAL).read_text("utf-8"))
     scores = tables.average_table(heard | trivial).to_markdown(index=False, floatfmt=".3f")
     missing = ", ".join(title for title in there if title not in heard) or "none"
     text = ABOUT.read_text("utf-8") + f"\n## Scores so far\n\n{scores}\n\nNot yet run: {missing}.\n"
