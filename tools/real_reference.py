@@ -38,8 +38,8 @@ from irmas_utils.systems.networks import registry
 from tools import real_corpus
 
 PROFILE = "real"
-FIRST = ("01_data_analysis", "03_lstm_model", "08_bosch_baselines", "07_other_networks")
-LAST = ("04_fft_model", "fft-*", "05_*", "06_*", "09_*", "10_*")  # 40 million parameters
+FIRST = ("01_*", "08_*", "07_*", "lstm-seed-*", "03_*")
+LAST = ("fft-seed-*", "04_*", "fft-*", "05_*", "06_*", "09_*", "10_*")  # 40 million parameters
 NOT_RUN = ("00_*", "02_*", "11_*")  # of single clips, or of none
 FIGURES = ("label_*", "testing_set", "*_training", "*_per_label", "*_study_*", "bosch_streams",
            "networks_levels", "networks_threshold", "comparison*", "discussion*", "predominance*",
@@ -53,9 +53,12 @@ ABOUT = Path(__file__).with_name("real_reference.md")
 def steps(cfg: settings.Settings) -> list[str]:
     """Return the jobs of the profile in the order of their cost."""
     found = [name for name in jobs.jobs(cfg) if not _matches(name, NOT_RUN)]
-    first = [name for name in FIRST if name in found]
-    last = [name for pattern in LAST for name in found if _matches(name, [pattern])]
-    return [*first, *(name for name in found if name not in {*first, *last}), *last]
+    first, last = (
+        [name for pattern in patterns for name in found if _matches(name, [pattern])]
+        for patterns in (FIRST, LAST)
+    )
+    rest = [name for name in found if name not in {*first, *last}]
+    return [*dict.fromkeys([*first, *rest, *last])]
 
 
 def _matches(name: str, patterns: Sequence[str]) -> bool:
@@ -180,7 +183,6 @@ def may_be_shown(path: Path, clips: set[str]) -> bool:
 
 def readme(folder: Path) -> str:
     """Say what the results are and are not, which there are, and what each step took."""
-    cfg = settings.load(PROFILE)
     titles = {"lstm": "LSTM on raw audio", "fft": "dense network on FFT"} | registry.titles()
     titles |= {f"bosch-{n}": f"Bosch et al. {n}, re-run" for n in range(1, 6)}
     there = {title: folder / "metrics" / f"{run}.json" for run, title in titles.items()}
