@@ -109,7 +109,7 @@ def level_curves(curves: pd.DataFrame, data: str = "") -> Figure:
         noun = "other" if others == 1 else "others"
         ax.set(
             title=f"{data}: against {others} {noun}".removeprefix(": "),
-            xlabel="level [dB]",
+            xlabel="level of the instrument [dB]",
             ylim=(-0.02, 1.02),
         )
         ax.label_outer()
