@@ -58,7 +58,9 @@ def test_an_error_of_ours_is_one_line_in_a_notebook():
 @contextlib.contextmanager
 def _served(folder):
     """Start what `make lab` starts, in a copy of the project; gives a function that asks it."""
-    words = subprocess.run(["make", "-n", "lab", "--old-file=.venv/.ready", "OPTIONS=--no-browser"],
+    # Of a make that `make test-all` has started nothing more is wanted than the words either.
+    make = ["make", "-n", "--no-print-directory", "lab", "--old-file=.venv/.ready"]
+    words = subprocess.run([*make, "OPTIONS=--no-browser"],
                            cwd=paths.ROOT, capture_output=True, text=True, check=True)  # fmt: skip
     command = [sys.executable, *words.stdout.split()[1:], "--port=0"]
     environment = {**os.environ, "PYTHONPATH": str(folder), "MPLBACKEND": "agg"}
