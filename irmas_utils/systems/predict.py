@@ -160,7 +160,8 @@ def _published() -> Recognizer:
 def _write_graph(file: Path) -> None:
     from tensorflow.python.framework import convert_to_constants
 
-    whole = untrained(others=True).forward.get_concrete_function()
+    recognizer = untrained(others=True)  # stays: a graph does not keep its variables alive
+    whole = recognizer.forward.get_concrete_function()
     constant = convert_to_constants.convert_variables_to_constants_v2(whole)
     file.write_bytes(constant.graph.as_graph_def().SerializeToString())
 
