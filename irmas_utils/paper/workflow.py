@@ -182,10 +182,11 @@ def _foretold(profile: str, cfg: Settings, cores: int) -> dict[str, float] | Non
 
     A run on the whole of IRMAS takes days, so that it is measured first.
     """
-    if estimate.estimate(cfg, measures=False) is None and not cfg.corpus.allow_incomplete:
+    table = estimate.estimate(cfg, measures=False)
+    if table is None and not cfg.corpus.allow_incomplete:
         command = [sys.executable, "-m", "irmas_utils", "estimate", "--profile", profile]
         subprocess.run(command, check=False, cwd=paths.ROOT, stdout=subprocess.DEVNULL)
-    table = estimate.estimate(cfg, measures=False)
+        table = estimate.estimate(cfg, measures=False)
     if table is None:
         return None
     print(estimate.in_words(table, cfg, cores), flush=True)
