@@ -27,7 +27,6 @@ from irmas_utils.project.settings import Fft, Settings
 
 EXCERPT = 3.0  # seconds of a training clip
 CENTS = (0, 5, 25)  # hundredths of a semitone: hardly anybody hears five
-LAGS = tuple(2**n for n in range(13))  # bins, of 0.05 Hz
 INPUTS = 3000  # sum of the magnitudes of a training clip, roughly
 BANDS = np.geomspace(27.5, 22_050, 241)  # edges [Hz]: quarter tones, or nearly
 
@@ -112,7 +111,6 @@ def _train(
 ) -> runs.Outcome:
     set_determinism(seed)
     model, own, fitting = network.build(), network.settings, clips["fitting"]
-    before = model.layers[1].kernel.numpy()[:, :4].copy()
     trainer = network.trainer(model, own.loss, own.learning_rate)
     history = training.fit(
         trainer,
@@ -123,8 +121,7 @@ def _train(
         checkpoint_dir=folder / "unfinished",
     )
     of_clips = {p: trainer.predict(network.batches(clips[p])) for p in ("mixtures", "testing")}
-    alike = _alike(model.layers[1].kernel.numpy()[:, :4] - before)
-    arrays = of_clips | _changed(network, trainer, clips) | {"alike": alike}
+    arrays = of_clips | _changed(network, trainer, clips)
     return runs.Outcome(arrays, training.facts(model, history))
 
 
@@ -202,11 +199,3 @@ def _windows(path: str, features: FeatureCache) -> Iterator[np.ndarray]:
     size = round(EXCERPT * rate)
     for _, window in windows.stream([io.mono(samples)], size, size):
         yield features.function(window, **features.parameters)
-
-
-def _alike(change: np.ndarray) -> np.ndarray:
-    """Correlation of what weights, (n_features, n_units), have learnt with those `LAGS` bins on."""
-    lags = [lag for lag in LAGS if 2 * lag < len(change)]
-    pairs = ((change[:-lag].ravel(), change[lag:].ravel()) for lag in lags)
-    with np.errstate(invalid="ignore"):  # of weights that have not moved
-        return np.array([np.nan_to_num(np.corrcoef(*pair)[0, 1]) for pair in pairs])

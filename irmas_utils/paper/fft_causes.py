@@ -94,7 +94,7 @@ def _save(
     record: Record,
     ending: str = "",
 ) -> None:
-    from irmas_utils.models.fft_variants import LAGS, one_each
+    from irmas_utils.models.fft_variants import one_each
 
     settings, arrays = record.settings, outcome.arrays
     scores, testing = arrays[f"testing{ending}"], clips["testing"]
@@ -114,7 +114,6 @@ def _save(
         "on_mixtures": metrics.f1(labels, metrics.binarize(mixed, threshold), "micro"),
         "n_parameters": outcome.facts["n_parameters"],
         "accuracy": accuracy,
-        "alike": dict(zip(map(str, LAGS), arrays["alike"].tolist(), strict=False)),
         "evaluation": evaluation.score(testing, scores, settings, threshold),
         "dependence": evaluation.listens(testing, scores, settings),
     }

@@ -162,14 +162,14 @@ class Report:
             record.save_figure(figure, f"{label}_{name}")
         for name, table in self.tables.items():
             record.save_table(table, f"{label}_{name}")
-        written = {run for name in self.systems for run in self._write(name)}
+        written = {self._write(name) for name in self.systems}
         if record.run is None and self.best:
             save_best(record, self.best, self.systems[self.best], self.data)
-        expected = {record.run} if record.run else {*registry.titles(), registry.PER_LABEL}
+        expected = {record.run} if record.run else {*registry.titles()}
         for run in expected - written:
             records.discard(record.settings.profile, run)
 
-    def _write(self, name: str) -> list[str]:
+    def _write(self, name: str) -> str:
         system, record = self.systems[name], self.record
         run = record.run or name
         if record.run and len(self.systems) > 1:
@@ -179,10 +179,7 @@ class Report:
         record.save_predictions(self.data.parts.testing, scores, decisions, run)
         record.save_metrics(summary(system), run)
         record.save_table(system.trained.history, f"{run}_history")
-        if run != "mn04":
-            return [run]
-        record.save_metrics(summary(system, per_label=True), registry.PER_LABEL)
-        return [run, registry.PER_LABEL]
+        return run
 
     def _show(
         self, name: str, row, of: Mapping[str, Any] | None = None, precision: int = 3
@@ -212,30 +209,29 @@ def _cost_row(system: System) -> dict[str, Any]:
     return row | {"training [s]": seconds, "a clip [ms]": 1000 * facts["clip_seconds"]}
 
 
-def summary(system: System, per_label: bool = False) -> dict[str, Any]:
+def summary(system: System) -> dict[str, Any]:
     """Collect what a run's metrics file holds, as `metrics.evaluation.summary` does.
 
     ``over_seeds`` is of each seed's network alone, ``evaluation`` of all in one.
     """
-    result, cut = ("per_label", "thresholds") if per_label else ("on_testing", "threshold")
     trained, facts = system.trained, system.trained.whole.facts
     decisions = {
-        seed: metrics.binarize(trained.by_seed[seed].arrays["testing"], getattr(judged, cut))
+        seed: metrics.binarize(trained.by_seed[seed].arrays["testing"], judged.threshold)
         for seed, judged in system.by_seed.items()
     }
     found = evaluation.summary(
-        {seed: getattr(judged, result) for seed, judged in system.by_seed.items()},
+        {seed: judged.on_testing for seed, judged in system.by_seed.items()},
         decisions,
         trained.history,
         n_parameters=facts["n_parameters"],
         memory_peak_mib=facts["memory_peak_mib"],
         settings=trained.setup,
-        thresholds=np.asarray(getattr(system.judged, cut)).tolist(),
+        thresholds=system.judged.threshold,
         seconds_of_training=float(trained.history["seconds"].sum()),
         seconds_a_clip=facts["clip_seconds"],
     )
-    whole = {"evaluation": getattr(system.judged, result)}
-    return found | whole | {"on_mixtures": system.judged.on_mixtures}
+    whole = {"evaluation": system.judged.on_testing, "on_mixtures": system.judged.on_mixtures}
+    return found | whole
 
 
 def save_best(record: Record, name: str, system: System, data: Data) -> None:

@@ -62,10 +62,3 @@ def test_each_change_is_trained_scored_and_read_back(name, parts, monkeypatch):
     monkeypatch.setattr(variants, "_train", print)  # which gives no outcome
     again, _ = variants.trained(name or "printed", change, parts, parts.testing, CFG)
     np.testing.assert_array_equal(again.arrays["testing"], outcome.arrays["testing"])
-
-
-def test_weights_that_are_smooth_are_alike():
-    rough = np.random.default_rng(0).normal(size=(5000, 2))
-    smooth = np.cumsum(rough, axis=0)
-    assert abs(variants._alike(rough)[0]) < 0.1 < 0.9 < variants._alike(smooth)[0]
-    assert (variants._alike(np.zeros((5000, 2))) == 0).all()

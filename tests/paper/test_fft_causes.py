@@ -35,8 +35,7 @@ def record(monkeypatch):
         keys = [f"{p} {c}" for p in ("fitting", "validation") for c in fft_variants.CENTS]
         keys += [f"{p}{e}" for p in ("testing", "mixtures")
                  for e in ("", " norm", " peak", " windows")]  # fmt: skip
-        arrays = {key: scores(noise) for key in keys} | {"alike": np.array([0.9, 0.5])}
-        return Outcome(arrays, {"n_parameters": 7}), of
+        return Outcome({key: scores(noise) for key in keys}, {"n_parameters": 7}), of
 
     monkeypatch.setattr(fft_variants, "trained", trained)
     monkeypatch.setattr(fft_causes.mixtures, "make", lambda *_: of["mixtures"])

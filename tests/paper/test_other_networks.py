@@ -89,13 +89,6 @@ def test_the_best_is_saved_with_its_threshold_and_a_card(trained, clips):
     assert "Han et al. CNN" in card
 
 
-def test_a_threshold_for_each_instrument_is_recorded_beside_mn04(trained, clips):
-    _report(["mn04"], trained, clips)
-    result = records.load_metrics("smoke", registry.PER_LABEL)
-    assert len(result["thresholds"]) == 11
-    assert isinstance(records.load_metrics("smoke", "mn04")["thresholds"], float)
-
-
 def test_other_parameters_never_replace_the_papers_results(trained, clips):
     _report(["han", "probe"], trained, clips, run="own")
     found = {path.stem for path in (records.results_dir("smoke") / "metrics").iterdir()}

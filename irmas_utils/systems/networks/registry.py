@@ -35,9 +35,6 @@ NETWORKS = {
 ENSEMBLE = "ensemble"
 """Recorded where two networks or more were trained: the mean of their logits."""
 
-PER_LABEL = "mn04-per_label"
-"""Recorded with ``mn04``: the same networks, but a threshold for each instrument."""
-
 
 class Variant(NamedTuple):
     """Which network, what is changed (see `systems.networks.training.configure`), in words."""
