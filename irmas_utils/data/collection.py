@@ -7,6 +7,7 @@ Columns of a collection: ``file`` (or ``clip``, or ``name``; seen from the CSV's
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -108,7 +109,7 @@ def rows_of(clips: pd.Series, names: pd.Series) -> pd.Series:
     return clips.map(place).astype(float)
 
 
-def matrix(labels: pd.Series, codes: tuple[str, ...]) -> np.ndarray:
+def matrix(labels: pd.Series, codes: Sequence[str]) -> np.ndarray:
     """Return the label matrix of any vocabulary's codes, bool (n_clips, n_labels)."""
     return np.array([[code in row for code in codes] for row in labels], dtype=bool)
 

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, PositiveInt
 
-from irmas_utils.audio.features import label_matrix
+from irmas_utils.data.collection import matrix
 from irmas_utils.data.corpus import Splits
 from irmas_utils.models import training
 from irmas_utils.project.backend import keras, set_determinism
@@ -57,33 +57,34 @@ def train(
     validation: pd.DataFrame | None = None,
     checkpoint_dir: str | Path | None = None,
     progress: bool | None = None,
+    codes: Sequence[str] = INSTRUMENTS,
 ) -> tuple[Recognizer, pd.DataFrame]:
-    """Train `model`, from samples to scores, in place on clips mixed afresh every epoch.
+    """Train `model`, from samples to scores of `codes`, in place on clips mixed every epoch afresh.
 
     Returns it as a recognizer, with thresholds of 0.5, and its history; all else is as in
     `models.training.fit`. Raises AudioError if a clip cannot be read.
     """
     history = training.fit(
         training.Trainer(model, "binary", plan.schedule(len(clips)), ema=plan.ema),
-        lambda epoch: _batches(clips, plan, seed, epoch, fill=True),
-        None if validation is None else list(alone(validation, plan, seed)),
+        lambda epoch: _batches(clips, plan, seed, codes, epoch, fill=True),
+        None if validation is None else list(alone(validation, plan, seed, codes)),
         epochs=plan.epochs,
         seed=seed,
         checkpoint_dir=checkpoint_dir,
         progress=progress,
     )
-    return recognizer(model, plan), history
+    return recognizer(model, plan, codes), history
 
 
 Batches = Iterator[tuple[np.ndarray, np.ndarray]]
 
 
 def _batches(
-    clips: pd.DataFrame, plan: Plan, seed: int, epoch: int, *, fill: bool = False
+    clips: pd.DataFrame, plan: Plan, seed: int, codes: Sequence[str], epoch: int, *, fill: bool
 ) -> Batches:
     return mixing.batches(
         mixing.excerpts(clips, plan.sample_rate),
-        label_matrix(clips["labels"]),
+        matrix(clips["labels"], codes).astype(np.float32),
         n_samples=round(plan.window * plan.sample_rate),
         batch_size=plan.batch_size,
         recipe=plan,
@@ -93,20 +94,24 @@ def _batches(
     )
 
 
-def alone(clips: pd.DataFrame, plan: Plan, seed: int) -> Batches:
+def alone(
+    clips: pd.DataFrame, plan: Plan, seed: int, codes: Sequence[str] = INSTRUMENTS
+) -> Batches:
     """Yield every clip once, alone and as it is, as `systems.networks.mixing.batches` does."""
-    return _batches(clips, plan.model_copy(update=ALONE.model_dump()), seed, 0)
+    once = plan.model_copy(update=ALONE.model_dump())
+    return _batches(clips, once, seed, codes, 0, fill=False)
 
 
-def recognizer(model: keras.Model, plan: Plan) -> Recognizer:
+def recognizer(model: keras.Model, plan: Plan, codes: Sequence[str] = INSTRUMENTS) -> Recognizer:
     """Wrap a network as a recognizer that cuts windows as `plan` says, with thresholds of 0.5."""
     return Recognizer(
         model,
         sample_rate=plan.sample_rate,
         window=round(plan.window * plan.sample_rate),
         hop=round(plan.hop * plan.sample_rate),
-        thresholds=(0.5,) * len(INSTRUMENTS),
+        thresholds=(0.5,) * len(codes),
         aggregation=plan.aggregation,
+        labels=tuple(codes),
     )
 
 

@@ -4,19 +4,16 @@ The networks are those of notebook 07; only their last layer is of another size.
 """
 
 import dataclasses
-import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from irmas_utils import metrics
 from irmas_utils.data import collection
 from irmas_utils.data.collection import matrix, refused
 from irmas_utils.models import layers
-from irmas_utils.models import training as epochs
 from irmas_utils.project import files
 from irmas_utils.project.backend import keras, set_determinism
 from irmas_utils.project.settings import Settings
@@ -46,7 +43,12 @@ def train(
     if (parts["training"]["labels"].map(len) > 1).any():
         plan = plan.model_copy(update=mixing.ALONE.model_dump())
     weights = zero_shot.weights() if registry.network(network).pretrained else None
-    trained = _fit(parts, vocabulary.codes, plan, settings.seed, weights)
+    set_determinism(settings.seed)
+    body = plan.build(settings.seed, weights)
+    head = layers.scores(body.get_layer("logits").input, len(vocabulary.codes))
+    model = keras.Model(body.input, head, name=body.name)
+    options = {"validation": parts["validation"], "codes": vocabulary.codes}
+    trained, _ = fine_tuning.train(model, parts["training"], plan, seed=settings.seed, **options)
     scores = {k: trained.score_files(parts[k]["path"]) for k in _PARTS[1:]}
     labels = matrix(parts["validation"]["labels"], vocabulary.codes)
     threshold = float(metrics.choose_threshold(labels, scores["validation"]))
@@ -65,30 +67,3 @@ def train(
         table = pd.DataFrame(found, names, vocabulary.codes).to_csv(float_format="%.9g")
         files.write_text(saved.with_name(f"{saved.stem}-{part}.csv"), table)
     return whole
-
-
-def _fit(
-    parts: dict[str, pd.DataFrame],
-    codes: tuple[str, ...],
-    plan: fine_tuning.Plan,
-    seed: int,
-    weights: Path | None,
-) -> Recognizer:
-    set_determinism(seed)
-    body = plan.build(seed, weights)
-    head = layers.scores(body.get_layer("logits").input, len(codes))
-    model = keras.Model(body.input, head, name=body.name)
-    fitting, watched = (
-        (mixing.excerpts(clips, plan.sample_rate), matrix(clips["labels"], codes) * np.float32(1))
-        for clips in (parts["training"], parts["validation"])
-    )
-    shape = {"n_samples": round(plan.window * plan.sample_rate), "batch_size": plan.batch_size}
-    batches = functools.partial(mixing.batches, **shape, seed=seed)
-    epochs.fit(
-        epochs.Trainer(model, "binary", plan.schedule(len(parts["training"])), ema=plan.ema),
-        lambda epoch: batches(*fitting, recipe=plan, epoch=epoch, fill=True),
-        list(batches(*watched, recipe=mixing.ALONE, epoch=0)),
-        epochs=plan.epochs,
-        seed=seed,
-    )
-    return dataclasses.replace(fine_tuning.recognizer(model, plan), labels=codes)
