@@ -156,7 +156,8 @@ def profiles(folder: Path) -> Iterator[Callable[[], None]]:
     def check() -> None:
         (folder / "mine.yaml").write_bytes(odd_text(text).encode("utf-8", "surrogatepass"))
         name = settings.load(folder / "mine.yaml").profile
-        assert "/" not in name and not name.startswith("."), f"profile {name}"
+        assert "/" not in name, f"profile {name}"
+        assert not name.startswith("."), f"profile {name}"
 
     while True:
         yield check

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -37,37 +38,6 @@ VERSION = 1
 _JSON_BYTES = 2**20
 _USED = ("sample_rate", "window", "hop", "aggregation", "provenance", "labels", "thresholds")
 _BATCH = 16  # windows at a time: more does not go faster, and memory stays small
-
-_TEMPLATE = """\
-# {name}
-
-Names which of {n_labels} instruments are predominant in a recording: {instruments}.
-
-{facts}
-
-## Training
-
-{training}
-
-## Scores
-
-{scores}
-
-## Decision
-
-A window of {window:.2f} s every {hop:.2f} s; their scores are joined by `{aggregation}`; an
-instrument is named where its score is above its threshold.
-
-| instrument | threshold |
-| --- | ---: |
-{thresholds}
-
-## Limits
-
-* Trained for these instruments; any other sound is scored as one of them.
-* Scores are not calibrated probabilities.
-* {licence}
-{notes}"""
 
 
 @dataclass(frozen=True)
@@ -266,34 +236,15 @@ def _unusable(where: Path, found: str, expected: str) -> ModelError:
 
 def card(path: str | Path) -> str:
     """Write a saved model's card, in Markdown. Raises as `describe`."""
+    from jinja2 import Environment
+
+    text = resources.files(__package__).joinpath("card.md").read_text("utf-8")
+    options = {"trim_blocks": True, "keep_trailing_newline": True}
+    environment = Environment(finalize=shown, **options)  # no value is left as somebody wrote it
+    environment.filters["score"] = _score
     description = describe(path)
-    provenance, rate = description["provenance"], description["sample_rate"]
-    names = [shown(IRMAS.name(label)) for label in description["labels"]]
-    values = zip(names, description["thresholds"], strict=True)
-    keys = ("data", "notebook", "parameters", "start", "trained", "seed", "duration")
-    facts = {
-        "file": f"`{shown(description['model'])}`",
-        "SHA-256": f"`{shown(description['sha256'])}`",
-        "input": f"mono, {rate} Hz",
-        **{key: shown(provenance[key]) for key in keys if key in provenance},
-        "Keras": shown(description["keras"]),
-    }
-    return _TEMPLATE.format(
-        name=shown(provenance.get("name", Path(path).stem)),
-        n_labels=len(names),
-        instruments=", ".join(names),
-        facts=_headed(facts),
-        training=_headed(
-            {f"`{shown(k)}`": f"`{shown(v)}`" for k, v in provenance.get("settings", {}).items()}
-        ),
-        scores=_headed({shown(k): _score(v) for k, v in provenance.get("metrics", {}).items()}),
-        window=description["window"] / rate,
-        hop=description["hop"] / rate,
-        aggregation=description["aggregation"],
-        thresholds=_table({name: f"{value:.3f}" for name, value in values}),
-        licence=shown(provenance.get("licence", "No licence is recorded.")),
-        notes="".join(f"* {shown(note)}\n" for note in provenance.get("notes", [])),
-    )
+    names = [IRMAS.name(label) for label in description["labels"]]
+    return environment.from_string(text).render(description, names=names, stem=Path(path).stem)
 
 
 def shown(text: Any) -> str:
@@ -306,12 +257,4 @@ def _score(value: Any) -> str:
     if isinstance(value, Mapping):
         score, low, high = (_score(value.get(key, "–")) for key in ("value", "low", "high"))
         return f"{score} (95 % interval {low} to {high})"
-    return f"{value:.3f}" if isinstance(value, float) else shown(value)
-
-
-def _headed(rows: Mapping[str, Any]) -> str:
-    return f"| | |\n| --- | --- |\n{_table(rows)}" if rows else "Not recorded."
-
-
-def _table(rows: Mapping[str, Any]) -> str:
-    return "\n".join(f"| {key} | {value} |" for key, value in rows.items())
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
