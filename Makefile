@@ -82,7 +82,7 @@ benchmarks: $(READY)
 
 ## make lab                        the notebooks in JupyterLab
 lab: $(READY)
-	@$(RUN) -m irmas_utils.project.lab $(OPTIONS)
+	@$(RUN) -m tools.lab $(OPTIONS)
 
 # Feed every surface mutated input, then disturb runs, by hand: `make torture OPTIONS="--scale 1"`.
 torture: $(READY)

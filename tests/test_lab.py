@@ -13,8 +13,9 @@ import urllib.request
 import nbformat
 import pytest
 
-from irmas_utils.project import lab, paths
+from irmas_utils.project import paths
 from irmas_utils.project.errors import DataError
+from tools import lab
 
 NOTEBOOKS = sorted(paths.NOTEBOOKS.glob("*.ipynb"))
 
@@ -88,7 +89,7 @@ def _served(folder):
 
 @pytest.mark.long
 def test_a_server_saves_what_was_written_and_starts_our_kernel(tmp_path):
-    for name in ("irmas_utils", "notebooks", "profiles"):
+    for name in ("irmas_utils", "notebooks", "profiles", "tools"):
         shutil.copytree(paths.ROOT / name, tmp_path / name)
     path = tmp_path / "notebooks" / NOTEBOOKS[0].name
     before = path.read_bytes()
