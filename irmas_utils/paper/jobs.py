@@ -134,7 +134,7 @@ def made_from(job: Job, settings: Settings) -> dict[str, Any]:
         found["benchmarks"] = [files.digest(path) for path in benchmarks()]
     if job.notebook in REAL:
         found["real"] = [files.digest(path) for path in real(settings)]
-    return json.loads(json.dumps(found))
+    return json.loads(json.dumps(found, sort_keys=True))  # in whatever order a profile has them
 
 
 def _read(job: Job, settings: Settings) -> dict[str, Any]:
@@ -179,5 +179,7 @@ def site() -> list[str]:
 def options(job: Job) -> str:
     """Write a job's run and parameters as options of ``irmas execute``, quoted for a shell."""
     given = ({"run": job.run} if job.run else {}) | dict(job.parameters)
-    texts = {key: v if isinstance(v, str) else json.dumps(v) for key, v in given.items()}
-    return shlex.join(word for key, text in texts.items() for word in ("-p", key, text))
+    words = []
+    for key, value in sorted(given.items()):
+        words += ["-p", key, value if isinstance(value, str) else json.dumps(value, sort_keys=True)]
+    return shlex.join(words)

@@ -43,7 +43,9 @@ def runs(settings: Settings) -> dict[str, Run]:
         for parameter, values in study.vary.items():
             for value in values:
                 name = run_name(settings, network, parameter, value)
-                found[name] = Run(notebook, base | {parameter: value})
+                # Whichever study asks for it, the run of the base value is one.
+                change = {} if name == f"{network}-base" else {parameter: value}
+                found[name] = Run(notebook, base | change)
         if network == "lstm":
             found["lstm-working"] = Run(notebook, base | study.working)
             found |= _causes(settings, base)

@@ -2,6 +2,7 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
 from irmas_utils.paper import jobs, studies
 from irmas_utils.project import paths, settings, sources
@@ -105,7 +106,26 @@ def test_nothing_that_only_draws_or_tells_trains_anything_again(modules):
 
 def test_parameters_reach_a_shell_whole():
     job = jobs.Job("04_fft_model", "a b", {"loss": "it's $(x)", "dense": [1, 2]}, ())
-    assert jobs.options(job) == """-p run 'a b' -p loss 'it'"'"'s $(x)' -p dense '[1, 2]'"""
+    assert jobs.options(job) == """-p dense '[1, 2]' -p loss 'it'"'"'s $(x)' -p run 'a b'"""
+
+
+def test_the_order_of_a_profiles_keys_makes_nothing_anew(tmp_path):
+    def turned(value):
+        if not isinstance(value, dict):
+            return value
+        return {key: turned(inner) for key, inner in reversed(value.items())}
+
+    def made(cfg):
+        found = jobs.jobs(cfg)
+        # As text, for so Snakemake compares them.
+        return {
+            name: repr((jobs.made_from(job, cfg), jobs.options(job))) for name, job in found.items()
+        }
+
+    whole = SMOKE.model_dump(exclude={"profile"})
+    file = tmp_path / "smoke.yaml"
+    file.write_text(yaml.safe_dump(turned(whole), sort_keys=False))
+    assert made(settings.load(file)) == made(SMOKE)
 
 
 def test_a_run_begins_without_what_only_notebooks_need():
