@@ -10,7 +10,7 @@ from pathlib import Path
 
 from snakemake.persistence.file import FilePersistence
 
-from irmas_utils.paper import estimate, jobs
+from irmas_utils.paper import cluster, jobs
 from irmas_utils.project import paths, settings
 
 # Nobody sets its locks, and a brace in the folder's name would be a pattern to look for them.
@@ -19,7 +19,9 @@ FilePersistence._read_locks = lambda _: ()
 PROFILE = config["profile"][0]
 SETTINGS = settings.load(PROFILE)
 JOBS = jobs.jobs(SETTINGS)
-REQUESTS = estimate.requests(SETTINGS)  # what a job asks a cluster for
+# What a job asks a cluster for; on this machine none has to ask.
+SUBMITTED = "cluster" in config or "--executor" in sys.argv
+REQUESTS = cluster.requests(SETTINGS) if SUBMITTED else {}
 EXECUTED = {name: str(job.output(Path())) for name, job in JOBS.items()}
 WHOLE = [EXECUTED[name] for name, job in JOBS.items() if job.run is None]
 
@@ -56,9 +58,7 @@ for name, job in JOBS.items():
             EXECUTED[name],
         priority: job.notebook in jobs.LONG or jobs.SEED in name
         resources:
-            mem_mb=REQUESTS[name].mem_mb,
-            runtime=REQUESTS[name].runtime,
-            gpu=config.get("gpus", 0) if REQUESTS[name].trains else 0,
+            **(REQUESTS[name].resources(config.get("gpus", 0)) if SUBMITTED else {}),
         group: "short" if "cluster" in config and REQUESTS[name].short else None
         params:
             # Looked up where the job may run: on a cluster each has a Snakemake of its own.

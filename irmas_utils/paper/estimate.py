@@ -7,7 +7,6 @@ in place of the estimate from then on. Left out is how an input is read; a clip 
 counts as one of IRMAS's mean length.
 """
 
-import contextlib
 import functools
 import gc
 import heapq
@@ -16,27 +15,25 @@ import math
 import resource
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from irmas_utils.data import published
-from irmas_utils.paper import jobs, studies
+from irmas_utils.paper import jobs, studies, timing
 from irmas_utils.project import files, kernels, paths, records
 from irmas_utils.project.settings import Fft, Lstm, LstmChange, Settings
 from irmas_utils.project.vocabulary import INSTRUMENTS
 from irmas_utils.systems.networks import registry
 
 CORES = (1, 2, 8, 16, 64)
-MAIN = ("03_lstm_model", "04_fft_model", "07_other_networks", "08_bosch_baselines", "09_comparison")
+MAIN = (*jobs.MODELS, "09_comparison")
 _SAME = {"epochs", "learning_rate", "loss", "input_scale", "prior", "balanced", "fraction", "pan",
          "streams", "cause", "balance", "below_db", "negative", "sources", "warmup",
          "published"}  # fmt: skip
 """Settings on which neither the seconds of a step nor its memory depend."""
 _MEASURED = 1.5  # seconds of each training
-_SHORT = 0.5  # hours
 _NOTEBOOK = 4.0  # seconds of a notebook around its trainings
 
 
@@ -203,47 +200,6 @@ def _set_up(kind: str, setup: Mapping[str, Any]) -> tuple[Any, tuple]:
     return trainer, ((x, np.full(len(x), length, np.int32)) if kind == "lstm" else x, y)
 
 
-def took(folder: Path) -> dict[str, float]:
-    """Return the seconds that each job of a profile's results really took, as far as known.
-
-    A training that it has read back counts as long as it took when it was trained.
-    """
-    found, trained = {}, {}
-    for made in _read(folder / "manifest.json").values():
-        found |= {_job(made): made["seconds"]} if made.get("seconds") else {}
-    for _, part in records.manifests(folder):
-        for file, made in (part or {}).items():
-            if file.endswith("_history.csv") and "ensemble" not in file:
-                with contextlib.suppress(OSError, ValueError, KeyError):  # made again, if damaged
-                    seconds = pd.read_csv(folder / file)["seconds"].sum()
-                    trained[_job(made)] = trained.get(_job(made), 0.0) + seconds
-    for path in folder.glob("notebooks/**/*[!d].ipynb"):
-        if seconds := _read(path).get("metadata", {}).get("papermill", {}).get("duration"):
-            before = trained.get(path.stem, 0.0)
-            found[path.stem] = seconds + (before if before > seconds else 0)
-    return found
-
-
-def _read(path: Path) -> dict[str, Any]:
-    """Read a JSON file; one that is damaged or not there tells nothing."""
-    with contextlib.suppress(OSError, ValueError):
-        found = json.loads(path.read_bytes())
-        return found if isinstance(found, dict) else {}
-    return {}
-
-
-def _job(made: Mapping[str, Any]) -> str:
-    """Return the job that made an entry of a manifest."""
-    return made["notebook"] if made["run"] in (None, *studies.NOTEBOOKS) else made["run"]
-
-
-def enter(manifest: dict[str, Any], folder: Path) -> None:
-    """Write to a profile's manifest how long what made each file took, in seconds."""
-    known = took(folder)
-    whole = {file: made | {"seconds": known.get(_job(made))} for file, made in manifest.items()}
-    files.write_json(folder / "manifest.json", whole)
-
-
 def estimate(settings: Settings, measures: bool = True) -> pd.DataFrame | None:
     """Return what each job of a profile costs, those that others need first.
 
@@ -251,7 +207,7 @@ def estimate(settings: Settings, measures: bool = True) -> pd.DataFrame | None:
     Index: the jobs. Columns: hours (on one core), took (hours, NaN where unknown), MiB (peak).
     """
     file = paths.cache_root() / "estimates" / f"{settings.profile}.json"
-    kept = _read(file)
+    kept = timing.read(file)
     known = kept.get("jobs", {}).keys() == jobs.jobs(settings).keys()
     if not known or kept["settings"] != settings.model_dump():
         if not measures:
@@ -260,13 +216,13 @@ def estimate(settings: Settings, measures: bool = True) -> pd.DataFrame | None:
         kept = {"jobs": _costs(settings, speeds)}  # which measures
         files.write_json(file, kept | {"speeds": speeds, "settings": settings.model_dump()})
     table = pd.DataFrame(kept["jobs"], index=["hours", "MiB"]).T
-    before = took(records.results_dir(settings.profile))
+    before = timing.took(records.results_dir(settings.profile))
     return table.assign(took=[before.get(name, np.nan) / 3600 for name in table.index])
 
 
 def _costs(settings: Settings, speeds: dict[str, Speed]) -> dict[str, list[float]]:
     """Return hours and MiB of each job, and measure for `speeds` what is not there."""
-    before, done, found = took(paths.reference_dir("sample")), set(), {}
+    before, done, found = timing.took(paths.reference_dir("sample")), set(), {}
     known = jobs.jobs(settings)
     for name in sorted(known, key=lambda name: (jobs.SEED not in name, name not in MAIN)):
         seconds, mib = 0.0, 1000.0  # what another job trains is read back
@@ -308,38 +264,6 @@ def span(hours: Mapping[str, float], settings: Settings, cores: int) -> float:
             heapq.heappush(running, (now + hours.get(name, 0.0), name))
         now, _ = heapq.heappop(running)
     return now
-
-
-class Request(NamedTuple):
-    """What a job asks a cluster for; a second attempt gets twice the memory and the time."""
-
-    mib: float
-    hours: float | None  # None: not estimated
-    trains: bool
-
-    @property
-    def short(self) -> bool:
-        """Whether several are better submitted as one."""
-        return self.trains and self.hours is not None and self.hours < _SHORT
-
-    def mem_mb(self, wildcards: Any, attempt: int) -> int:
-        """Half as much again as was measured, and a GiB for what surrounds the kernel."""
-        return math.ceil(1024 + 1.5 * self.mib) * attempt
-
-    def runtime(self, wildcards: Any, attempt: int) -> int:
-        """Minutes: three times the estimate, or a day without one."""
-        return (1440 if self.hours is None else max(20, math.ceil(180 * self.hours))) * attempt
-
-
-def requests(settings: Settings) -> dict[str, Request]:
-    """Return what each job of a profile asks for, by what is estimated; see `estimate`."""
-    table, found = estimate(settings, measures=False), {}
-    for name, job in jobs.jobs(settings).items():
-        hours, mib = (
-            (None, 4000.0) if table is None else (expected(table)[name], table["MiB"][name])
-        )
-        found[name] = Request(mib, hours, job.run is not None or name in MAIN[:-1])
-    return found
 
 
 def disk(settings: Settings) -> float:

@@ -38,7 +38,7 @@ _SECTIONS = {
 }
 """The sections of the settings that each notebook reads, besides those that all read."""
 
-_MODELS = ("03_lstm_model", "04_fft_model", "07_other_networks", "08_bosch_baselines")
+MODELS = ("03_lstm_model", "04_fft_model", "07_other_networks", "08_bosch_baselines")
 LONG = ("07_other_networks", "08_bosch_baselines", "04_fft_model")
 """Notebooks that begin first, or one core idles in the end."""
 SEED = "-seed-"
@@ -81,9 +81,9 @@ def jobs(settings: Settings) -> dict[str, Job]:
         },
         "05_lstm_hyperparameters": ("03_lstm_model", *of_model["lstm"]),
         "06_fft_hyperparameters": of_model["fft"],
-        "09_comparison": _MODELS,
+        "09_comparison": MODELS,
         "10_discussion": (
-            *_MODELS,
+            *MODELS,
             "05_lstm_hyperparameters",
             "06_fft_hyperparameters",
             "09_comparison",

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from irmas_utils.data import corpus
-from irmas_utils.paper import estimate
+from irmas_utils.paper import timing
 from irmas_utils.project import paths, records
 from irmas_utils.project.errors import NotebookError
 from irmas_utils.project.settings import Settings
@@ -23,7 +23,7 @@ def build(settings: Settings) -> Path:
     """
     folder, target = source(settings.profile), records.results_dir(settings.profile) / "site"
     if (folder / "manifests").is_dir():
-        estimate.enter(records.merge_manifests(settings.profile), folder)
+        timing.enter(records.merge_manifests(settings.profile), folder)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".site-", dir=target.parent) as scratch:
         pages, made = Path(scratch) / "pages", Path(scratch) / "made"

@@ -3,7 +3,7 @@ import json
 import pandas as pd
 import pytest
 
-from irmas_utils.paper import estimate, jobs, workflow
+from irmas_utils.paper import cluster, estimate, jobs, timing, workflow
 from irmas_utils.project import files, records, settings
 
 SMOKE, FULL = settings.load("smoke"), settings.load("full")
@@ -87,13 +87,13 @@ def test_what_a_job_took_is_in_the_manifest_and_counts_the_next_time(costs):
     record = records.Record("03_lstm_model", SMOKE, run="lstm-base")
     record.save_table(pd.DataFrame({"seconds": [600.0, 1200.0]}), "lstm-base_history")
     executed("lstm-base", 3600)
-    estimate.enter(records.merge_manifests("smoke"), record.folder)
+    timing.enter(records.merge_manifests("smoke"), record.folder)
     manifest = json.loads((record.folder / "manifest.json").read_text())
     assert {entry["seconds"] for entry in manifest.values()} == {3600}
     executed("lstm-base", 20)  # its trainings were read back
-    assert estimate.took(record.folder) == {"lstm-base": 1820}
+    assert timing.took(record.folder) == {"lstm-base": 1820}
     jobs.jobs(SMOKE)["lstm-base"].output(record.folder).unlink()
-    assert estimate.took(record.folder) == {"lstm-base": 3600}
+    assert timing.took(record.folder) == {"lstm-base": 3600}
     table = estimate.estimate(SMOKE)
     assert estimate.expected(table)["lstm-base"] == 1
     job, cores, most = estimate.tables(table, SMOKE, [1, 2])
@@ -108,14 +108,14 @@ def test_damaged_results_tell_nothing_of_what_they_took():
     files.write_text(folder / "manifest.json", "[")
     files.write_text(folder / "notebooks" / "00_primer.ipynb", "{")
     files.write_text(folder / "notebooks" / "studies" / "lstm-base.ipynb", "[1]")
-    assert estimate.took(folder) == {}
+    assert timing.took(folder) == {}
 
 
 def test_a_cluster_is_asked_for_more_the_second_time_and_short_jobs_go_together(costs):
-    unknown = estimate.requests(SMOKE)["lstm-base"]
+    unknown = cluster.requests(SMOKE)["lstm-base"]
     assert (unknown.runtime(None, 1), unknown.short) == (1440, False)
     estimate.estimate(SMOKE)
-    asked = estimate.requests(SMOKE)
+    asked = cluster.requests(SMOKE)
     assert asked["lstm-base"].short
     assert not asked["00_primer"].trains
     assert asked["lstm-base"].mem_mb(None, 1) == 1024 + 1.5 * 2048

@@ -1,0 +1,46 @@
+"""What each job of a profile asks a cluster for, by what is estimated (`paper.estimate`)."""
+
+import math
+from typing import Any, NamedTuple
+
+from irmas_utils.paper import estimate, jobs
+from irmas_utils.project.settings import Settings
+
+_SHORT = 0.5  # hours
+
+
+class Request(NamedTuple):
+    """What a job asks a cluster for; a second attempt gets twice the memory and the time."""
+
+    mib: float
+    hours: float | None  # None: not estimated
+    trains: bool
+
+    @property
+    def short(self) -> bool:
+        """Whether several are better submitted as one."""
+        return self.trains and self.hours is not None and self.hours < _SHORT
+
+    def resources(self, gpus: int) -> dict[str, Any]:
+        """Return the resources of its rule; if it trains, with so many GPUs."""
+        asked = {"mem_mb": self.mem_mb, "runtime": self.runtime}
+        return asked | {"gpu": gpus if self.trains else 0}
+
+    def mem_mb(self, wildcards: Any, attempt: int) -> int:
+        """Half as much again as was measured, and a GiB for what surrounds the kernel."""
+        return math.ceil(1024 + 1.5 * self.mib) * attempt
+
+    def runtime(self, wildcards: Any, attempt: int) -> int:
+        """Minutes: three times the estimate, or a day without one."""
+        return (1440 if self.hours is None else max(20, math.ceil(180 * self.hours))) * attempt
+
+
+def requests(settings: Settings) -> dict[str, Request]:
+    """Return what each job of a profile asks for, by what is estimated; see `estimate`."""
+    hours, mib = {}, {}
+    if (table := estimate.estimate(settings, measures=False)) is not None:
+        hours, mib = estimate.expected(table), table["MiB"]
+    return {
+        name: Request(mib.get(name, 4000.0), hours.get(name), bool(job.run) or name in jobs.MODELS)
+        for name, job in jobs.jobs(settings).items()
+    }

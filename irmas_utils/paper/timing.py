@@ -1,0 +1,53 @@
+"""How long the jobs of a run took: read from its results, and kept in its manifest."""
+
+import contextlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from irmas_utils.paper import studies
+from irmas_utils.project import files, records
+
+
+def took(folder: Path) -> dict[str, float]:
+    """Return the seconds that each job of a profile's results really took, as far as known.
+
+    A training that it has read back counts as long as it took when it was trained.
+    """
+    found, trained = {}, {}
+    for made in read(folder / "manifest.json").values():
+        found |= {_job(made): made["seconds"]} if made.get("seconds") else {}
+    for _, part in records.manifests(folder):
+        for file, made in (part or {}).items():
+            if file.endswith("_history.csv") and "ensemble" not in file:
+                with contextlib.suppress(OSError, ValueError, KeyError):  # made again, if damaged
+                    seconds = pd.read_csv(folder / file)["seconds"].sum()
+                    trained[_job(made)] = trained.get(_job(made), 0.0) + seconds
+    for path in folder.glob("notebooks/**/*[!d].ipynb"):
+        if seconds := read(path).get("metadata", {}).get("papermill", {}).get("duration"):
+            before = trained.get(path.stem, 0.0)
+            found[path.stem] = seconds + (before if before > seconds else 0)
+    return found
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read an object from a JSON file; one that is damaged or not there is empty."""
+    with contextlib.suppress(OSError, ValueError):
+        found = json.loads(path.read_bytes())
+        return found if isinstance(found, dict) else {}
+    return {}
+
+
+def _job(made: Mapping[str, Any]) -> str:
+    """Return the job that made an entry of a manifest."""
+    return made["notebook"] if made["run"] in (None, *studies.NOTEBOOKS) else made["run"]
+
+
+def enter(manifest: dict[str, Any], folder: Path) -> None:
+    """Write to a profile's manifest how long what made each file took, in seconds."""
+    known = took(folder)
+    whole = {file: made | {"seconds": known.get(_job(made))} for file, made in manifest.items()}
+    files.write_json(folder / "manifest.json", whole)
