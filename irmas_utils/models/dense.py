@@ -101,20 +101,17 @@ class DenseTrainer(Trainer):
 
     def _product(self, x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
         """``x @ kernel``, by slabs of the kernel's rows or columns, whichever are more."""
-        (n_rows, n_columns), tall = kernel.shape, len(kernel) >= kernel.shape[1]
-        slabs = _slabs(n_rows, n_columns) if tall else _slabs(n_columns, n_rows)
-        padded = _fours(x)
-        out = np.zeros((len(slabs) if tall else 1, len(padded), n_columns), np.float32)
+        (n_rows, n_columns), padded = kernel.shape, _fours(x)
+        if tall := n_rows >= n_columns:
+            parts = [(rows, (0, n_columns)) for rows in _slabs(n_rows, n_columns)]
+        else:
+            parts = [((0, n_rows), columns) for columns in _slabs(n_columns, n_rows)]
+        out = np.zeros((len(parts) if tall else 1, len(padded), n_columns), np.float32)
 
         def run(number: int) -> None:
-            first, last = slabs[number]
-            rows, columns = (0, n_rows), (0, n_columns)
-            if tall:
-                _multiply(padded, kernel, (first, last), columns, out[number])
-            else:
-                _multiply(padded, kernel, rows, (first, last), out[0])
+            _multiply(padded, kernel, *parts[number], out[number if tall else 0])
 
-        self._each(run, range(len(slabs)))
+        self._each(run, range(len(parts)))
         return out.sum(axis=0)[: len(x)]
 
     def _update(self, state, x, dz, rates, dx: bool = False) -> np.ndarray | None:
