@@ -65,20 +65,10 @@ def waveform(samples: np.ndarray, length: int | None = None, seed: int = 0) -> n
 
 
 def log_mel(samples: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Log-mel spectrogram in decibels below the clip's loudest band.
+    """Log-mel spectrogram, 128 bands of windows of 1024 samples every 512, of (n_samples,).
 
-    128 bands; windows of 1024 samples every 512.
-
-    Parameters
-    ----------
-    samples : numpy.ndarray, (n_samples,)
-    sample_rate : int
-        In hertz.
-
-    Returns
-    -------
-    numpy.ndarray, float32, (n_mels, n_frames)
-        From -80 to 0 dB; -80 throughout for silence.
+    float32, (128, n_frames): decibels below the clip's loudest band, from -80 to 0, and -80
+    throughout for silence. `sample_rate` is in hertz.
     """
     import librosa
 

@@ -13,18 +13,9 @@ from irmas_utils.project import errors
 def stream(blocks: Iterable[np.ndarray], length: int, hop: int) -> Iterator[tuple[int, np.ndarray]]:
     """Cut a clip that comes in blocks of any sizes; memory holds a window and a block.
 
-    Parameters
-    ----------
-    blocks : iterable of numpy.ndarray, each (n_samples,)
-    length, hop : int
-        In samples; hop at most length.
-
-    Yields
-    ------
-    start : int
-        First sample of the window in the clip.
-    window : numpy.ndarray, (length,)
-        A shorter clip is repeated until it fills one window; an empty one has none.
+    Yields the first sample of each window in the clip, and the window, (length,). A shorter clip is
+    repeated until it fills one window; an empty one has none. `length` and `hop`, at most as long,
+    are in samples.
     """
     # `held` begins with the last window, so that the final one can reach back into it.
     held, start, done = np.zeros(0, np.float32), 0, False
@@ -40,23 +31,11 @@ def stream(blocks: Iterable[np.ndarray], length: int, hop: int) -> Iterator[tupl
 
 
 def aggregate(scores: np.ndarray, how: str = "mean_logit") -> np.ndarray:
-    """Join the scores of a clip's windows.
+    """Join the scores of a clip's windows, (n_windows, n_labels) in [0, 1], to (n_labels,).
 
-    Parameters
-    ----------
-    scores : numpy.ndarray, (n_windows, n_labels), in [0, 1]
-    how : str
-        ``mean_logit``: the mean on the logistic scale, where a sure window counts for more.
-        ``s1``: the mean, as Han, Kim and Lee (2017, IEEE/ACM TASLP 25(1)) call it.
-
-    Returns
-    -------
-    numpy.ndarray, (n_labels,), in [0, 1]
-
-    Raises
-    ------
-    SettingsError
-        If `how` is none of these.
+    `how` is ``mean_logit``, the mean on the logistic scale, where a sure window counts for more, or
+    ``s1``, the mean, as Han, Kim and Lee (2017, IEEE/ACM TASLP 25(1)) call it; else it raises
+    SettingsError.
     """
     return errors.chosen(AGGREGATIONS, how, "aggregation")(np.asarray(scores, np.float64))
 

@@ -22,11 +22,7 @@ def load(settings: Settings) -> pd.DataFrame:
     """Return the index of the profile's data set, rendering the sample corpus on first use.
 
     Clips that are the same byte for byte share a recording key, so that no split separates them.
-
-    Raises
-    ------
-    DataError
-        As `data.index.load_index`, or if the set is incomplete and may not be.
+    DataError as `data.index.load_index`, or if the set is incomplete and may not be.
     """
     root = folder(settings)
     index = load_index(root, skip_bad_clips=settings.corpus.skip_bad_clips)
@@ -55,10 +51,7 @@ class Splits(NamedTuple):
 def split(index: pd.DataFrame, settings: Settings) -> Splits:
     """Split the training set by recording and put the testing set beside it.
 
-    Raises
-    ------
-    DataError
-        If one of them is empty, or the training set too small for the validation fraction.
+    DataError if one of them is empty, or the training set too small for the validation fraction.
     """
     parts = {name: index[index["split"] == name] for name in ("training", "testing")}
     if empty := [name for name, clips in parts.items() if clips.empty]:

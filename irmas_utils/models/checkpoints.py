@@ -26,19 +26,9 @@ def save(
 ) -> None:
     """Write a checkpoint in place of the one before.
 
-    Parameters
-    ----------
-    run : dict
-        What the run depends on, plain JSON values; `load` insists on the same.
-    variables : sequence of keras.Variable
-        Of the model, its random generators and the optimizer.
-    history : list of dict
-        A dict an epoch finished.
-
-    Raises
-    ------
-    TrainingError
-        If the file cannot be written. The checkpoint before is still there.
+    `run` is what the run depends on, as plain JSON, and `load` insists on the same; the variables
+    are of the model, its random generators and the optimizer; the history has a dict an epoch.
+    TrainingError if the file cannot be written: the checkpoint before is still there.
     """
     arrays = {str(number): variable.value.numpy() for number, variable in enumerate(variables)}
     try:

@@ -75,20 +75,11 @@ def mn04(
 ) -> keras.Model:
     """Build the network with random weights.
 
-    Parameters
-    ----------
-    width : float
-        Factor on all channel counts; 0.4 is ``mn04``.
-    level : float, optional
-        RMS that each input is brought to first (`Level`); None leaves it as it is, as published.
-    dropout, mask_bands, mask_frames, filter_db
-        While training: before the last layer, of `SpecAugment`, of `RandomFilter` in decibels.
-
-    Returns
-    -------
-    keras.Model
-        Takes mono samples at 32 kHz, (batch, time), of any length from 402 samples; gives
-        scores, (batch, n_labels). Layers ``mel``, ``embedding``, ``logits``, ``scores``.
+    It takes mono samples at 32 kHz, (batch, time), of any length from 402 samples, and gives
+    scores, (batch, n_labels); its layers are ``mel``, ``embedding``, ``logits``, ``scores`` and
+    others. `width` is a factor on all channel counts, 0.4 for ``mn04``; `level` the RMS that each
+    input is brought to first (`Level`), None as published. While training there are `dropout`
+    before the last layer, the masks of `SpecAugment`, and a `RandomFilter` in decibels.
     """
     waveform = keras.Input((None,), name="waveform")
     x = Level(level, name="level")(waveform) if level else waveform
@@ -110,17 +101,9 @@ def mn04(
 def pretrained(path: str | Path, n_labels: int = N_AUDIOSET, **options) -> keras.Model:
     """Build the network with the published weights; options are those of `mn04`.
 
-    Parameters
-    ----------
-    path : str or Path
-        The original file, ``mn04_as_mAP_432.pt`` (see `data.fetch`).
-    n_labels : int
-        527 for the published network; 11 for the outputs of our instruments alone.
-
-    Raises
-    ------
-    ModelError
-        If the file is damaged or holds another network.
+    `path` is the original file, ``mn04_as_mAP_432.pt`` (see `data.fetch`); `n_labels` is 527 for
+    the published network, 11 for the outputs of our instruments alone. ModelError if the file is
+    damaged or holds another network.
     """
     tensors = torch_weights.read(path)
     model = mn04(n_labels, **options)

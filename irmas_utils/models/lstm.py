@@ -36,24 +36,11 @@ def build(
 ) -> keras.Model:
     """Build the network; the defaults are the paper's sizes, 159,851 parameters.
 
-    Parameters
-    ----------
-    dense : sequence of int
-        Width of each hidden layer after the LSTM.
-    frame_size : int
-        Samples that the LSTM reads at each step; 1 in the paper. An incomplete frame is dropped.
-    n_mels : int, optional
-        Read each frame as that many log-mel energies instead of as samples.
-    input_scale : float
-        Factor on the samples.
-    sample_rate : int
-        In hertz; only the mel bands need it.
-
-    Returns
-    -------
-    keras.Model
-        Maps a waveform (batch, time) and its valid length (batch,), in samples, to scores
-        (batch, 11). Initial weights follow Keras's seed.
+    It maps a waveform (batch, time) and its valid length (batch,), in samples, to scores
+    (batch, 11); `dense` are the widths of the hidden layers after the LSTM; initial weights follow
+    Keras's seed. At each step it reads `frame_size` samples, 1 in the paper, times `input_scale`,
+    or `n_mels` log-mel energies of them, which need the `sample_rate` [Hz]; an incomplete frame is
+    dropped.
     """
     waveform = keras.Input((None,), name="waveform")
     length = keras.Input((), dtype="int32", name="length")

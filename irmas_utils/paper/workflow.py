@@ -50,27 +50,11 @@ def run(
 ) -> int:
     """Run Snakemake for a profile and return its exit status.
 
-    Parameters
-    ----------
-    profile : str
-        Name of a file in ``profiles/``, or the path of a YAML file.
-    targets : sequence of str
-        Names of notebooks; the whole paper when empty.
-    cores : int
-        How many to use.
-    options : sequence of str
-        Passed on to Snakemake, for example ``--dry-run``.
-    cluster : str, optional
-        Submit the jobs to one, as Snakemake's profile of that name in ``profiles/`` says.
-    gpus : int
-        How many a job that trains asks a cluster for.
-
-    Raises
-    ------
-    SettingsError
-        If the profile is missing or malformed, or the cluster's plugin is not installed.
-    NotebookError
-        If there is no such notebook.
+    `targets` are names of notebooks, the whole paper if there are none; `options`, such as
+    ``--dry-run``, are Snakemake's. To a `cluster` jobs are submitted as Snakemake's profile of that
+    name in ``profiles/`` says; each that trains asks for so many `gpus`. SettingsError as
+    `settings.load`, or if the cluster's plugin is not installed; NotebookError if there is no such
+    notebook.
     """
     cfg = settings.load(profile)
     folder = records.results_dir(cfg.profile)

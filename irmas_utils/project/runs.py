@@ -35,22 +35,12 @@ class Outcome(NamedTuple):
 
 
 def once(name: str, parts: Mapping[str, Any], make: Callable[[Path], Outcome]) -> Outcome:
-    """Return the stored outcome of a run, or make it and store it.
+    """Return the stored outcome of a run, or make it and store it; DiskError if that fails.
 
-    Parameters
-    ----------
-    name : str
-        Of the run, for people; a file name. Runs of one name and different parts are kept apart.
-    parts : mapping
-        Plain JSON: what the outcome depends on, besides the libraries' versions.
-    make : callable
-        ``make(folder) -> Outcome``. It may leave files in `folder`, which are kept with the
-        outcome, and checkpoints in ``folder / "unfinished"``, which are not.
-
-    Raises
-    ------
-    DiskError
-        If the outcome cannot be stored.
+    `name`, a file name, is for people: runs of one name and different `parts` are kept apart. The
+    parts are plain JSON, what the outcome depends on besides the libraries' versions.
+    ``make(folder)`` may leave files in its folder, which are kept with the outcome, and checkpoints
+    in ``folder / "unfinished"``, which are not.
     """
     parts = json.loads(json.dumps({**parts, "libraries": versions()}, sort_keys=True))
     folder = _folder(name, parts)
