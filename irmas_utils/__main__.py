@@ -27,7 +27,7 @@ COMMANDS: dict[str, tuple[Callable[[Namespace], int | None], dict[str, dict[str,
 """Name to what a command runs, and its arguments as `ArgumentParser.add_argument` takes them."""
 
 
-def _numbers(text: str) -> list[float]:
+def numbers(text: str) -> list[float]:
     return [float(each) for each in text.split(",")]
 
 
@@ -86,7 +86,7 @@ def _figure(options: Namespace) -> int:
 
 
 @_command({
-    "files": {"nargs": "+", "metavar": "FILE|FOLDER", "type": Path},
+    "files": {"nargs": "+", "metavar": "FILE|FOLDER"},
     "--json": {"dest": "form", "action": "store_const", "const": "json",
                "help": "print a list with an entry a file"},
     "--csv": {"dest": "form", "action": "store_const", "const": "csv",
@@ -101,9 +101,9 @@ def _figure(options: Namespace) -> int:
 def _predict(options: Namespace) -> int:
     """Name the instruments in audio files, with the best model at hand or the one named."""
     if not (options.form or any(map(os.path.lexists, options.files))):  # those at hand are read
-        _require(options.files[0], AudioError, "an audio file, or a folder of some")
+        files.require(options.files[0], AudioError, "an audio file, or a folder of some")
     if options.model:
-        _require(files.suffixed(options.model, ".keras"), ModelError, "a .keras file")
+        files.require(files.suffixed(options.model, ".keras"), ModelError, "a .keras file")
     from irmas_utils.systems import answers
 
     what = options.files, options.model, options.form, options.wanted, options.out
@@ -115,10 +115,10 @@ def _predict(options: Namespace) -> int:
                 "help": "a row a clip: its name, and a score or a decision (0, 1) for each label"},
     "--profile": _PROFILE | {"default": "full", "help": "whose data set has the labels"},
     "--labels": {"type": Path, "help": "take them from this CSV: clip, labels, recording, split"},
-    "--threshold": {"type": _numbers, "help": "number, or one a label, commas between them"},
+    "--threshold": {"type": numbers, "help": "number, or one a label, commas between them"},
     "--validation": {"type": Path, "help": "scores of other clips, to choose the threshold on"},
     "--against": {"type": Path, "help": "another system's answers, to test the difference"},
-    "--against-threshold": {"type": _numbers},
+    "--against-threshold": {"type": numbers},
     "--against-validation": {"type": Path},
     "--format": {"choices": ["markdown", "latex", "json"], "default": "markdown"},
 })  # fmt: skip
@@ -126,14 +126,17 @@ def _score(options: Namespace) -> None:
     """Score any system's answers, with intervals, beside trivial and published systems."""
     for file in (options.answers, options.labels, options.validation, options.against):
         if file:
-            _require(file, DataError, "a CSV file")
+            files.require(file, DataError, "a CSV file")
     source = options.labels or _settings(options)
     from irmas_utils.metrics import scorer
 
     ours = scorer.System(options.answers, options.threshold, options.validation)
-    other = options.against and scorer.System(
-        options.against, options.against_threshold, options.against_validation
-    )
+    other = scorer.System(options.against, options.against_threshold, options.against_validation)
+    if not options.against:
+        if any(other):
+            raise DataError("--against", found="none", expected="what its options are for",
+                            remedy="Name the other file.")  # fmt: skip
+        other = None
     print(scorer.render(scorer.score(ours, scorer.truth(source), other), options.format))
 
 
@@ -148,7 +151,7 @@ def _score(options: Namespace) -> None:
 def _split(options: Namespace) -> None:
     """Write leak-free splits as CSV: recordings stay together, identical files count as one."""
     if options.labels:
-        _require(options.labels, DataError, "a CSV file")
+        files.require(options.labels, DataError, "a CSV file")
     settings = None if options.labels else _settings(options)
     from irmas_utils.data import collection, corpus
 
@@ -171,7 +174,7 @@ def _split(options: Namespace) -> None:
 })  # fmt: skip
 def _train(options: Namespace) -> None:
     """Train a network on a collection of your own (docs/own_collection.md)."""
-    _require(options.collection, DataError, "a CSV file")
+    files.require(options.collection, DataError, "a CSV file")
     settings = _settings(options)
     from irmas_utils.project import execute
     from irmas_utils.systems.networks import own
@@ -211,8 +214,9 @@ def _audit(options: Namespace) -> None:
         raise DataError("audit", found="no score", expected=expected, remedy=remedy)
     from irmas_utils.paper import audit
 
-    for table in audit.audit(stated):
-        print(table.to_markdown(index=False, floatfmt=".3f"), end="\n\n")
+    for table, none in zip(audit.audit(stated), ("check these alone", "compare"), strict=True):
+        text = table.to_markdown(index=False, floatfmt=".3f")
+        print(text if len(table) else f"Nothing is published to {none} with.", end="\n\n")
 
 
 @_command({
@@ -244,7 +248,7 @@ def _download(options: Namespace) -> None:
 def _execute(options: Namespace) -> None:
     """Run one notebook with papermill; a misspelt parameter is an error."""
     start = time.monotonic()
-    _require(options.notebook, NotebookError, "a Jupyter notebook")
+    files.require(options.notebook, NotebookError, "a Jupyter notebook")
     from irmas_utils.project import execute
 
     parameters = execute.read_parameters(options.notebook, dict(options.p))
@@ -279,11 +283,6 @@ def _settings(options: Namespace) -> "Settings":
     from irmas_utils.project import settings
 
     return settings.load(options.profile)
-
-
-def _require(path: Path, kind: type[IrmasError], expected: str) -> None:
-    if not os.path.isfile(path):  # a pipe would be waited for; unlike `path`'s, it raises nothing
-        raise kind(path, found="no such file", expected=expected, remedy="Check the path.")
 
 
 def _parser() -> ArgumentParser:

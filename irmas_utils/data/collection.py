@@ -8,6 +8,7 @@ Columns of a collection: ``file`` (or ``clip``, or ``name``; seen from the CSV's
 import re
 import unicodedata
 from collections.abc import Sequence
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ import pandas as pd
 
 from irmas_utils.audio import io
 from irmas_utils.data.index import COLUMNS
+from irmas_utils.project import paths
 from irmas_utils.project.errors import AudioError, DataError
 from irmas_utils.project.vocabulary import IRMAS, Vocabulary
 
@@ -26,12 +28,20 @@ _AUDIO = re.compile(r"\.(wav|flac|mp3|ogg|opus|m4a|aiff?)$", re.IGNORECASE)
 def read_table(path: str | Path) -> pd.DataFrame:
     """Read a CSV as texts, with a first column ``clip``, its `key`.
 
-    DataError if the file is no such table, has no row, or a clip has two.
+    Between columns are commas, semicolons or tabs. DataError if the file is no such table, has no
+    row, or a clip or a column is there twice.
     """
+    plain = {"header": None, "dtype": str, "keep_default_na": False, "skipinitialspace": True}
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        text = Path(path).read_bytes().decode("utf-8-sig")
+        separator = max(",;\t", key=text.partition("\n")[0].count)
+        rows = pd.read_csv(StringIO(text), sep=separator, **plain)
     except (OSError, ValueError) as error:
         raise refused(path, f"no table ({error})"[:300], "a CSV file in UTF-8") from error
+    heads = rows.iloc[0].str.strip()
+    if twice := sorted({*heads[heads.duplicated()]} - {""}):
+        raise refused(path, f"doubled columns: {several(twice)}", "each once")
+    table = rows[1:].set_axis(heads, axis=1).reset_index(drop=True)
     named = next((column for column in NAMES if column in table), None)
     if named is None or table.empty:
         found = f"{len(table)} rows of the columns {', '.join(table)[:200]}"
@@ -46,12 +56,17 @@ def read_table(path: str | Path) -> pd.DataFrame:
 
 def key(text: str) -> str:
     """Return what a clip is known by: its path less the suffix of an audio file, composed."""
-    return unicodedata.normalize("NFC", _AUDIO.sub("", text.strip().replace("\\", "/")))
+    return _plain(_AUDIO.sub("", text.strip().replace("\\", "/")))
+
+
+def _plain(text: str) -> str:
+    return unicodedata.normalize("NFC", text.strip())
 
 
 def parse_labels(texts: pd.Series) -> pd.Series:
-    """Split texts into tuples of codes, each once, in the order of their alphabet."""
-    return texts.map(lambda text: tuple(sorted({*re.split(r"[\s,;|]+", text)} - {""})))
+    """Split texts, also lists as Python or JSON writes them, into sorted codes, each once."""
+    parts = texts.map(_plain).str.split(r"[\s,;|]+", regex=True)
+    return parts.map(lambda row: tuple(sorted({code.strip("[](){}'\"") for code in row} - {""})))
 
 
 def read(path: str | Path) -> tuple[pd.DataFrame, Vocabulary]:
@@ -70,8 +85,11 @@ def read(path: str | Path) -> tuple[pd.DataFrame, Vocabulary]:
     file = table["file"] if "file" in table else table["clip"]
     index = pd.DataFrame(index=table.index, columns=list(COLUMNS), dtype=object)
     index = index.assign(name=table["clip"], labels=labels, split=table.get("split"))
-    index["recording"] = table.get("recording", table["clip"]).where(lambda r: r != "", index.name)
-    index["path"] = [str(Path(path).absolute().parent / each) for each in file]
+    recording = table.get("recording", table["clip"]).map(_plain)
+    index["recording"] = recording.where(recording != "", index.name)
+    index["path"] = [str(paths.given(each.strip(), Path(path).absolute().parent)) for each in file]
+    if doubled := index["path"][index["path"].duplicated()].tolist():
+        raise refused(path, f"files with two rows: {several(doubled)}", "one row a file")
     if "split" in table and (odd := {*table["split"]} - {*SPLITS}):
         raise refused(path, f"split {several(sorted(odd))}", f"one of {', '.join(SPLITS)}")
     codes = {code for row in labels for code in row}

@@ -95,7 +95,7 @@ def scan(root: str | Path) -> tuple[pd.DataFrame, list[Problem]]:
 
 
 def _rows(folder: Path) -> Iterator[dict[str, Any] | Problem]:
-    paths, problems = _files(folder)
+    paths, problems = below(folder)
     yield from problems
     clips = [path for path in paths if path.suffix.lower() == ".wav"]
     if PARTS[folder.name] == "training":
@@ -141,7 +141,7 @@ def _testing_row(path: Path, name: str, text: Path | None, part: str) -> dict[st
     return _row(path, split="testing", name=name, recording=song, labels=labels, part=part)
 
 
-def _files(folder: Path) -> tuple[list[Path], list[Problem]]:
+def below(folder: str | Path) -> tuple[list[Path], list[Problem]]:
     """Find the files below a folder, links followed, and what cannot be looked into."""
     found, problems = [], []
 
@@ -187,13 +187,13 @@ def split_validation(
 
     Returns the clips to fit on and those held out. DataError if there are too few recordings.
     """
-    n_splits = round(1 / fraction) if 0 < fraction <= 0.5 else 0
+    n_splits = round(1 / fraction) if 1e-9 < fraction <= 0.5 else 0
     if not 2 <= n_splits <= training["recording"].nunique():
         raise DataError(
-            "evaluation.validation_fraction",
+            "validation_fraction",
             found=f"{fraction} of {training['recording'].nunique()} recordings",
-            expected="a fraction above 0 and at most 0.5 that is at least one recording",
-            remedy="Change it in the profile, or use more training clips.",
+            expected="a fraction of at most 0.5 that is at least one recording",
+            remedy="Change evaluation.validation_fraction or --fraction, or use more clips.",
         )
     held_out = folds(training, n_splits, seed) == 0
     return training[~held_out], training[held_out]
@@ -206,15 +206,16 @@ def folds(clips: pd.DataFrame, n_folds: int, seed: int) -> np.ndarray:
     """
     from sklearn.model_selection import StratifiedGroupKFold  # seconds that few need
 
-    dealt = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
     classes = clips["labels"].str[0].to_numpy(dtype=str)
     found = np.full(len(clips), -1)
     try:
+        dealt = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
         with warnings.catch_warnings(action="ignore", category=UserWarning):  # of rare labels
             for fold, (_, held) in enumerate(dealt.split(classes, classes, clips["recording"])):
                 found[held] = fold
     except ValueError as error:
-        expected, remedy = "more recordings than folds", "Use fewer folds, or more clips."
+        expected = "2 folds or more, and for one label as many clips"
+        remedy = "Change --folds, --fraction (1 / folds) or --seed, or use more clips."
         found = f"{n_folds} folds of {clips['recording'].nunique()} recordings ({error})"
         raise DataError("folds", found=found, expected=expected, remedy=remedy) from error
     return found

@@ -96,10 +96,10 @@ def read(
     if told := [f"{what}: {several([*which])}" for what, which in faults.items() if len(which)]:
         raise refused(path, "; ".join(told), f"a row for each of the {len(names)} clips")
     table = table.assign(row=found).sort_values("row")
-    scores, decisions = (_columns(path, table, kind, codes) for kind in ("score", "decision"))
-    if scores is None and decisions is None:
-        missing = several([code for code in codes if code not in table])
-        raise refused(path, f"no column {missing}", f"a column for each of {' '.join(codes)}")
+    decisions = _columns(path, table, [f"decision_{code}" for code in codes])
+    scores = _columns(path, table, [f"score_{code}" for code in codes])
+    if scores is None:
+        scores = _columns(path, table, [*codes], needed=decisions is None)
     if decisions is None and np.isin(scores, (0, 1)).all():
         scores, decisions = None, scores
     if decisions is not None and not np.isin(decisions, (0, 1)).all():
@@ -107,18 +107,19 @@ def read(
     return scores, None if decisions is None else decisions.astype(bool)
 
 
-def _columns(path: Path, table: pd.DataFrame, kind: str, codes: tuple[str, ...]) -> Any:
-    """Return the values of a kind's columns, (n_clips, n_labels), or None without them."""
-    named = [f"{kind}_{code}" for code in codes]
-    if kind == "score" and named[0] not in table:
-        named = [*codes]
-    if not {*named} <= {*table}:
+def _columns(path: Path, table: pd.DataFrame, named: list[str], needed: bool = False) -> Any:
+    """Return the values of some columns, (n_clips, n_labels), or None if all are missing."""
+    missing = [name for name in named if name not in table]
+    if len(missing) == len(named) and not needed:
         return None
-    values = table[named].apply(pd.to_numeric, errors="coerce").to_numpy(float)
+    if missing:
+        expected = f"a column for each label that clips have: {' '.join(named)}"
+        raise refused(path, f"no column {several(missing)}", expected)
+    texts = table[named].replace({"True": "1", "False": "0"})  # as pandas writes decisions
+    values = texts.apply(pd.to_numeric, errors="coerce").to_numpy(float)
     if len(bad := np.argwhere(~((values >= 0) & (values <= 1)))):
-        clips, texts = table["clip"].to_numpy(), table[named].to_numpy()
-        places = [f"{clips[row]}: {texts[row, k]} for {codes[k]}" for row, k in bad]
-        remedy = "Write probabilities; of logits, the sigmoid."
+        places = [f"{table['clip'].iloc[r]}: {texts.iat[r, k]} for {named[k]}" for r, k in bad]
+        remedy = "Write probabilities; of logits, the sigmoid, of percent, a hundredth."
         raise refused(path, several(places), "finite numbers in [0, 1]", remedy)
     return values
 
@@ -148,12 +149,12 @@ def decide(system: System, known: Truth) -> Decided:
     codes, threshold, validation = known.vocabulary.codes, system.threshold, system.validation
     scores, decisions = read(system.path, known.clips["name"], codes)
     if scores is None and (threshold or validation):
-        raise refused("--threshold", "decisions in the file", "scores to cut", "Leave it out.")
+        raise refused(system.path, "decisions", "scores to cut", "Leave the threshold out.")
     if threshold and validation:
         raise refused("--threshold", "validation scores beside it", "one of both", "Leave one out.")
     if threshold:
-        if len(threshold) not in (1, len(codes)) or not np.isfinite(threshold).all():
-            expected = f"one number, or {len(codes)} with commas between them"
+        if len(threshold) not in (1, len(codes)) or not all(0 <= t <= 1 for t in threshold):
+            expected = f"one number in [0, 1], or {len(codes)} with commas between them"
             raise refused("--threshold", f"{threshold}", expected, "Correct it.")
         told = "cut at the threshold given, " + ", ".join(f"{each:g}" for each in threshold)
         return Decided(scores, metrics.binarize(scores, threshold), told)
@@ -191,7 +192,8 @@ def validated(path: Path, known: Truth) -> tuple[np.ndarray, np.ndarray]:
         labels = others.map(dict(enumerate(known.others["labels"])), na_action="ignore").fillna("")
     odd = labels.map(lambda row: not row or not {*row} <= {*known.vocabulary.codes})
     if odd.any():
-        found = f"clips without known labels: {several(table['clip'][odd].tolist())}"
+        told = table["clip"][odd] + labels[odd].map(lambda row: f": {' '.join(row)}" if row else "")
+        found = f"clips without known labels: {several(told.tolist())}"
         raise refused(path, found, "clips of the training set, or a column labels")
     scores, _ = read(path, table["clip"], known.vocabulary.codes)
     if scores is None:

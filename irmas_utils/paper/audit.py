@@ -38,13 +38,13 @@ def read(name: str, text: str) -> Stated:
     """Read a score, ``".38"``: its digits tell its rounding. DataError unless it is in [0, 1]."""
     try:
         value = Decimal(text)
+        half = 0.5 * 10.0 ** int(value.as_tuple().exponent) + 1e-9
         if not 0 <= value <= 1:
             raise InvalidOperation
-    except InvalidOperation:
+    except (InvalidOperation, ValueError, OverflowError):
         remedy = "Write it as printed; of percent, a hundredth."
         found, expected = repr(text), "a number from 0 to 1"
         raise DataError(f"--{name}", found=found, expected=expected, remedy=remedy) from None
-    half = 0.5 * 10.0 ** int(value.as_tuple().exponent) + 1e-9
     return Stated(float(value), max(0.0, float(value) - half), min(1.0, float(value) + half))
 
 
@@ -61,7 +61,7 @@ def audit(texts: Mapping[str, str]) -> tuple[pd.DataFrame, pd.DataFrame]:
         rows.append(_micro(fits))
         if len(fits) and f1 is _ANY and _ANY not in micro[:2]:
             f1 = Stated(harmonic(*(each.value for each in micro[:2])), *_ends(fits))
-    if macro[2] is not _ANY and _ANY not in macro[:2]:
+    if _ANY not in macro[:2]:
         rows.append(_macro(*macro))
     rows += [_lrap(stated["lrap"])] if "lrap" in stated else []
     rows += [_trivial("f1", f1)] if f1 is not _ANY else []
@@ -112,7 +112,7 @@ def _macro(precision: Stated, recall: Stated, f1: Stated) -> tuple[str, str, str
     found = f"F1 of {floor:.4f} to {top:.4f} follows from precision and recall"
     if f1.low > top or f1.high < floor:
         return "macro scores", found, "impossible as the mean of the instruments' F1"
-    means = harmonic(precision.low, recall.low) <= f1.high
+    means = f1 is not _ANY and harmonic(precision.low, recall.low) <= f1.high
     verdict = "possible" + (", but rather the F1 of the mean precision and recall" if means else "")
     return "macro scores", found, verdict
 

@@ -5,12 +5,13 @@ import hashlib
 import json
 import os
 import secrets
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from irmas_utils.project.errors import DiskError
+from irmas_utils.project.errors import DiskError, IrmasError
 
 
 @contextmanager
@@ -20,11 +21,14 @@ def replacing(target: str | Path, sync: bool = True) -> Iterator[Path]:
     It is of an empty file with the target's suffix. The bytes reach the disk before the rename,
     unless `sync` is False, so a reader sees the old file or the whole new one, also after a power
     cut. What a killed process has left is removed by the next write in its folder. Raises
-    DiskError, an OSError, if the folder cannot be made or written or the disk is full.
+    DiskError, an OSError, if the folder cannot be made or written, the disk is full, or the target
+    is there and no file: a device would be replaced.
     """
     target = Path(target)
     with _writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists() and not target.is_file():
+            raise OSError("a folder, pipe or device is there")
         for left in target.parent.glob(".tmp-*"):
             with suppress(OSError), left.open() as file:  # unless its writer holds it
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -52,8 +56,8 @@ def _writing(target: Path) -> Iterator[None]:
         if isinstance(error, DiskError):
             raise
         found = f"a failed write ({error.strerror or error})"
-        remedy = "Make room, or name another folder with IRMAS_CACHE or IRMAS_RESULTS."
-        expected = "a folder of yours with room"
+        remedy = "Make room, or name another place, with the command's own option or by IRMAS_CACHE"
+        remedy, expected = f"{remedy} or IRMAS_RESULTS.", "a folder of yours with room"
         raise DiskError(target, found=found, expected=expected, remedy=remedy) from error
 
 
@@ -95,6 +99,17 @@ def read_sealed(path: str | Path) -> Any:
 def seal(value: Any) -> str:
     """Return the digest of a value that is plain JSON."""
     return hashlib.blake2b(json.dumps(value).encode(), digest_size=16).hexdigest()
+
+
+def require(path: str | Path, kind: type[IrmasError], expected: str) -> None:
+    """Raise an error of a kind unless `path` is a file: a pipe would be waited for."""
+    try:
+        found = "" if stat.S_ISREG(os.stat(path).st_mode) else "a folder, pipe or device"
+    except (OSError, ValueError) as error:
+        missing = isinstance(error, FileNotFoundError)
+        found = "no such file" if missing else f"no readable file ({error})"
+    if found:
+        raise kind(path, found=found, expected=expected, remedy="Check the path.")
 
 
 def suffixed(path: str | Path, suffix: str) -> Path:

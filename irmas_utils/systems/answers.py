@@ -15,9 +15,10 @@ import pandas as pd
 import soundfile
 
 from irmas_utils.audio import io
+from irmas_utils.data import index, names
 from irmas_utils.metrics import relative
 from irmas_utils.project import files
-from irmas_utils.project.errors import AudioError, DiskError
+from irmas_utils.project.errors import AudioError, IrmasError
 from irmas_utils.project.vocabulary import IRMAS
 
 if TYPE_CHECKING:
@@ -25,19 +26,23 @@ if TYPE_CHECKING:
     from irmas_utils.systems.recognizer import Recognizer
 
 SUFFIXES = {f".{name.lower()}" for name in soundfile.available_formats()} - {".raw"} | {
-    ".aif", ".aifc", ".oga", ".opus", ".mp2"}  # fmt: skip
-"""Of the files that are taken from a folder; one that is named may have any."""
+    ".aif", ".aifc", ".oga", ".opus", ".mp2", ".m4a", ".aac", ".wma"}  # fmt: skip
+"""Of the files that are taken from a folder, also to be told of; one that is named may have any."""
 
 _COLUMNS = 400  # of a page's picture
 
 
-def recordings(given: Iterable[Path]) -> list[Path]:
-    """Return the files that are meant: of a folder its audio, by suffix; itself if it has none."""
-    found: list[Path] = []
+def recordings(given: Iterable[str | Path]) -> list[str | Path]:
+    """Return the files that are meant: of a folder its audio, by suffix; itself if it has none.
+
+    Folders in it that cannot be read are among them.
+    """
+    found: list[str | Path] = []
     for path in given:
-        inside = [Path(folder, name) for folder, _, names in os.walk(path) for name in names]
-        shown = [file for file in inside if "/." not in f"/{file.relative_to(path)}"]
-        found += sorted(file for file in shown if file.suffix.lower() in SUFFIXES) or [path]
+        inside, odd = index.below(path)
+        every = [*inside, *(each.path for each in odd)]
+        shown = [file for file in every if "/." not in f"/{file.relative_to(path)}"]
+        found += sorted(f for f in shown if f.suffix.lower() in SUFFIXES or _closed(f)) or [path]
     return found
 
 
@@ -162,7 +167,7 @@ def as_page(prediction: "Prediction") -> str:
     text = resources.files(__package__).joinpath("recording.html").read_text("utf-8")
     points, density = io.outline(prediction.source)
     return Environment(autoescape=True).from_string(text).render(
-        name=prediction.path.name,
+        name=names.readable(prediction.path.name),
         about=about(prediction),
         prediction=prediction,
         words=in_words(prediction),
@@ -218,7 +223,7 @@ FILES: dict[str, tuple[str, Callable[["Prediction"], str]]] = {
 
 
 def tell(
-    given: Iterable[Path],
+    given: Iterable[str | Path],
     model: str | Path | None = None,
     form: str | None = None,
     wanted: Iterable[str] = (),
@@ -240,19 +245,25 @@ def tell(
         entry: dict[str, Any] = {"file": str(path), "model": recognizer.name}
         entries.append(entry)
         try:
-            if os.path.isdir(path):
-                raise io.unusable(path, "a folder without audio files")
+            _require(path)
             prediction = predict.predict(path, recognizer, ear)
             entry |= as_dict(prediction)
             if prediction.shortfall:
                 print(f"warning: {path}: {prediction.shortfall}", file=sys.stderr, flush=True)
-            entry |= {key: _write(prediction, key, out, entries) for key in wanted}
             if form is None:
-                written = "".join(f"\n  {key}: {entry[key]}" for key in wanted)
-                print(f"{as_table(prediction)}{written}\n", flush=True)
-        except AudioError as error:
-            entry["error"] = str(error)
-            print(f"error: {error}", file=sys.stderr, flush=True)
+                print(as_table(prediction), flush=True)
+            for key in wanted:
+                entry[key] = _write(prediction, key, out, entries)
+                if form is None:
+                    print(f"  {key}: {entry[key]}")
+            if form is None:
+                print(flush=True)
+        except BrokenPipeError:  # nobody reads any more
+            raise
+        except Exception as error:  # whatever a file makes a library raise: the others are told
+            told = "" if isinstance(error, IrmasError) else f"{path}: {type(error).__name__}: "
+            entry["error"] = f"{told}{error}"
+            print(f"error: {entry['error']}", file=sys.stderr, flush=True)
     if form == "json":
         print(json.dumps(entries, indent=2))
     if form == "csv":
@@ -261,15 +272,24 @@ def tell(
     return sum("error" in entry for entry in entries)
 
 
+def _closed(path: str | Path) -> bool:
+    return os.path.isdir(path) and not os.access(path, os.R_OK)
+
+
+def _require(path: str | Path) -> None:
+    if os.path.isdir(path):
+        expected = f"some of {' '.join(sorted(SUFFIXES))}"
+        found = f"a folder {'that cannot be read' if _closed(path) else 'without audio files'}"
+        raise AudioError(path, found=found, expected=expected, remedy="Check the path.")
+    files.require(path, AudioError, "an audio file, or a folder of some")
+
+
 def _write(prediction: "Prediction", key: str, folder: Path, entries: list[dict[str, Any]]) -> str:
     suffix, text = FILES[key]
-    file, number = folder / f"{prediction.path.name}{suffix}", 1
+    name = os.fsdecode(os.fsencode(prediction.path.name)[:240])  # of 255 bytes at the most
+    file, number = folder / f"{name}{suffix}", 1
     while str(file) in (entry.get(key) for entry in entries):  # of another folder's recording
         number += 1
-        file = folder / f"{prediction.path.name}-{number}{suffix}"
-    try:
-        files.write_text(file, text(prediction))
-    except DiskError as error:
-        what = {"found": error.found, "expected": error.expected}
-        raise DiskError(file, **what, remedy="Name another folder with --out.") from error
+        file = folder / f"{name}-{number}{suffix}"
+    files.write_text(file, text(prediction))
     return str(file)

@@ -184,10 +184,18 @@ def test_training_clips_of_a_tested_recording_are_left_out(tmp_path):
     assert table["fold"].isna().tolist()[:3] == [True, True, False]
 
 
-@pytest.mark.parametrize("option", [["--folds", "9"], ["--folds", "1"], ["--fraction", "0"]])
-def test_impossible_splits_are_one_line(tmp_path, capsys, option):
-    assert cli.main(["split", "--labels", str(collect(tmp_path)), *option]) == 1
-    assert capsys.readouterr().err.startswith("error: ")
+@pytest.mark.parametrize("wrong", [
+    "--folds 9", "--folds 1", "--folds -3", "--fraction 0", "--fraction 5e-324", "--fraction nan",
+    "--fraction .15",  # of 7 folds, and there are 4 clips of a label
+    "--seed -1", "--seed 10000000000",
+])  # fmt: skip
+def test_impossible_splits_are_one_line_that_names_what_to_change(tmp_path, capsys, wrong):
+    own = ["split", "--labels", str(collect(tmp_path)), "--folds", "2", "--fraction", ".3"]
+    assert cli.main([*own, *wrong.split()]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert wrong.split()[0] in error.partition(". Change")[2]
+    assert cli.main(own) == 0
 
 
 def test_files_that_cannot_be_read_are_named(tmp_path):
@@ -203,6 +211,8 @@ def test_files_that_cannot_be_read_are_named(tmp_path):
         ("file\na.wav\n", "column labels"),
         ("file,labels\na.wav,\n", "clips without labels"),
         ("file,labels\na.wav,x\na.wav,y\n", "doubled rows"),
+        ("file,labels\na.wav,x\nb/../a.wav,y\n", "files with two rows"),
+        ("file,labels,file\na.wav,x,b.wav\n", "doubled columns: 'file'"),
         ("file,labels,split\na.wav,x,dev\n", "split 'dev'"),
         ("", "no table"),
         ("a,b\n1,2\n", "column clip, name or file"),
@@ -212,6 +222,25 @@ def test_bad_collections_are_refused(tmp_path, text, message):
     (tmp_path / "own.csv").write_text(text)
     with pytest.raises(DataError, match=message):
         collection.read(tmp_path / "own.csv")
+
+
+@pytest.mark.parametrize(
+    "labels", ["oud ney", '"oud, ney"', "oud|ney", "\"['ney', 'oud']\"", '"[""oud"",""ney""]"']
+)
+def test_labels_are_read_as_others_write_them(tmp_path, labels):
+    (tmp_path / "own.csv").write_text(f"file, labels, recording\n a.wav, {labels}, one \n")
+    clips, vocabulary = collection.read(tmp_path / "own.csv")
+    assert vocabulary.codes == ("ney", "oud")
+    assert clips["path"].tolist() == [str(tmp_path / "a.wav")]
+    assert clips["recording"].tolist() == ["one"]
+
+
+def test_labels_and_recordings_are_the_same_in_any_form_of_unicode(tmp_path):
+    text = "file,labels,recording\na.wav,S\xf3,\xe9\nb.wav,So\u0301,e\u0301\n"
+    (tmp_path / "own.csv").write_text(text)
+    clips, vocabulary = collection.read(tmp_path / "own.csv")
+    assert vocabulary.codes == ("S\xf3",)
+    assert clips["recording"].nunique() == 1
 
 
 @given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="/\\"), min_size=1)))

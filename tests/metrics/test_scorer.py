@@ -152,7 +152,16 @@ def test_single_label_validation_is_warned_of(tmp_path, truth, scores):
         (lambda t: t.assign(pia=["inf", *t["pia"][1:]]), "'song 0-1: inf for pia'"),
         (lambda t: t.assign(pia=["", *t["pia"][1:]]), "'song 0-1:  for pia'"),
         (lambda t: t.assign(voi=-3.0), "20 more.*sigmoid"),
-        (lambda t: t.drop(columns="voi"), "no column 'voi'"),
+        (lambda t: t.drop(columns="voi"), "no column 'voi'; expected .* cel"),
+        (
+            lambda t: (
+                t.drop(columns="voi").add_prefix("score_").rename(columns={"score_clip": "clip"})
+            ),
+            "no column 'score_voi'; expected",
+        ),
+        (lambda t: t.assign(decision_cel=1), "no column 'decision_cla'"),
+        (lambda t: pd.concat([t, t[["cel"]]], axis=1), "doubled columns: 'cel'"),
+        (lambda t: t.assign(voi=63.7), "of percent, a hundredth"),
         (lambda t: t.drop(columns="clip"), "column clip, name or file"),
         (lambda t: t.iloc[:0], "0 rows"),
     ],
@@ -162,6 +171,56 @@ def test_wrong_files_are_told_of(tmp_path, truth, scores, change, message):
     change(pd.read_csv(path)).to_csv(path, index=False)
     with pytest.raises(DataError, match=message):
         scorer.score(scorer.System(path), truth)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        lambda text: "\ufeff" + text.replace("\n", "\r\n"),
+        lambda text: text.replace(",", ";"),
+        lambda text: text.replace(",", "\t"),
+        lambda text: text.replace(",", ", "),
+        lambda text: text.replace("song", "C:\\music\\song"),
+        lambda text: text.replace("\n", ",\n"),
+    ],
+    ids=["bom, crlf", "semicolons", "tabs", "blanks", "paths", "an empty column"],
+)
+def test_tables_of_other_programs_are_read_alike(tmp_path, truth, scores, odd):
+    path = write(tmp_path / "answers.csv", truth.clips["name"], scores.round(3))
+    expected = scorer.read(path, truth.clips["name"], INSTRUMENTS)[0]
+    path.write_bytes(odd(path.read_text()).encode())
+    np.testing.assert_array_equal(scorer.read(path, truth.clips["name"], INSTRUMENTS)[0], expected)
+
+
+def test_decisions_may_be_true_and_false(tmp_path, truth, scores):
+    path = write(tmp_path / "answers.csv", truth.clips["name"], scores > 0.5)
+    np.testing.assert_array_equal(
+        scorer.read(path, truth.clips["name"], INSTRUMENTS)[1], scores > 0.5
+    )
+
+
+@pytest.mark.parametrize("name", ["a.zip", "a.csv.gz", "a.csv.xz", "a.csv.zst", "a.tar"])
+def test_no_name_of_a_table_makes_it_be_unpacked(tmp_path, truth, scores, name):
+    path = tmp_path / name
+    path.write_bytes(b"PK\3\4\xff")
+    with pytest.raises(DataError, match="no table"):
+        scorer.read(path, truth.clips["name"], INSTRUMENTS)
+    write(tmp_path / "a.csv", truth.clips["name"], scores).rename(path)
+    scorer.read(path, truth.clips["name"], INSTRUMENTS)
+
+
+@pytest.mark.parametrize("threshold", [2, 50, -0.1, float("nan")])
+def test_no_threshold_is_outside_of_all_scores(tmp_path, truth, scores, threshold):
+    path = write(tmp_path / "answers.csv", truth.clips["name"], scores)
+    with pytest.raises(DataError, match="one number in"):
+        scorer.score(scorer.System(path, [threshold]), truth)
+
+
+def test_options_of_another_file_want_that_file(tmp_path, truth, scores, capsys):
+    path = write(tmp_path / "answers.csv", truth.clips["name"], scores)
+    arguments = ["score", str(path), "--labels", str(tmp_path / "truth.csv"), "--threshold", ".5"]
+    assert cli.main([*arguments, "--against-threshold", ".5"]) == 1
+    assert capsys.readouterr().err.startswith("error: --against: ")
 
 
 def test_clips_without_labels_are_refused(tmp_path, truth):
@@ -174,7 +233,7 @@ def test_clips_without_labels_are_refused(tmp_path, truth):
     [
         (["song 0-1"], ["cel"], "clips, or recordings, that are scored"),
         (["x"], [""], "without known labels"),
-        (["x"], ["zither"], "without known labels"),
+        (["x"], ["zither"], "without known labels: 'x: zither'"),
     ],
 )
 def test_validation_clips_are_others_with_labels(tmp_path, truth, scores, names, labels, message):

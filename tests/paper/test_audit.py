@@ -110,7 +110,16 @@ def test_the_command(capsys):
     assert "of percent, a hundredth" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("text", ["x", "nan", "-.1", "1.01", "", "inf"])
+def test_macro_precision_and_recall_bound_their_f1(capsys):
+    assert cli.main(["audit", "--macro-precision", ".50", "--macro-recall", ".50"]) == 0
+    out = capsys.readouterr().out
+    assert "F1 of 0.0000 to 0.5050" in out
+    assert "| possible  |" in out
+    assert cli.main(["audit", "--macro-recall", ".50"]) == 0
+    assert "Nothing is published to check these alone with." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text", ["x", "nan", "-.1", "1.01", "", "inf", "0e999999", "snan"])
 def test_what_is_no_score_is_refused(text):
     with pytest.raises(DataError, match="0 to 1"):
         audit.read("f1", text)

@@ -68,6 +68,16 @@ def test_a_write_that_fails_is_one_error_that_says_what_to_do(tmp_path):
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
 
 
+def test_what_is_no_file_is_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")  # a device is told by the same test, and less easily made again
+    (tmp_path / "folder").mkdir()
+    for target in (tmp_path / "pipe", tmp_path / "folder", ""):
+        with pytest.raises(DiskError, match="a folder, pipe or device is there"):
+            files.write_text(target, "x")
+    assert (tmp_path / "pipe").is_fifo()
+    assert len([*tmp_path.iterdir()]) == 2
+
+
 def test_what_is_kept_is_made_once_and_again_when_damaged(tmp_path, capsys):
     made, target = [], tmp_path / "folder" / "a.bin"
 

@@ -3,6 +3,8 @@
 import base64
 import csv
 import io
+import json
+import os
 import re
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from irmas_utils.__main__ import main
 from irmas_utils.models import han
 from irmas_utils.project.backend import set_determinism
 from irmas_utils.project.vocabulary import INSTRUMENTS
-from irmas_utils.systems import answers
+from irmas_utils.systems import answers, predict
 from irmas_utils.systems.predict import Prediction
 from irmas_utils.systems.recognizer import Recognizer
 
@@ -159,5 +161,82 @@ def test_a_folder_that_cannot_be_written_is_one_line(model, tmp_path, capsys):
     soundfile.write(tmp_path / "a.wav", NOISE, 44100)
     (tmp_path / "file").touch()
     clip, out = str(tmp_path / "a.wav"), str(tmp_path / "file")
-    assert main(["predict", clip, "--labels", "--model", model, "--out", out]) == 1
-    assert capsys.readouterr().err.endswith("Name another folder with --out.\n")
+    for form in ([], ["--json"]):
+        assert main(["predict", clip, "--labels", "--model", model, "--out", out, *form]) == 1
+        said = capsys.readouterr()
+        assert "a failed write" in said.err
+        assert "with the command's own option" in said.err
+        assert said.err.count("\n") == 1
+        assert "a.wav" in said.out
+    assert len(json.loads(said.out)[0]["scores"]) == 11
+
+
+def test_one_page_that_cannot_be_written_never_ends_the_others(model, tmp_path, capsys):
+    out = tmp_path / "out"
+    names = ["a.wav", "b" * 250 + ".wav", os.fsdecode(b"c\xf3.wav"), "d.wav"]
+    for name in names:
+        soundfile.write(tmp_path / "x.wav", NOISE, 44100)
+        (tmp_path / "x.wav").rename(tmp_path / name)
+    (out / "a.wav.html").mkdir(parents=True)
+    arguments = ["--html", "--json", "--model", model, "--out", str(out)]
+    assert main(["predict", *(str(tmp_path / name) for name in names), *arguments]) == 1
+    said = capsys.readouterr()
+    entries = json.loads(said.out)
+    assert ["error" in entry for entry in entries] == [True, False, False, False]
+    assert all(len(entry["scores"]) == 11 for entry in entries)
+    assert said.err.startswith(f"error: {out / 'a.wav.html'}: ")
+    assert said.err.count("\n") == 1
+    assert "<title>có.wav" in Path(entries[2]["html"]).read_text("utf-8")
+
+
+def test_whatever_a_library_raises_is_of_one_file(model, tmp_path, monkeypatch, capsys):
+    files = [str(tmp_path / name) for name in ("a.wav", "b.wav")]
+    for file in files:
+        soundfile.write(file, NOISE, 44100)
+    whole = predict.predict
+    monkeypatch.setattr(predict, "predict", lambda path, *what: (
+        whole(path, *what) if path == files[1] else {}[path]))  # fmt: skip
+    assert main(["predict", *files, "--json", "--model", model]) == 1
+    said = capsys.readouterr()
+    assert said.err.startswith(f"error: {files[0]}: KeyError: ")
+    assert ["error" in entry for entry in json.loads(said.out)] == [True, False]
+
+
+def test_linked_and_closed_folders_are_not_passed_over(tmp_path, monkeypatch):
+    far, folder = tmp_path / "far", tmp_path / "in"
+    for path in (far / "x.wav", folder / "a.wav", folder / "closed" / "b.wav", folder / "c.m4a"):
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    (folder / "disk2").symlink_to(far)
+    (folder / "dead.wav").symlink_to("nowhere.wav")
+    os.mkfifo(folder / "pipe.txt")
+    walk, closed = os.scandir, str(folder / "closed")
+
+    def scandir(path):
+        if str(path) == closed:
+            raise PermissionError(13, "Permission denied", closed)
+        return walk(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)  # root may read all
+    monkeypatch.setattr(os, "access", lambda path, mode: str(path) != closed)
+    names = ["a.wav", "c.m4a", "closed", "dead.wav", "disk2/x.wav"]
+    assert answers.recordings([folder]) == [folder / name for name in names]
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [("gone.wav", "no such file"), ("", "no such file"), ("loop.wav", "symbolic links"),
+     ("pipe.wav", "a folder, pipe or device"), ("empty", "a folder without audio files")],
+)  # fmt: skip
+def test_what_is_no_file_is_told_in_our_words(model, tmp_path, monkeypatch, capsys, name, found):
+    monkeypatch.chdir(tmp_path)
+    soundfile.write("a.wav", NOISE, 44100)
+    os.mkfifo("pipe.wav")
+    Path("loop.wav").symlink_to("loop.wav")
+    Path("empty").mkdir()
+    assert main(["predict", name, "a.wav", "--json", "--model", model]) == 1
+    said = capsys.readouterr()
+    assert said.err.startswith(f"error: {name}: found ")
+    assert found in said.err
+    assert "Check the path." in said.err
+    assert [entry["file"] for entry in json.loads(said.out)] == [name, "a.wav"]

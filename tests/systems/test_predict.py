@@ -244,7 +244,7 @@ def test_names_that_the_terminal_cannot_show(saved, tmp_path, monkeypatch, optio
 
 def test_a_missing_file_alone_is_json_too(saved, tmp_path, capsys):
     assert main(["predict", str(tmp_path / "gone.wav"), "--model", saved, "--json"]) == 1
-    assert "No such file" in json.loads(capsys.readouterr().out)[0]["error"]
+    assert "found no such file" in json.loads(capsys.readouterr().out)[0]["error"]
 
 
 @pytest.mark.parametrize("path", ["a/" * 3000, "x" * 300])
