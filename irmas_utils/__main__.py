@@ -132,12 +132,11 @@ def _score(options: Namespace) -> None:
 
     ours = scorer.System(options.answers, options.threshold, options.validation)
     other = scorer.System(options.against, options.against_threshold, options.against_validation)
-    if not options.against:
-        if any(other):
-            raise DataError("--against", found="none", expected="what its options are for",
-                            remedy="Name the other file.")  # fmt: skip
-        other = None
-    print(scorer.render(scorer.score(ours, scorer.truth(source), other), options.format))
+    if any(other) and not options.against:
+        expected = "one, since its options are given"
+        raise DataError("--against", found="no file", expected=expected, remedy="Name it.")
+    found = scorer.score(ours, scorer.truth(source), other if options.against else None)
+    print(scorer.render(found, options.format))
 
 
 @_command({

@@ -56,8 +56,8 @@ def _writing(target: Path) -> Iterator[None]:
         if isinstance(error, DiskError):
             raise
         found = f"a failed write ({error.strerror or error})"
-        remedy = "Make room, or name another place, with the command's own option or by IRMAS_CACHE"
-        remedy, expected = f"{remedy} or IRMAS_RESULTS.", "a folder of yours with room"
+        remedy = "Make room, or name another place: IRMAS_CACHE or IRMAS_RESULTS, or an option."
+        expected = "a folder of yours with room"
         raise DiskError(target, found=found, expected=expected, remedy=remedy) from error
 
 

@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from importlib import resources
 from io import BytesIO
 from pathlib import Path
@@ -33,10 +34,7 @@ _COLUMNS = 400  # of a page's picture
 
 
 def recordings(given: Iterable[str | Path]) -> list[str | Path]:
-    """Return the files that are meant: of a folder its audio, by suffix; itself if it has none.
-
-    Folders in it that cannot be read are among them.
-    """
+    """Return the files that are meant: of a folder its audio and what is closed, or itself."""
     found: list[str | Path] = []
     for path in given:
         inside, odd = index.below(path)
@@ -238,8 +236,8 @@ def tell(
     from irmas_utils.systems import predict  # TensorFlow takes seconds
 
     recognizer, ear = predict.listeners(model)
-    if form is None:
-        print(f"model: {recognizer.name}. * marks the instruments named.\n")
+    say = partial(print, flush=True) if form is None else str
+    say(f"model: {recognizer.name}. * marks the instruments named.\n")
     entries: list[dict[str, Any]] = []
     for path in paths:
         entry: dict[str, Any] = {"file": str(path), "model": recognizer.name}
@@ -250,14 +248,11 @@ def tell(
             entry |= as_dict(prediction)
             if prediction.shortfall:
                 print(f"warning: {path}: {prediction.shortfall}", file=sys.stderr, flush=True)
-            if form is None:
-                print(as_table(prediction), flush=True)
+            say(as_table(prediction))
             for key in wanted:
                 entry[key] = _write(prediction, key, out, entries)
-                if form is None:
-                    print(f"  {key}: {entry[key]}")
-            if form is None:
-                print(flush=True)
+                say(f"  {key}: {entry[key]}")
+            say("")
         except BrokenPipeError:  # nobody reads any more
             raise
         except Exception as error:  # whatever a file makes a library raise: the others are told

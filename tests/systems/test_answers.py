@@ -165,7 +165,7 @@ def test_a_folder_that_cannot_be_written_is_one_line(model, tmp_path, capsys):
         assert main(["predict", clip, "--labels", "--model", model, "--out", out, *form]) == 1
         said = capsys.readouterr()
         assert "a failed write" in said.err
-        assert "with the command's own option" in said.err
+        assert "or an option" in said.err
         assert said.err.count("\n") == 1
         assert "a.wav" in said.out
     assert len(json.loads(said.out)[0]["scores"]) == 11
