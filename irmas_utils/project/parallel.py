@@ -27,12 +27,14 @@ def threads() -> int:
 def run(
     function: Callable[[Item], Result], items: Iterable[Item], jobs: int, chunk: int = 8
 ) -> Iterator[Result]:
-    """Yield ``function(item)`` for each item, in their order, from `jobs` processes.
+    """Yield ``function(item)`` for each item, in their order, from up to `jobs` processes.
 
-    Each has a single BLAS thread and gets `chunk` items at a time; with one job the work is done
-    here, else `function` must be importable. Its first exception ends all.
+    Each has a single BLAS thread and gets `chunk` items at a time. So few items that a process
+    would take longer to start than to do its share are done here; else `function` must be
+    importable. Its first exception ends all.
     """
-    if jobs == 1:
+    items = list(items)
+    if min(jobs, len(items) // (4 * chunk)) < 2:
         with threadpoolctl.threadpool_limits(1):
             yield from map(function, items)
         return

@@ -139,13 +139,16 @@ class TestStreams:
         np.testing.assert_array_equal(described[0, 1], expected)
         np.testing.assert_array_equal(described[1], described[2])
 
-    def test_extraction_does_not_depend_on_the_number_of_processes(
-        self, index, monkeypatch, tmp_path
-    ):
-        files = index["path"][-3:].tolist()
+    def test_only_what_is_missing_goes_to_processes(self, index, monkeypatch, tmp_path):
+        files, sent = index["path"][-3:].tolist(), []
         alone = streams.extract(files, ["mono", "side"])
         monkeypatch.setenv("IRMAS_CACHE", str(tmp_path))
+        streams.extract(files[1:2], ["mono", "side"])
+        monkeypatch.setattr(
+            streams.parallel, "run", lambda f, items, _: sent.extend(items) or map(f, items)
+        )
         together = streams.extract(files, ["mono", "side"], jobs=2)
+        assert sent == [files[0], files[2]]
         np.testing.assert_array_equal(alone.clip, [0, 0, 1, 1, 2, 2])
         np.testing.assert_array_equal(together.clip, alone.clip)
         for stream in alone.streams:

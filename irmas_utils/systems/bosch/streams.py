@@ -94,7 +94,10 @@ def extract(
     """
     options = {"streams": list(streams), "separator": separator}
     cache = FeatureCache("streams", describe_clip, mono=False, **options)
-    clips = list(parallel.run(cache, paths, jobs))
+    paths = list(paths)
+    missing = [path for path in paths if not cache.entry(path).exists()]
+    made = dict(zip(missing, parallel.run(cache, missing, jobs), strict=True))
+    clips = [made[path] if path in made else cache(path) for path in paths]
     owner = np.repeat(np.arange(len(clips)), [clip.shape[1] for clip in clips])
     stacked = np.concatenate(clips, axis=1) if clips else np.zeros((len(streams), 0, 0))
     return StreamFeatures(dict(zip(streams, stacked, strict=True)), owner)

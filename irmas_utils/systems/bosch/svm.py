@@ -10,6 +10,7 @@ probability outputs. Ours, because the settings are not available to us or for r
   is fitted: libsvm's own probabilities validate clip by clip, so that recordings leak.
 """
 
+import joblib
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.calibration import CalibratedClassifierCV
@@ -56,7 +57,7 @@ def fit(
     `features` are (n_clips, n_descriptors), of which rows all zero (silence) are left out; classes
     and recordings are str, (n_clips,). Classes with fewer recordings than folds (3) cannot be
     validated and are left out; `probabilities` gives them zero. The model does not depend on the
-    number of processes, `jobs`. TrainingError if fewer than two classes have enough recordings.
+    number of threads, `jobs`. TrainingError if fewer than two classes have enough recordings.
     """
     kept = features.any(axis=1)
     kept &= np.isin(classes, _learnable(classes[kept], recordings[kept]))
@@ -65,12 +66,13 @@ def fit(
     splits = list(folds.split(features, classes, recordings))
     scaler = _scaling(len(features))
     scaled = scaler.fit_transform(features)
-    search = GridSearchCV(_classifier(scaled), GRID, cv=splits, n_jobs=jobs, refit=False)
-    best = search.fit(scaled, classes).best_params_
-    calibrated = CalibratedClassifierCV(
-        _classifier(scaled).set_params(**best), cv=splits, ensemble=False, n_jobs=jobs
-    )
-    return Pipeline([*scaler.steps, ("svm", calibrated.fit(scaled, classes))])
+    # libsvm computes without Python's lock, and processes take seconds to start.
+    with joblib.parallel_config("threading", n_jobs=jobs):
+        search = GridSearchCV(_classifier(scaled), GRID, cv=splits, refit=False)
+        best = search.fit(scaled, classes).best_params_
+        model = _classifier(scaled).set_params(**best)
+        calibrated = CalibratedClassifierCV(model, cv=splits, ensemble=False)
+        return Pipeline([*scaler.steps, ("svm", calibrated.fit(scaled, classes))])
 
 
 def _f_ratio(features: np.ndarray, classes: np.ndarray) -> np.ndarray:
