@@ -144,8 +144,9 @@ class TestStreams:
         alone = streams.extract(files, ["mono", "side"])
         monkeypatch.setenv("IRMAS_CACHE", str(tmp_path))
         streams.extract(files[1:2], ["mono", "side"])
+        run = streams.parallel.run
         monkeypatch.setattr(
-            streams.parallel, "run", lambda f, items, _: sent.extend(items) or map(f, items)
+            streams.parallel, "run", lambda f, items, n: sent.extend(items) or run(f, items, n)
         )
         together = streams.extract(files, ["mono", "side"], jobs=2)
         assert sent == [files[0], files[2]]
