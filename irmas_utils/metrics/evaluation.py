@@ -67,6 +67,7 @@ def answers(decisions: dict[int, np.ndarray]) -> pd.DataFrame:
 
 
 def summary(
+    whole: dict[str, Any],
     by_seed: dict[int, dict[str, Any]],
     decisions: dict[int, np.ndarray],
     history: pd.DataFrame,
@@ -74,8 +75,8 @@ def summary(
 ) -> dict[str, Any]:
     """Collect what a run's metrics file holds.
 
-    `by_seed` holds evaluations, of which the first is kept in full, `decisions` is as for
-    `answers`, `history` has a column ``seconds``, `facts` are JSON values.
+    `whole` is the evaluation of all seeds in one, `by_seed` holds those of each alone, `decisions`
+    is as for `answers`, `history` has a column ``seconds``, `facts` are JSON values.
     """
     rows = [scores_of(evaluation) for evaluation in by_seed.values()]
     most = {"labels_per_clip": len(INSTRUMENTS)}  # of a score it is 1
@@ -90,5 +91,5 @@ def summary(
         },
         "answers": answers(decisions).to_dict("records"),
         "seconds_per_epoch": float(history["seconds"].median()),
-        "evaluation": next(iter(by_seed.values())),
+        "evaluation": whole,
     }

@@ -26,12 +26,9 @@ LEVEL = 0.05  # greatest adjusted p-value of a difference that counts
 
 def kept(settings: Settings) -> str:
     """Return the run of the network to judge by: the one that notebook 07 picks on mixtures."""
-
-    def on_mixtures(run: str) -> float:
-        return records.load_metrics(settings.profile, run)["on_mixtures"]["micro"]["f1"]["value"]
-
-    learning = [name for name, entry in registry.NETWORKS.items() if entry.learns]
-    return max(registry.recorded(settings, learning), key=on_mixtures)
+    runs = registry.recorded(settings, registry.NETWORKS)
+    mixed = {run: records.load_metrics(settings.profile, run)["on_mixtures"] for run in runs}
+    return registry.best({run: found["micro"]["f1"]["value"] for run, found in mixed.items()})
 
 
 def verdict(difference: float, p_value: float) -> str:

@@ -62,7 +62,8 @@ class Report:
     ) -> None:
         self.data, self.record, self.draws = data, record, draws
         self.systems = assessment.assess(trained, data, record.settings)
-        self.best = assessment.best(self.systems)
+        mixed = {name: system.judged.on_mixtures for name, system in self.systems.items()}
+        self.best = registry.best({name: v["micro"]["f1"]["value"] for name, v in mixed.items()})
         self.titled = {registry.title(name): system for name, system in self.systems.items()}
         self.results = {title: system.judged.on_testing for title, system in self.titled.items()}
         self.figures: dict[str, Figure] = {}
@@ -220,6 +221,7 @@ def summary(system: System) -> dict[str, Any]:
         for seed, judged in system.by_seed.items()
     }
     found = evaluation.summary(
+        system.judged.on_testing,
         {seed: judged.on_testing for seed, judged in system.by_seed.items()},
         decisions,
         trained.history,
@@ -230,8 +232,7 @@ def summary(system: System) -> dict[str, Any]:
         seconds_of_training=float(trained.history["seconds"].sum()),
         seconds_a_clip=facts["clip_seconds"],
     )
-    whole = {"evaluation": system.judged.on_testing, "on_mixtures": system.judged.on_mixtures}
-    return found | whole
+    return found | {"on_mixtures": system.judged.on_mixtures}
 
 
 def save_best(record: Record, name: str, system: System, data: Data) -> None:

@@ -147,8 +147,8 @@ class Report:
         decisions = metrics.binarize(self.joined)
         record.save_predictions(self.parts.testing, self.joined, decisions, run)
         facts |= self.trained.facts | {"settings": self.network.settings.model_dump()}
-        found = evaluation.summary(self.by_seed, self.decisions, history, **facts)
+        found = evaluation.summary(self.whole, self.by_seed, self.decisions, history, **facts)
         for row in found["answers"]:
             scores = self.trained.scores[row["seed"]]
             row |= evaluation.listens(self.parts.testing, scores, record.settings)
-        record.save_metrics(found | {"evaluation": self.whole}, run)
+        record.save_metrics(found, run)

@@ -46,7 +46,8 @@ def test_scores_tables_and_summary(parts):
     assert labels["predicted"].tolist()[4] == 3
     decided = {seed: metrics.binarize(s) for seed, s in scores.items()}
     history = pd.DataFrame({"seed": [0, 1], "epoch": [1, 1], "seconds": [1.0, 3.0]})
-    result = json.loads(json.dumps(evaluation.summary(by_seed, decided, history, n_parameters=5)))
+    found = evaluation.summary(by_seed[0], by_seed, decided, history, n_parameters=5)
+    result = json.loads(json.dumps(found))
     assert result["answers"][1] == {"seed": 1, "answers": 1, "commonest": "gel", "share": 1.0}
     assert result["over_seeds"]["micro_f1"]["values"] == [table["micro F1"][0]] * 2
     assert result["seconds_per_epoch"] == 2.0

@@ -131,5 +131,5 @@ def write(
             "threshold": system.threshold,
             "settings": record.settings.bosch.model_dump(),
         }
-        summary = evaluation.summary({seed: result}, {seed: decisions}, history, **facts)
+        summary = evaluation.summary(result, {seed: result}, {seed: decisions}, history, **facts)
         record.save_metrics(summary, f"bosch-{number}")

@@ -1,4 +1,4 @@
-"""Choose thresholds for networks, judge them, and say which of them is the best.
+"""Choose thresholds for networks, and judge them.
 
 Both come from mixtures of validation recordings (`systems.mixtures`); the testing set is scored
 and has no say. Notebook: 07_other_networks.ipynb.
@@ -87,19 +87,6 @@ def judge(outcome: Outcome, data: Data, settings: Settings) -> Judged:
         evaluation.score(*testing, threshold),
         evaluation.score(*testing, thresholds),
     )
-
-
-def best(systems: Mapping[str, System]) -> str | None:
-    """Name the network of the highest micro F1 on the mixtures; the testing set has no say.
-
-    Only what was trained here, and is one network, is asked; None if there is nothing such.
-    """
-    found = {
-        name: system.judged.on_mixtures["micro"]["f1"]["value"]
-        for name, system in systems.items()
-        if name != registry.ENSEMBLE and registry.network(name).learns
-    }
-    return max(found, key=found.get, default=None)
 
 
 def listener(trained: Trained) -> Listener:

@@ -5,7 +5,7 @@ imported only where the network is trained: what merely tells of networks needs 
 """
 
 import importlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from irmas_utils.project import errors, records
@@ -89,6 +89,15 @@ def chosen(names: Sequence[str] | None, *, weights: bool) -> list[str]:
     """Return which of `names`, or of all, can be trained, with or without the published weights."""
     entries = {name: network(name) for name in (NETWORKS if names is None else names)}
     return [name for name, entry in entries.items() if weights or not entry.pretrained]
+
+
+def best(f1: Mapping[str, float]) -> str | None:
+    """Name the network to keep, out of runs by their micro F1 on mixtures; None if there is none.
+
+    It is one network, trained here. The testing set has no say.
+    """
+    own = {run: value for run, value in f1.items() if run in NETWORKS and NETWORKS[run].learns}
+    return max(own, key=own.get, default=None)
 
 
 def needs_weights(run: str) -> bool:
