@@ -7,7 +7,6 @@ what was made, and says in the end what happened.
 
 import contextlib
 import functools
-import hashlib
 import importlib.util
 import json
 import os
@@ -24,8 +23,9 @@ from typing import Any
 import psutil
 
 from irmas_utils.audio import cache
-from irmas_utils.data import corpus, fetch
+from irmas_utils.data import corpus
 from irmas_utils.paper import estimate, jobs
+from irmas_utils.paper.state import State
 from irmas_utils.project import files, kernels, paths, records, settings
 from irmas_utils.project.errors import NotebookError, SettingsError
 from irmas_utils.project.settings import Settings
@@ -62,11 +62,9 @@ def run(
     whole, dry = not wanted and not options, is_dry(options)
     waiting = f"Waiting for another run in {folder} to end …"
     with files.locked(folder / ".lock", waiting), scratch() as environment:
-        state = _State(cfg, folder)
-        altered = state.altered()
-        stamp = _stamp(cfg)
-        made_from = state.made_from if stamp == state.stamp else _digest(cfg)
-        if whole and not altered and state.made_from == made_from:
+        state = State(cfg, folder)
+        altered, now = state.altered(), state.now()
+        if whole and not altered and state.made_from == now[0]:
             corpus.mend(cfg)
             print(f"Nothing to run: up to date. Results: {folder}")
             return 0
@@ -81,7 +79,7 @@ def run(
             status = _snakemake(command, environment, log, left, verbose=bool(options))
         if not dry:
             done = whole and not status
-            state.remember(*((made_from, stamp) if done else (None, None)))
+            state.remember(*(now if done else (None, None)))
             if done:
                 cache.trim()
             what = "Stopped. What was finished is kept in" if status else "Finished. Results:"
@@ -247,107 +245,3 @@ def _wait(process: subprocess.Popen) -> int:
                 child.terminate()
         process.wait()
         raise
-
-
-def _digest(cfg: Settings) -> str:
-    """Return a hash of all that the whole paper of a profile is made from."""
-    parts = {name: jobs.made_from(job, cfg) for name, job in jobs.jobs(cfg).items()}
-    parts |= {"data": jobs.data(cfg), "site": jobs.site()}
-    return hashlib.blake2b(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-
-def _stamp(cfg: Settings) -> str:
-    """Return a hash of the bytes of all that `_digest` reads, which takes a tenth of its time."""
-    folders = (paths.PACKAGE, paths.NOTEBOOKS, paths.reference_dir(""))
-    read = [path for folder in folders for suffix in ("py", "yaml", "ipynb", "json", "csv")
-            for path in sorted(folder.rglob(f"*.{suffix}"))]  # fmt: skip
-    parts = [cfg.model_dump(), jobs.data(cfg), fetch.given(), [*map(files.digest, read)]]
-    return hashlib.blake2b(json.dumps(parts).encode()).hexdigest()
-
-
-class _State:
-    """What the results of a profile were when they had been made: size, time and content.
-
-    A result that is not what was made, edited or deleted, is made again: the executed notebook
-    that it belongs to is removed, so that Snakemake misses it. Sizes and times are compared
-    first, and contents where these differ.
-    """
-
-    def __init__(self, cfg: Settings, folder: Path) -> None:
-        self.folder, self.file = folder, folder / "state.json"
-        self.jobs = jobs.jobs(cfg)
-        try:
-            kept = json.loads(self.file.read_text(encoding="utf-8"))
-            self.made_from, self.stamp = kept["made_from"], kept["stamp"]
-            self.files = dict(kept["files"])
-        except (OSError, ValueError, KeyError, TypeError):
-            self.made_from, self.stamp, self.files = None, None, {}
-
-    def remember(self, made_from: str | None, stamp: str | None) -> None:
-        """Keep what the results are now, and of what."""
-        found = {}
-        made = {*self.folder.glob("*/**/*"), *self.folder.glob("*.json")} - {self.file}
-        for path in sorted(made):
-            name, status = path.relative_to(self.folder).as_posix(), path.stat()
-            if path.is_file() and "/." not in f"/{name}" and ".failed" not in path.name:
-                now = [status.st_size, status.st_mtime_ns]
-                before = self.files.get(name, [])
-                found[name] = [*now, before[2] if before[:2] == now else files.digest(path)]
-        files.write_json(self.file, {"made_from": made_from, "stamp": stamp, "files": found})
-
-    def altered(self) -> dict[str, str]:
-        """Name the results that are not what was made, each with the job's output to make again."""
-        made_by = records.outputs(self.folder)
-        parts = records.manifests(self.folder)
-        damaged = {f"manifests/{name}.json" for name, entries in parts if entries is None}
-        differ = {name for name, kept in self.files.items() if self._differs(name, kept, made_by)}
-        altered = sorted(damaged | differ)
-        for name in altered:
-            print(f"{name} is not what was made; it has to be made again.")
-        return {n: str(self._executed(n, made_by).relative_to(self.folder)) for n in altered}
-
-    def discard(self, altered: dict[str, str]) -> None:
-        """Remove what is to be made again, so that Snakemake misses it."""
-        for name, executed in altered.items():
-            (self.folder / executed).unlink(missing_ok=True)
-            if name.startswith("manifests/"):  # which no job need write any more
-                (self.folder / name).unlink(missing_ok=True)
-
-    def _differs(self, name: str, kept: list[Any], made_by: dict[str, Any]) -> bool:
-        path = self.folder / name
-        if not path.is_file():
-            return True
-        status = path.stat()
-        if [status.st_size, status.st_mtime_ns] == kept[:2]:
-            return False
-        if name in made_by:  # whoever wrote it has entered its digest
-            return files.digest(path) != made_by[name][2]
-        if name.startswith("manifests/"):  # a whole one is held against the files that it lists
-            return False
-        return files.digest(path) != kept[2] and not self._executed_since(path)
-
-    def _executed_since(self, path: Path) -> bool:
-        """Whether a run that did not live to remember its results has executed a notebook."""
-        parts = [part for part in self._parts() if self._executed_by(part.stem) == path]
-        before = [self.files.get(f"manifests/{part.name}", [0, 0, ""])[2] for part in parts]
-        return [files.digest(part) for part in parts] != before
-
-    def _executed(self, name: str, made_by: dict[str, Any]) -> Path:
-        """The file whose absence makes Snakemake make `name` again."""
-        if name.startswith("site/") or name == "manifest.json":
-            return self.folder / "site" / "index.html"
-        if name.startswith("manifests/"):
-            return self._executed_by(Path(name).stem)
-        if name in made_by:
-            return self._executed_by(records.manifest_name(*made_by[name][:2]))
-        return self.folder / name
-
-    def _parts(self) -> list[Path]:
-        return sorted((self.folder / "manifests").glob("*.json"))
-
-    def _executed_by(self, manifest: str) -> Path:
-        """Return the executed notebook that wrote a manifest, which has its name and its run's."""
-        run = manifest[len("NN_") :].partition("-")[2]
-        notebook = manifest.removesuffix(f"-{run}")
-        job = self.jobs.get(run) or self.jobs.get(notebook) or jobs.Job(notebook, run, {}, ())
-        return job.output(self.folder)

@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from irmas_utils.paper import jobs, workflow
+from irmas_utils.paper.state import State
 from irmas_utils.project import paths, records, settings
 from irmas_utils.project.errors import SettingsError
 
@@ -40,7 +41,7 @@ def finished():
         path.write_text("made")
     record = records.Record(NAME, settings.load("smoke"))
     record.enter("figures/durations.png")
-    workflow._State(record.settings, folder).remember(None, None)
+    State(record.settings, folder).remember(None, None)
     figure.write_text("edited")
     return made
 

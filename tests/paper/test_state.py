@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from irmas_utils.paper import workflow
+from irmas_utils.paper.state import State
 from irmas_utils.project import files, records, settings
 from irmas_utils.project.errors import DataError
 
@@ -23,7 +23,7 @@ def folder():
         execute(folder, executed, *made, content="made")
     (folder / "site").mkdir()
     (folder / "site" / "index.html").write_text("page")
-    workflow._State(CFG, folder).remember("abc", "def")
+    State(CFG, folder).remember("abc", "def")
     return folder
 
 
@@ -38,12 +38,12 @@ def execute(folder, executed, notebook, run, file, content):
 
 def missed(folder):
     """What a next run makes again."""
-    return set(workflow._State(CFG, folder).altered().values())
+    return set(State(CFG, folder).altered().values())
 
 
 def test_what_is_as_it_was_made_is_left_alone(folder):
     assert missed(folder) == set()
-    state = workflow._State(CFG, folder)
+    state = State(CFG, folder)
     assert (state.made_from, state.stamp) == ("abc", "def")
 
 
@@ -91,7 +91,7 @@ def test_a_damaged_manifest_is_one_error_where_they_are_joined_and_made_again(fo
 def test_the_joined_manifest_and_what_tells_of_the_data_are_results_too(folder):
     files.write_json(folder / "manifest.json", {"seed": 1})
     files.write_json(folder / "corpus.json", {"clips": 1})
-    workflow._State(CFG, folder).remember("abc", "def")
+    State(CFG, folder).remember("abc", "def")
     assert missed(folder) == set()
     files.write_json(folder / "manifest.json", {"seed": 2})
     (folder / "corpus.json").unlink()
@@ -108,4 +108,4 @@ def test_a_damaged_memory_is_as_good_as_none(folder):
     (folder / "state.json").write_text(json.dumps({"files": 3}))
     (folder / "figures" / "comparison.png").unlink()
     assert missed(folder) == set()
-    assert workflow._State(CFG, folder).made_from is None
+    assert State(CFG, folder).made_from is None
