@@ -95,7 +95,8 @@ class State:
 
     def _executed_since(self, path: Path) -> bool:
         """Whether a run that did not live to remember its results has executed a notebook."""
-        parts = [part for part in self._parts() if self._executed_by(part.stem) == path]
+        every = sorted((self.folder / "manifests").glob("*.json"))
+        parts = [part for part in every if self._executed_by(part.stem) == path]
         before = [self.files.get(f"manifests/{part.name}", [0, 0, ""])[2] for part in parts]
         return [files.digest(part) for part in parts] != before
 
@@ -108,9 +109,6 @@ class State:
         if name in made_by:
             return self._executed_by(records.manifest_name(*made_by[name][:2]))
         return self.folder / name
-
-    def _parts(self) -> list[Path]:
-        return sorted((self.folder / "manifests").glob("*.json"))
 
     def _executed_by(self, manifest: str) -> Path:
         """Return the executed notebook that wrote a manifest, which has its name and its run's."""
