@@ -143,7 +143,8 @@ class Report:
         for name, figure in self.figures.items():
             record.save_figure(figure, f"{run}_{name}")
         record.save_table(history, f"{run}_history")
-        record.save_table(tables.per_label_table(self.whole), f"{run}_per_label")
+        if self.draws:
+            record.save_table(tables.per_label_table(self.whole), f"{run}_per_label")
         decisions = metrics.binarize(self.joined)
         record.save_predictions(self.parts.testing, self.joined, decisions, run)
         facts |= self.trained.facts | {"settings": self.network.settings.model_dump()}
