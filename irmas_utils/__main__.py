@@ -27,6 +27,10 @@ COMMANDS: dict[str, tuple[Callable[[Namespace], int | None], dict[str, dict[str,
 """Name to what a command runs, and its arguments as `ArgumentParser.add_argument` takes them."""
 
 
+def count(text: str) -> int:
+    return 1 + range(1, 10**6).index(int(text))  # or ValueError
+
+
 def numbers(text: str) -> list[float]:
     return [float(each) for each in text.split(",")]
 
@@ -40,7 +44,7 @@ def _command(arguments: dict[str, dict[str, Any]]) -> Callable:
     "--profile": _PROFILE | {"default": "sample"},
     "--notebook": {"action": "append", "default": [], "metavar": "NAME",
                    "help": "this one alone, with what it needs; may be repeated"},
-    "--cores": {"type": int, "default": os.cpu_count() or 1},
+    "--cores": {"type": count, "default": os.cpu_count() or 1},
     "--cluster": {"choices": ["slurm"], "help": "submit the jobs (docs/cluster.md)"},
     "--gpus": {"type": int, "default": 0, "help": "that a job which trains asks a cluster for"},
 })  # fmt: skip
@@ -59,7 +63,7 @@ def _paper(options: Namespace) -> int:
 
 @_command({
     "--profile": _PROFILE | {"default": "sample"},
-    "--cores": {"type": int, "action": "append", "default": []},
+    "--cores": {"type": count, "action": "append", "default": []},
 })  # fmt: skip
 def _estimate(options: Namespace) -> None:
     """Say what a profile costs: hours by job and number of cores, memory, disk."""
@@ -124,9 +128,6 @@ def _predict(options: Namespace) -> int:
 })  # fmt: skip
 def _score(options: Namespace) -> None:
     """Score any system's answers, with intervals, beside trivial and published systems."""
-    for file in (options.answers, options.labels, options.validation, options.against):
-        if file:
-            files.require(file, DataError, "a CSV file")
     source = options.labels or _settings(options)
     from irmas_utils.metrics import scorer
 
@@ -149,8 +150,6 @@ def _score(options: Namespace) -> None:
 })  # fmt: skip
 def _split(options: Namespace) -> None:
     """Write leak-free splits as CSV: recordings stay together, identical files count as one."""
-    if options.labels:
-        files.require(options.labels, DataError, "a CSV file")
     settings = None if options.labels else _settings(options)
     from irmas_utils.data import collection, corpus
 

@@ -91,12 +91,19 @@ def test_a_pipe_is_not_waited_for(tmp_path, name, capsys):
     assert capsys.readouterr().err.startswith("error: ")
 
 
-@pytest.mark.parametrize("arguments", [["site", "smoke", "--fast"], [], ["sit"], ["predict"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["site", "smoke", "--fast"], [], ["sit"], ["predict"], ["estimate", "--cores", "0"],
+     ["paper", "--cores=-1"], ["score", "a.csv", "--threshold", ".1,x"]],
+    ids=" ".join,
+)  # fmt: skip
 def test_what_is_not_understood_is_refused(arguments, capsys):
     with pytest.raises(SystemExit) as done:
         cli.main(arguments)
     assert done.value.code == 2
-    assert "usage: irmas" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "usage: irmas" in said
+    assert "invalid _" not in said  # which no reader knows
 
 
 def test_other_options_of_the_paper_go_to_snakemake(monkeypatch):

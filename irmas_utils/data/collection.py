@@ -16,7 +16,7 @@ import pandas as pd
 
 from irmas_utils.audio import io
 from irmas_utils.data.index import COLUMNS
-from irmas_utils.project import paths
+from irmas_utils.project import files, paths
 from irmas_utils.project.errors import AudioError, DataError
 from irmas_utils.project.vocabulary import IRMAS, Vocabulary
 
@@ -31,6 +31,7 @@ def read_table(path: str | Path) -> pd.DataFrame:
     Between columns are commas, semicolons or tabs. DataError if the file is no such table, has no
     row, or a clip or a column is there twice.
     """
+    files.require(path, DataError, "a CSV file")
     plain = {"header": None, "dtype": str, "keep_default_na": False, "skipinitialspace": True}
     try:
         text = Path(path).read_bytes().decode("utf-8-sig")

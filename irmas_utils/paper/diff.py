@@ -87,13 +87,21 @@ def _facts(run: Run) -> Iterator[tuple[str, str]]:
 
 def _metrics(run: Run) -> dict[str, dict[str, Any]]:
     files = sorted((run.folder / "metrics").glob("*.json"))
-    return {file.stem: _read(file, lambda path: json.loads(path.read_bytes())) for file in files}
+    return {file.stem: _read(file, _parsed) for file in files}
+
+
+def _parsed(file: Path) -> dict[str, Any]:
+    found = json.loads(file.read_bytes())
+    found.get("settings", {}).items()
+    if "evaluation" in found:
+        tables.scores_of(found["evaluation"])
+    return found
 
 
 def _read(file: Path, parse: Callable[[Path], Any]) -> Any:
     try:
         return parse(file)
-    except (OSError, ValueError, KeyError, RecursionError) as error:
+    except Exception as error:  # whatever stands in it instead
         found, remedy = f"a damaged file ({error})"[:300], "Run that profile again."
         raise DataError(file, found=found, expected="results", remedy=remedy) from error
 

@@ -151,8 +151,11 @@ def parse_value(text: str) -> Any:
     (0.0001, [1, 2], '007', None)
     """
     with contextlib.suppress(ValueError, RecursionError):
+        value = _WORDS.get(text, text)
         if text.startswith(("[", "{")):
-            return json.loads(text)
-        if _NUMBER.fullmatch(text):
-            return int(text) if text.lstrip("+-").isdigit() else float(text)
-    return _WORDS.get(text, text)
+            value = json.loads(text)
+        elif _NUMBER.fullmatch(text):
+            value = int(text) if text.lstrip("+-").isdigit() else float(text)
+        json.dumps(value, allow_nan=False)
+        return value
+    return text

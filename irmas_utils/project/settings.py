@@ -8,6 +8,7 @@ import difflib
 import functools
 import operator
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -251,12 +252,18 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 class _Plain(yaml.SafeLoader):
-    """YAML without aliases, of which a few lines make more than any memory holds."""
+    """YAML with each key once, without aliases: a few lines make more than any memory holds."""
 
     def compose_node(self, parent, index):
         if self.check_event(yaml.AliasEvent):
             raise yaml.YAMLError("an alias, which starts with *")
         return super().compose_node(parent, index)
+
+    def construct_mapping(self, node, deep=False):
+        times = Counter(str(key.value) for key, _ in node.value)
+        if twice := [key for key, n in times.items() if n > 1]:
+            raise yaml.YAMLError(f"a key that is there twice, {', '.join(twice)}")
+        return super().construct_mapping(node, deep)
 
 
 def _stated(overrides: Mapping[str, Any]) -> dict[str, Any]:

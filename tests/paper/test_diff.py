@@ -108,6 +108,16 @@ def test_damaged_results_are_told(file):
         diff.diff("one", "one")
 
 
+@pytest.mark.parametrize(
+    "content", ["[]", "3", "null", '{"settings": [1]}', '{"evaluation": {}}', '{"evaluation": NaN}']
+)
+def test_metrics_of_another_shape_are_told(content):
+    run("one", 0.2)
+    (records.results_dir("one") / "metrics" / "lstm.json").write_text(content)
+    with pytest.raises(DataError, match="metrics/lstm.json: found a damaged file"):
+        diff.diff("one", "one")
+
+
 def test_two_commits(tmp_path, monkeypatch):
     monkeypatch.setattr(paths, "ROOT", tmp_path)
     monkeypatch.setenv("IRMAS_RESULTS", str(tmp_path / "results"))

@@ -151,7 +151,7 @@ def test_values_on_the_command_line(text, value):
     "text",
     ["full", "a=b", "{", "007", "-007", "00", "0x1f", "1_000", "2024-01-05", "12:30", "#1 hit.wav",
      "Track #1.wav", "- a", "a: b", "yes", "~", "NaN", "-", ".", "1e", "", " 1", "٣", "'1'", '"1"',
-     "1" * 5000, "[" * 100_000],
+     "1" * 5000, "[" * 100_000, "1e999", "-1e999", "[NaN]", '{"a": [1e999]}'],
 )  # fmt: skip
 def test_all_else_on_the_command_line_is_text(text):
     assert execute.parse_value(text) == text

@@ -232,3 +232,9 @@ def test_no_mutated_profile_is_anything_but_settings_or_an_error(write):
         except SettingsError as error:
             assert "yaml" in str(error)  # noqa: PT017
     assert 2 < right < 145
+
+
+@pytest.mark.parametrize("text", ["seed: 1\nseed: 2", "lstm: {units: 1}\nlstm: {epochs: 1}"])
+def test_no_key_is_there_twice(write, text):
+    with pytest.raises(SettingsError, match=r"(?s)mine\.yaml: .*twice, (seed|lstm)\)"):
+        settings.load(write(f"extends: smoke\n{text}"))
