@@ -60,14 +60,17 @@ def load_index(root: str | Path, *, skip_bad_clips: bool = False) -> pd.DataFram
 
 
 def folders(root: str | Path) -> list[Path]:
-    """Find the folders of `PARTS`, up to three folders deep; two of one part are copies."""
+    """Find the folders of `PARTS`, up to three folders deep; two of one part are copies.
+
+    One that is reached by several links is there once.
+    """
     found, level = [], [Path(root)]
     for _ in range(3):
         # Names that start with a dot or an underscore are left by archives and the system.
         inner = sorted(path for folder in level for path in folder.glob("[!._]*/"))
         found += [folder for folder in inner if folder.name in PARTS]
         level = [folder for folder in inner if folder.name not in PARTS]
-    return found
+    return sorted({os.path.realpath(folder): folder for folder in found[::-1]}.values())
 
 
 def scan(root: str | Path) -> tuple[pd.DataFrame, list[Problem]]:
@@ -134,7 +137,10 @@ def _testing_row(path: Path, name: str, text: Path | None, part: str) -> dict[st
         return Problem(path, "no label file beside it", f"{name}.txt")
     try:
         with text.open("rb") as file:
-            labels = names.parse_labels(file.read(2**12))
+            content = file.read(2**12)
+            if file.read(1):
+                raise ValueError("more than any label file has")
+            labels = names.parse_labels(content)
     except (ValueError, OSError) as error:
         return Problem(text, str(error)[:200], f"one of {' '.join(IRMAS.codes)} a line")
     song = names.song_of(name)
@@ -142,7 +148,10 @@ def _testing_row(path: Path, name: str, text: Path | None, part: str) -> dict[st
 
 
 def below(folder: str | Path) -> tuple[list[Path], list[Problem]]:
-    """Find the files below a folder, links followed, and what cannot be looked into."""
+    """Find the files below a folder, links followed, and what cannot be looked into.
+
+    Names that start with a dot are left out: archives and the system leave them.
+    """
     found, problems = [], []
 
     def fail(error: OSError) -> None:
@@ -150,9 +159,9 @@ def below(folder: str | Path) -> tuple[list[Path], list[Problem]]:
 
     for base, inner, files in os.walk(folder, onerror=fail, followlinks=True):
         real = Path(os.path.realpath(base))
-        loops = [name for name in inner if real.is_relative_to(os.path.realpath(real / name))]
-        inner[:] = sorted({*inner} - {*loops})
-        # Names that start with a dot are left by macOS archives and are no clips.
+        shown = [name for name in inner if not name.startswith(".")]
+        loops = [name for name in shown if real.is_relative_to(os.path.realpath(real / name))]
+        inner[:] = sorted({*shown} - {*loops})
         paths = [Path(base, name) for name in files if not name.startswith(".")]
         found += (path for path in paths if os.path.isfile(path))
         odd = [path for path in paths if not os.path.isfile(path)] + [Path(base, x) for x in loops]

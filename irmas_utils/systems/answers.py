@@ -38,9 +38,8 @@ def recordings(given: Iterable[str | Path]) -> list[str | Path]:
     found: list[str | Path] = []
     for path in given:
         inside, odd = index.below(path)
-        every = [*inside, *(each.path for each in odd)]
-        shown = [file for file in every if "/." not in f"/{file.relative_to(path)}"]
-        found += sorted(f for f in shown if f.suffix.lower() in SUFFIXES or _closed(f)) or [path]
+        every = {*inside, *(each.path for each in odd)} - {Path(path)}
+        found += sorted(f for f in every if f.suffix.lower() in SUFFIXES or _closed(f)) or [path]
     return found
 
 

@@ -339,3 +339,18 @@ def test_real_clips_load(real_clips):
         "cel": 18, "cla": 1, "flu": 8, "pia": 9, "sax": 10, "tru": 13, "vio": 1}  # fmt: skip
     assert set(zip(index["sample_rate"], index["channels"], strict=True)) == {(44100, 2)}
     assert "training gel: 0 of 760 clips" in integrity.missing(index)
+
+
+def test_a_trash_and_a_link_to_the_whole_are_no_copies(tiny_irmas):
+    whole = len(load_index(tiny_irmas))
+    training = tiny_irmas / "IRMAS-TrainingData"
+    shutil.copytree(training / "cel", training / ".Trash-1000" / "cel")
+    (tiny_irmas / "loop").symlink_to(tiny_irmas)
+    assert len(load_index(tiny_irmas)) == whole
+
+
+def test_no_label_file_is_read_in_part(tiny_irmas):
+    text = next(path for path in sorted(tiny_irmas.rglob("*.txt")) if path.stem.startswith("01"))
+    text.write_text("gel\n".ljust(4096, "\n") + "voi\n")
+    with pytest.raises(DataError, match="more than any label file has"):
+        load_index(tiny_irmas)
