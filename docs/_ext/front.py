@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from irmas_utils.data import corpus
@@ -99,21 +100,19 @@ def _html(text: str) -> str:
 
 
 def _clip(settings: Settings, folder: Path) -> str:
-    """Let one testing clip be heard, that on which the systems differ most; none of IRMAS's."""
+    """Let one testing clip be heard, that on which the systems differ most; none of real music."""
     said = _answers(folder)
-    if settings.corpus.source == "irmas" or said.empty:
+    if settings.corpus.source != "sample" or said.empty:
         return ""
     several = said[said["labels"].str.contains(" ")]
     name = (several if len(several) else said).apply(_spread, axis=1).idxmax()
-    index = corpus.load(settings)
-    path = index.loc[index["name"] == name, "path"].item()
     rows = "".join(
         f'<tr><th scope="row">{SYSTEMS.get(system, "the labels")}</th>'
         f"<td>{_named(codes, said.loc[name, 'labels'])}</td></tr>"
         for system, codes in said.loc[name].items()
     )
     table = f'<div class="table-scroll"><table class="said"><tbody>{rows}</tbody></table></div>'
-    return f"{CLIP}\n\n{_html(_player(Path(path)) + table)}"
+    return f"{CLIP}\n\n{_html(_player(sum(corpus.stems(settings, name).values())) + table)}"
 
 
 def _answers(folder: Path) -> pd.DataFrame:
@@ -145,12 +144,11 @@ def _named(codes: str, labels: str) -> str:
     return ", ".join(marked) or "nothing"
 
 
-def _player(path: Path) -> str:
+def _player(samples: np.ndarray) -> str:
     """Return a player that holds the sound itself: the page works wherever it lies."""
     import soundfile
 
-    samples, rate = soundfile.read(path)
-    soundfile.write(sound := io.BytesIO(), samples, rate, format="MP3")
+    soundfile.write(sound := io.BytesIO(), samples, 44_100, format="MP3")
     data = base64.b64encode(sound.getvalue()).decode()
     return f'<audio controls src="data:audio/mpeg;base64,{data}"></audio>'
 

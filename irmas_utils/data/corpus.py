@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from irmas_utils.data import integrity, sample
@@ -104,9 +105,18 @@ def folder(settings: Settings) -> Path:
     """Return the folder in the IRMAS layout that the profile's data is in. Raises as `load`."""
     if settings.corpus.source != "sample":
         return paths.data_root()
+    render = partial(sample.ensure, **_sample(settings), progress=sys.stderr.isatty())
+    return _as_rendered(render)
+
+
+def _sample(settings: Settings) -> dict[str, Any]:
     keys = ("training_clips", "testing_clips", "soundfont")
-    given = {key: getattr(settings.corpus, key) for key in keys} | {"seed": settings.seed}
-    return _as_rendered(partial(sample.ensure, **given, progress=sys.stderr.isatty()))
+    return {key: getattr(settings.corpus, key) for key in keys} | {"seed": settings.seed}
+
+
+def stems(settings: Settings, name: str) -> dict[str, np.ndarray]:
+    """Return the true stems of a clip of the sample corpus, as `data.sample.stems`."""
+    return sample.stems(name, **_sample(settings))
 
 
 def mend(settings: Settings) -> None:

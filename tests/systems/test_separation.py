@@ -1,4 +1,5 @@
 import importlib.util
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -7,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from irmas_utils import plots
-from irmas_utils.audio import io
 from irmas_utils.data import sample
 from irmas_utils.data.sample import composer, plan, render, soundfont
 from irmas_utils.project.errors import AudioError, SettingsError
@@ -178,10 +178,9 @@ def test_separation_improves_on_the_mixture_where_the_stems_are_known():
 
 
 def test_the_stems_of_a_sample_corpus_can_be_compared():
-    root = sample.ensure(training_clips=11, testing_clips=11, seed=2022, jobs=1, progress=False)
-    file = next((root / "IRMAS-TrainingData").glob("*/*.wav"))
-    _, rate = io.read(file)
-    table = separation.quality({"a": sample.stems(root, file.stem)}, rate, "spectral")
+    sizes = {"training_clips": 11, "testing_clips": 11, "seed": 2022}
+    name = Path(plan.recordings(*sizes.values())[0].clips[0].path).stem
+    table = separation.quality({"a": sample.stems(name, **sizes)}, plan.SAMPLE_RATE, "spectral")
     assert "melody" in list(table["stem"])
     assert np.isfinite(table[["si_sdr", "mixture", "improvement"]].to_numpy()).all()
 

@@ -64,27 +64,30 @@ def ensure(
     return root
 
 
-def stems(root: Path, name: str) -> dict[str, np.ndarray]:
-    """Render the true stems of the clip called `name` in the corpus `root`, which `ensure` gave.
+def stems(
+    name: str,
+    *,
+    training_clips: int,
+    testing_clips: int,
+    seed: int,
+    soundfont: str | None = None,
+) -> dict[str, np.ndarray]:
+    """Render the true stems of the clip called `name`, whether or not its corpus is there.
 
     Each is float32 (n_samples, 2) at 44.1 kHz, under one of `composer.ROLES`: the first labelled
     player is the melody, other labelled ones and the accompaniment are "other". KeyError if there
-    is no such clip.
+    is no such clip; else as `ensure`.
     """
-    settings = json.loads((root / MARKER).read_text("utf-8"))["settings"]
-    clips = {Path(c.path).stem: (r, c) for r in _recordings(settings) for c in r.clips}
+    recordings = plan.recordings(training_clips, testing_clips, seed)
+    clips = {Path(c.path).stem: (r, c) for r in recordings for c in r.clips}
     recording, clip = clips[unicodedata.normalize("NFC", name)]
-    font = _font.retuned(_font.find(settings["soundfont"]))
+    font = _font.retuned(_font.find(soundfont))
     whole = render.stems(composer.compose(recording), font)
     return {role: _cut(stem, clip) for role, stem in whole.items()}
 
 
-def _recordings(settings: dict[str, Any]) -> tuple[plan.Recording, ...]:
-    return plan.recordings(*(settings[k] for k in ("training_clips", "testing_clips", "seed")))
-
-
 def _make(root: Path, settings: dict[str, Any], jobs: int, progress: bool) -> None:
-    todo = _recordings(settings)
+    todo = plan.recordings(*(settings[k] for k in ("training_clips", "testing_clips", "seed")))
     folder = root.with_name(f"{root.name}.partial")
     for leftover in folder.rglob(".tmp-*"):
         leftover.unlink()
