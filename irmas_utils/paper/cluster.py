@@ -15,6 +15,7 @@ class Request(NamedTuple):
     mib: float
     hours: float | None  # None: not estimated
     trains: bool
+    on_gpu: bool
 
     @property
     def short(self) -> bool:
@@ -22,9 +23,9 @@ class Request(NamedTuple):
         return self.trains and self.hours is not None and self.hours < _SHORT
 
     def resources(self, gpus: int) -> dict[str, Any]:
-        """Return the resources of its rule; if it trains, with so many GPUs."""
+        """Return the resources of its rule; if it trains on a GPU, with so many of them."""
         asked = {"mem_mb": self.mem_mb, "runtime": self.runtime}
-        return asked | {"gpu": gpus if self.trains else 0}
+        return asked | {"gpu": gpus if self.on_gpu else 0}
 
     def mem_mb(self, wildcards: Any, attempt: int) -> int:
         """Half as much again as was measured, and a GiB for what surrounds the kernel."""
@@ -40,7 +41,10 @@ def requests(settings: Settings) -> dict[str, Request]:
     hours, mib = {}, {}
     if (table := estimate.estimate(settings, measures=False)) is not None:
         hours, mib = estimate.expected(table), table["MiB"]
-    return {
-        name: Request(mib.get(name, 4000.0), hours.get(name), bool(job.run) or name in jobs.MODELS)
-        for name, job in jobs.jobs(settings).items()
-    }
+    asked = {}
+    for name, job in jobs.jobs(settings).items():
+        trains = bool(job.run) or name in jobs.MODELS
+        # The processor computes the LSTM wherever it is trained (`models.recurrence`).
+        on_gpu = trains and job.notebook != "03_lstm_model"
+        asked[name] = Request(mib.get(name, 4000.0), hours.get(name), trains, on_gpu)
+    return asked

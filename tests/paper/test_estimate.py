@@ -118,6 +118,9 @@ def test_a_cluster_is_asked_for_more_the_second_time_and_short_jobs_go_together(
     asked = cluster.requests(SMOKE)
     assert asked["lstm-base"].short
     assert not asked["00_primer"].trains
+    with_gpu = {name for name in asked if asked[name].resources(gpus=1)["gpu"]}
+    assert {"fft-base", "04_fft_model", "07_other_networks"} <= with_gpu
+    assert not with_gpu & {"lstm-base", "03_lstm_model", "00_primer"}
     assert asked["lstm-base"].mem_mb(None, 1) == 1024 + 1.5 * 2048
     assert asked["lstm-base"].mem_mb(None, 2) == 2 * asked["lstm-base"].mem_mb(None, 1)
 
