@@ -60,10 +60,7 @@ def load_index(root: str | Path, *, skip_bad_clips: bool = False) -> pd.DataFram
 
 
 def folders(root: str | Path) -> list[Path]:
-    """Find the folders of `PARTS`, up to three folders deep; two of one part are copies.
-
-    One that is reached by several links is there once.
-    """
+    """Find each folder of `PARTS` once, up to three folders deep; two of one part are copies."""
     found, level = [], [Path(root)]
     for _ in range(3):
         # Names that start with a dot or an underscore are left by archives and the system.
@@ -136,11 +133,9 @@ def _testing_row(path: Path, name: str, text: Path | None, part: str) -> dict[st
     if text is None:
         return Problem(path, "no label file beside it", f"{name}.txt")
     try:
-        with text.open("rb") as file:
-            content = file.read(2**12)
-            if file.read(1):
-                raise ValueError("more than any label file has")
-            labels = names.parse_labels(content)
+        if text.stat().st_size > 2**12:
+            raise ValueError("more than any label file has")
+        labels = names.parse_labels(text.read_bytes())
     except (ValueError, OSError) as error:
         return Problem(text, str(error)[:200], f"one of {' '.join(IRMAS.codes)} a line")
     song = names.song_of(name)
@@ -148,10 +143,7 @@ def _testing_row(path: Path, name: str, text: Path | None, part: str) -> dict[st
 
 
 def below(folder: str | Path) -> tuple[list[Path], list[Problem]]:
-    """Find the files below a folder, links followed, and what cannot be looked into.
-
-    Names that start with a dot are left out: archives and the system leave them.
-    """
+    """Find the files below a folder, links followed, dot names not, and what cannot be read."""
     found, problems = [], []
 
     def fail(error: OSError) -> None:

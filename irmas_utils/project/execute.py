@@ -156,6 +156,5 @@ def parse_value(text: str) -> Any:
             value = json.loads(text)
         elif _NUMBER.fullmatch(text):
             value = int(text) if text.lstrip("+-").isdigit() else float(text)
-        json.dumps(value, allow_nan=False)
-        return value
+        return json.loads(json.dumps(value, allow_nan=False))  # infinity is no JSON
     return text

@@ -101,13 +101,16 @@ def seal(value: Any) -> str:
     return hashlib.blake2b(json.dumps(value).encode(), digest_size=16).hexdigest()
 
 
-def require(path: str | Path, kind: type[IrmasError], expected: str) -> None:
+def require(
+    path: str | Path, kind: type[IrmasError], expected: str, other: str = "a folder, pipe or device"
+) -> None:
     """Raise an error of a kind unless `path` is a file: a pipe would be waited for."""
     try:
-        found = "" if stat.S_ISREG(os.stat(path).st_mode) else "a folder, pipe or device"
+        found = "" if stat.S_ISREG(os.stat(path).st_mode) else other
+    except FileNotFoundError:
+        found = "no such file"
     except (OSError, ValueError) as error:
-        missing = isinstance(error, FileNotFoundError)
-        found = "no such file" if missing else f"no readable file ({error})"
+        found = f"no readable file ({error})"
     if found:
         raise kind(path, found=found, expected=expected, remedy="Check the path.")
 

@@ -30,6 +30,7 @@ SUFFIXES = {f".{name.lower()}" for name in soundfile.available_formats()} - {".r
     ".aif", ".aifc", ".oga", ".opus", ".mp2", ".m4a", ".aac", ".wma"}  # fmt: skip
 """Of the files that are taken from a folder, also to be told of; one that is named may have any."""
 
+_NEITHER = "a folder without audio files that can be read, a pipe or a device"
 _COLUMNS = 400  # of a page's picture
 
 
@@ -38,8 +39,10 @@ def recordings(given: Iterable[str | Path]) -> list[str | Path]:
     found: list[str | Path] = []
     for path in given:
         inside, odd = index.below(path)
-        every = {*inside, *(each.path for each in odd)} - {Path(path)}
-        found += sorted(f for f in every if f.suffix.lower() in SUFFIXES or _closed(f)) or [path]
+        loops = {x.path for x in odd if os.path.isdir(x.path) and os.access(x.path, os.R_OK)}
+        every = {*inside, *(x.path for x in odd)} - {Path(path), *loops}
+        sounds = [x for x in every if x.suffix.lower() in SUFFIXES or os.path.isdir(x)]
+        found += sorted(sounds) or [path]
     return found
 
 
@@ -242,7 +245,7 @@ def tell(
         entry: dict[str, Any] = {"file": str(path), "model": recognizer.name}
         entries.append(entry)
         try:
-            _require(path)
+            files.require(path, AudioError, "audio, or a folder of some", _NEITHER)
             prediction = predict.predict(path, recognizer, ear)
             entry |= as_dict(prediction)
             if prediction.shortfall:
@@ -264,18 +267,6 @@ def tell(
         rows = [as_row(entry, recognizer.labels) for entry in entries]
         print(pd.DataFrame(rows).to_csv(index=False), end="")
     return sum("error" in entry for entry in entries)
-
-
-def _closed(path: str | Path) -> bool:
-    return os.path.isdir(path) and not os.access(path, os.R_OK)
-
-
-def _require(path: str | Path) -> None:
-    if os.path.isdir(path):
-        expected = f"some of {' '.join(sorted(SUFFIXES))}"
-        found = f"a folder {'that cannot be read' if _closed(path) else 'without audio files'}"
-        raise AudioError(path, found=found, expected=expected, remedy="Check the path.")
-    files.require(path, AudioError, "an audio file, or a folder of some")
 
 
 def _write(prediction: "Prediction", key: str, folder: Path, entries: list[dict[str, Any]]) -> str:

@@ -210,6 +210,8 @@ def test_linked_and_closed_folders_are_not_passed_over(tmp_path, monkeypatch):
     (folder / "disk2").symlink_to(far)
     (folder / "dead.wav").symlink_to("nowhere.wav")
     os.mkfifo(folder / "pipe.txt")
+    os.mkfifo(folder / "pipe.wav")
+    (folder / "loop").symlink_to(folder)
     walk, closed = os.scandir, str(folder / "closed")
 
     def scandir(path):
@@ -219,14 +221,14 @@ def test_linked_and_closed_folders_are_not_passed_over(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "scandir", scandir)  # root may read all
     monkeypatch.setattr(os, "access", lambda path, mode: str(path) != closed)
-    names = ["a.wav", "c.m4a", "closed", "dead.wav", "disk2/x.wav"]
+    names = ["a.wav", "c.m4a", "closed", "dead.wav", "disk2/x.wav", "pipe.wav"]
     assert answers.recordings([folder]) == [folder / name for name in names]
 
 
 @pytest.mark.parametrize(
     ("name", "found"),
     [("gone.wav", "no such file"), ("", "no such file"), ("loop.wav", "symbolic links"),
-     ("pipe.wav", "a folder, pipe or device"), ("empty", "a folder without audio files")],
+     ("pipe.wav", "a pipe or a device"), ("empty", "a folder without audio files")],
 )  # fmt: skip
 def test_what_is_no_file_is_told_in_our_words(model, tmp_path, monkeypatch, capsys, name, found):
     monkeypatch.chdir(tmp_path)
