@@ -39,6 +39,13 @@ def execute(notebook: str | Path, output: str | Path, parameters: dict[str, Any]
     case the message says where the partly executed notebook is.
     """
     notebook, output = Path(notebook), Path(output)
+    if output.resolve() == notebook.resolve():
+        raise NotebookError(
+            output,
+            found="the notebook itself",
+            expected="another file, for the notebook with its outputs",
+            remedy="Name another output.",
+        )
     known = parameters_of(notebook)
     if unknown := sorted(parameters.keys() - known.keys()):
         raise NotebookError(

@@ -8,22 +8,34 @@ import difflib
 import functools
 import operator
 import os
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from irmas_utils.project import paths
+from irmas_utils.project import paths, plain_yaml
 from irmas_utils.project.errors import SettingsError
 
 Positive = Annotated[float, Field(gt=0, le=1e6)]
 PositiveInt = Annotated[int, Field(gt=0, le=10**6)]  # what is beyond is a slip of the keyboard
 Count = Annotated[int, Field(ge=0)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
-Seeds = Annotated[list[Seed], Field(min_length=1)]
+
+
+def _of_a_profile(name: str) -> str:
+    if name in {"reference", "benchmarks"}:
+        raise ValueError("another name: that folder of results holds what is committed")
+    return name
+
+
+def _each_once(seeds: list[int]) -> list[int]:
+    if len({*seeds}) < len(seeds):
+        raise ValueError("each seed once: the same one again is no other training")
+    return seeds
+
+
+Seeds = Annotated[list[Seed], Field(min_length=1), AfterValidator(_each_once)]
 Name = Annotated[str, Field(pattern=r"^\w[\w.+-]*$", max_length=60)]
 """Of a profile or a run: it becomes the name of folders and files."""
 _BYTES = 2**20  # of a profile, which has some 6000
@@ -152,7 +164,7 @@ class Studies(Section):
 class Settings(Section):
     """What a run depends on. The comments in ``profiles/full.yaml`` explain each key."""
 
-    profile: Name
+    profile: Annotated[Name, AfterValidator(_of_a_profile)]
     seed: Seed
     corpus: Corpus
     evaluation: Evaluation
@@ -234,7 +246,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > _BYTES:
             raise ValueError(f"more than {_BYTES} bytes")
-        values = yaml.load(path.read_text(encoding="utf-8"), _Plain)
+        values = plain_yaml.load(path.read_text(encoding="utf-8"))
         if isinstance(values, dict):
             corpus = values.get("corpus")
             if isinstance(corpus, dict) and isinstance(font := corpus.get("soundfont"), str):
@@ -249,21 +261,6 @@ def _read(path: Path) -> dict[str, Any]:
         expected="sections of `key: value` lines in UTF-8",
         remedy="Mend the file, or begin a new one with `extends: sample`.",
     )
-
-
-class _Plain(yaml.SafeLoader):
-    """YAML with each key once, without aliases: a few lines make more than any memory holds."""
-
-    def compose_node(self, parent, index):
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("an alias, which starts with *")
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node, deep=False):
-        times = Counter(str(key.value) for key, _ in node.value)
-        if twice := [key for key, n in times.items() if n > 1]:
-            raise yaml.YAMLError(f"a key that is there twice, {', '.join(twice)}")
-        return super().construct_mapping(node, deep)
 
 
 def _stated(overrides: Mapping[str, Any]) -> dict[str, Any]:

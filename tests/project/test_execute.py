@@ -36,6 +36,14 @@ def test_parameters_reach_the_notebook_whatever_kernel_it_names(tmp_path):
     assert nbformat.read(out, 4).cells[-1].outputs[0].text == "5 x\n"
 
 
+def test_a_notebook_is_never_its_own_output(tmp_path):
+    source = notebook(tmp_path / "nb.ipynb", "a = 1")
+    before = source.read_bytes()
+    with pytest.raises(NotebookError, match="found the notebook itself.*Name another output"):
+        execute.execute(source, tmp_path / "sub" / ".." / "nb.ipynb", {})
+    assert source.read_bytes() == before
+
+
 def test_unknown_parameters_are_an_error(tmp_path, capsys):
     source = notebook(tmp_path / "nb.ipynb", "a = 1")
     with pytest.raises(NotebookError, match="unknown parameter aa.*expected a"):

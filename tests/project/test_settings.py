@@ -118,7 +118,7 @@ def test_an_integer_will_do_for_a_float():
         ),
         ("evaluation: {bootstrap_samples: -5}", "evaluation.bootstrap_samples = -5"),
         ("evaluation: {bootstrap_samples: true}", "evaluation.bootstrap_samples = True"),
-        ("fft: {learning_rate: 1e999}", "fft.learning_rate = '1e999'"),
+        ("fft: {learning_rate: 1e999}", "fft.learning_rate = inf"),
         ("fft: {learning_rate: 1.0e+999}", "fft.learning_rate = inf"),
         ("seed: 4294967296", "seed = 4294967296"),
         ("lstm: {units: 1000000000000}", "lstm.units = 1000000000000"),
@@ -238,3 +238,22 @@ def test_no_mutated_profile_is_anything_but_settings_or_an_error(write):
 def test_no_key_is_there_twice(write, text):
     with pytest.raises(SettingsError, match=r"(?s)mine\.yaml: .*twice, (seed|lstm)\)"):
         settings.load(write(f"extends: smoke\n{text}"))
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("seed: 010", "seed = '010'"),
+        ("seed: 1:30", "seed = '1:30'"),
+        ("lstm: {seeds: [1, 1]}", "lstm.seeds = [1, 1]"),
+        ("profile: reference", "profile = 'reference'"),
+    ],
+)
+def test_what_looks_like_another_number_seed_or_folder_is_refused(write, text, found):
+    with pytest.raises(SettingsError, match=re.escape(found)):
+        settings.load(write(f"extends: smoke\n{text}"))
+
+
+def test_a_power_of_ten_is_a_number(write):
+    found = settings.load(write("extends: smoke\nlstm: {learning_rate: 1e-4}"))
+    assert found.lstm.learning_rate == 1e-4
