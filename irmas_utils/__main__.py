@@ -28,7 +28,9 @@ COMMANDS: dict[str, tuple[Callable[[Namespace], int | None], dict[str, dict[str,
 
 
 def count(text: str) -> int:
-    return 1 + range(1, 10**6).index(int(text))  # or ValueError
+    if (number := int(text)) < 1:
+        raise ValueError(text)
+    return number
 
 
 def numbers(text: str) -> list[float]:
