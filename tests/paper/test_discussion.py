@@ -181,6 +181,19 @@ def test_what_is_concluded_of_real_clips_follows_from_their_table():
     assert said["3. data"] == "no cause was put to the test."
 
 
+def test_causes_that_have_not_been_run_yet_are_left_out(runs, monkeypatch):
+    facts = {"information": [0.1], "detectable": [0.2], "listens": [0.0]}
+    monkeypatch.setattr(studies, "rows", lambda *_: pd.DataFrame(facts))
+    write("lstm-working-n_mels-None", noisy(0.5, 1))
+    assert discussion.lstm_causes(CFG).empty  # without its base it tells nothing
+    write("lstm-working", noisy(0.2, 2))
+    found = discussion.lstm_causes(CFG)
+    assert found["idea"].tolist() == ["frames: n_mels None"]
+    asked = len(studies.changes(settings.load("real")))
+    assert f"Of its {asked} changes 1 have been run" in discussion.so_far(found)
+    assert discussion.so_far(pd.DataFrame(index=range(asked))) == discussion.so_far(None) == ""
+
+
 def test_whether_it_was_heard_is_told_by_seed():
     seed = {"information": 0.4, "detectable": 0.5}
     run = {"answers": [seed, seed | {"information": 0.9}], "heard_seconds": 0.016}
