@@ -70,7 +70,11 @@ def test_refresh_copies_the_light_part_and_fills_the_page(tmp_path, monkeypatch)
     monkeypatch.setenv("IRMAS_RESULTS", str(tmp_path / "results"))
     monkeypatch.setattr(paths, "ROOT", tmp_path)
     monkeypatch.setattr(reference, "PAGES", tmp_path)
+    real = tmp_path / "results" / "reference" / "real" / "README.md"
+    real.parent.mkdir(parents=True)
+    real.write_text("what it is\n\n## Scores so far\n\n| b |\n\n## Hours\n\n| c |\n")
     page = "before\n<!-- results: x -->\nold\n<!-- end of results -->\nafter\n"
+    page += "<!-- real: x -->\nolder\n<!-- end of real -->\n"
     (tmp_path / "results.md").write_text(page)
     assert reference.refresh() == 4
     copied = tmp_path / "results" / "reference" / "sample"
@@ -80,7 +84,8 @@ def test_refresh_copies_the_light_part_and_fills_the_page(tmp_path, monkeypatch)
         "fft.csv",
         "fft.json",
     ]
-    assert (tmp_path / "results.md").read_text() == page.replace("old\n", "\n| a |\n\n")
+    expected = page.replace("older\n", "\n| b |\n\n").replace("old\n", "\n| a |\n\n")
+    assert (tmp_path / "results.md").read_text() == expected
 
 
 def test_a_run_without_weights_does_not_replace_a_copy_with_them(tmp_path, monkeypatch, capsys):

@@ -57,6 +57,9 @@ def refresh() -> int:
         else:
             shutil.copyfile(path, copy)
     _fill("results", "results", (target / "tables" / "comparison.md").read_text(encoding="utf-8"))
+    if (real := paths.reference_dir("real") / "README.md").is_file():
+        scores = real.read_text("utf-8").partition("## Scores so far\n\n")[2]
+        _fill("results", "real", scores.partition("\n## ")[0])
     return len(files)
 
 
