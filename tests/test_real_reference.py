@@ -96,6 +96,7 @@ def _runs(monkeypatch, code):
 
 def test_a_step_is_stopped_after_its_time_and_its_hours_are_kept(folders, monkeypatch):
     copy = folders[1]
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # as in `main`; shells ignore it
     _runs(monkeypatch, "import time; time.sleep(60)")
     took = real.take("03_lstm_model", 0.01, 1)
     assert took["ended"] == "stopped"
