@@ -109,7 +109,7 @@ def lstm_rows(batch: int, time: int, turns: int) -> list[dict]:
 def dense_row(batch: int, turns: int) -> dict:
     """Time a whole training step of the dense network."""
     layers = [nn.Linear(*sizes) for sizes in itertools.pairwise(DENSE)]
-    between = (part for layer in layers for part in (nn.LeakyReLU(0.3), layer))
+    between = (part for layer in layers for part in (nn.LeakyReLU(0.01), layer))
     network = nn.Sequential(*itertools.islice(between, 1, None)).cuda()
     optimizer = torch.optim.Adam(network.parameters(), fused=True)
     x, y = torch.rand(batch, DENSE[0]).pin_memory(), torch.eye(11, device="cuda")[:batch]

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from irmas_utils.data import corpus
+from irmas_utils.data.sample.plan import SAMPLE_RATE
 from irmas_utils.paper import claims
 from irmas_utils.paper.claims.formulas import claim
 from irmas_utils.project import paths, settings, vocabulary
@@ -148,7 +149,7 @@ def _player(samples: np.ndarray) -> str:
     """Return a player that holds the sound itself: the page works wherever it lies."""
     import soundfile
 
-    soundfile.write(sound := io.BytesIO(), samples, 44_100, format="MP3")
+    soundfile.write(sound := io.BytesIO(), samples, SAMPLE_RATE, format="MP3")
     data = base64.b64encode(sound.getvalue()).decode()
     return f'<audio controls src="data:audio/mpeg;base64,{data}"></audio>'
 

@@ -3,7 +3,7 @@
 `keras.layers.LSTM` launches some forty kernels a step and keeps every intermediate until the
 backward pass. `LastState` computes the same function with the same weights, by the kernel of
 `models.lstm_kernel`. It does so on the processor also where there is a GPU: cuDNN refuses clips of
-the paper's length, and at its batch of 2 is no faster (benchmarks/lstm_on_gpu.py).
+the paper's length, and at its batch of 2 is no faster (benchmarks/on_gpu.py).
 """
 
 from functools import partial

@@ -163,5 +163,6 @@ def parse_value(text: str) -> Any:
             value = json.loads(text)
         elif _NUMBER.fullmatch(text):
             value = int(text) if text.lstrip("+-").isdigit() else float(text)
-        return json.loads(json.dumps(value, allow_nan=False))  # infinity is no JSON
+        json.dumps(value, allow_nan=False)  # infinity is no JSON
+        return value
     return text
