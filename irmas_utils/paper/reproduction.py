@@ -5,15 +5,19 @@ best. Both ways to join streams are asked. Notebook: 08_bosch_baselines.ipynb.
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from irmas_utils import metrics
 from irmas_utils.audio.features import label_matrix
+from irmas_utils.data import corpus
 from irmas_utils.paper.claims.formulas import fact
 from irmas_utils.paper.hypothesis import decided
+from irmas_utils.project import runs, sources
 from irmas_utils.project.settings import Settings
+from irmas_utils.systems.bosch import separation
 from irmas_utils.systems.bosch.baselines import Baseline
 from irmas_utils.systems.bosch.experiments import Heard
 
@@ -111,3 +115,22 @@ def conclusion(found: pd.DataFrame) -> str:
         f"So {which} of the {len(ways)} ways of joining experiment 3 has a lower precision than "
         f"mono ({drop}): {why}. Of experiment 5's gain we find – {gains}."
     )
+
+
+def separated(clips: pd.DataFrame, rate: int, settings: Settings) -> pd.DataFrame:
+    """Compare separated with true stems of clips of the sample corpus; stored.
+
+    Returns the table of `separation.quality`.
+    """
+    separator = settings.bosch.separator
+    made_from = {
+        "separator": separator,
+        "clips": corpus.content(clips),
+        "code": sources.digest_of(separation.__name__, corpus.__name__),
+    }
+
+    def make(_: Path) -> runs.Outcome:
+        true = {name: corpus.stems(settings, name) for name in clips["name"]}
+        return runs.Outcome({}, separation.quality(true, rate, separator).to_dict("list"))
+
+    return pd.DataFrame(runs.once("separation", made_from, make).facts)

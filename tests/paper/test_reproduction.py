@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import write_clip
 
 from irmas_utils.metrics import evaluation
 from irmas_utils.paper import reproduction
@@ -53,3 +54,17 @@ def test_they_are_not_where_precision_is_high_or_nothing_is_gained():
     third, fifth = reproduction.answers(found)
     assert "low precision is not reproduced" in third
     assert "the gain is not reproduced" in fifth
+
+
+def test_the_separation_is_measured_once(tmp_path, monkeypatch):
+    path = write_clip(tmp_path / "a.wav", seconds=0.5)
+    clips = pd.DataFrame({"name": ["a"], "path": [str(path)], "labels": [("pia",)]})
+    drums, melody = np.random.default_rng(0).normal(size=(2, 22050, 2)).astype(np.float32)
+    monkeypatch.setattr(
+        reproduction.corpus, "stems", lambda cfg, name: {"drums": drums, "melody": melody}
+    )
+    found = reproduction.separated(clips, 44100, settings.load("smoke"))
+    assert found[["clip", "stem"]].to_numpy().tolist() == [["a", "drums"], ["a", "melody"]]
+    monkeypatch.delattr(reproduction.separation, "quality")
+    again = reproduction.separated(clips, 44100, settings.load("smoke"))
+    pd.testing.assert_frame_equal(again, found)
