@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 from irmas_utils import metrics
+from irmas_utils.metrics import evaluation
 from irmas_utils.paper import discussion, hypothesis, studies
 from irmas_utils.paper.discussion import Idea
 from irmas_utils.project import records, settings
@@ -199,3 +200,20 @@ def test_whether_it_was_heard_is_told_by_seed():
     run = {"answers": [seed, seed | {"information": 0.9}], "heard_seconds": 0.016}
     assert "shown to listen in 1 of 2 seeds" in discussion.heard(run)
     assert "make reference-real" in discussion.heard(None)
+
+
+def test_what_the_dense_network_remembers_is_read_of_its_last_epoch(monkeypatch):
+    assert records.real_metrics(CFG, "fft"), "the reference has it"
+    clips, scores = pd.DataFrame({"labels": [("pia",)], "recording": ["a"]}), np.eye(11)[[6]]
+    seed = {"information": 0.9, "detectable": 0.5}
+    run = {"answers": [seed], "evaluation": evaluation.score(clips, scores, CFG)}
+    history = pd.DataFrame({"epoch": [1, 2, 1, 2], "accuracy": [0.1, 0.9, 0.1, 0.7],
+                            "val_accuracy": [0.5, 0.4, 0.5, 0.2]})  # fmt: skip
+    monkeypatch.setattr(records, "real_metrics", lambda *_: run)
+    monkeypatch.setattr(records, "real_table", lambda *_: history)
+    said = discussion.remembered(CFG)
+    assert "after 2 epochs its highest output is right for 80% of the excerpts" in said
+    assert "for 30% of those held out; it is shown to listen in 1 of 1 seeds" in said
+    assert "names 1.0 labels a clip, at a micro F1 of 1.000" in said
+    monkeypatch.setattr(records, "real_table", lambda *_: None)
+    assert discussion.remembered(CFG) == discussion.concluded(None)
