@@ -15,7 +15,7 @@ import pandas as pd
 
 from irmas_utils.data import corpus
 from irmas_utils.data.sample.plan import SAMPLE_RATE
-from irmas_utils.paper import claims
+from irmas_utils.paper import claims, discussion
 from irmas_utils.paper.claims.formulas import claim
 from irmas_utils.project import paths, settings, vocabulary
 from irmas_utils.project.settings import Settings
@@ -48,7 +48,7 @@ def fill(template: str, settings: Settings, folder: Path) -> str:
 
     ``${stated.CLAIM}``, ``${found.CLAIM}`` and ``${verdict.CLAIM}`` are of the ledger, each a link
     to its row, ``${count.VERDICT}`` of all of it, ``${real.SYSTEM}`` the micro F1 of a system on
-    mixed real clips. Raises KeyError for what is none of these.
+    mixed real clips, ``${real.remembered}`` of `discussion`. Raises KeyError for none of these.
     """
     table = pd.read_csv(folder / "tables" / "claims.csv", dtype=str, keep_default_na=False)
     bench = json.loads((paths.reference_dir("benchmarks") / "networks.json").read_text("utf-8"))
@@ -62,6 +62,7 @@ def fill(template: str, settings: Settings, folder: Path) -> str:
         "count.all": len(table),
         "count.open": sum(counts.get(verdict, 0) for verdict in OPEN),
         "real.clips": bench["clips"],
+        "real.remembered": discussion.remembered(settings),
     }
     found |= {f"count.{verdict}": number for verdict, number in counts.items()}
     found |= {f"real.{row['system']}": f"{row['micro F1']:.3f}" for row in bench["rows"]}
