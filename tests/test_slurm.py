@@ -1,4 +1,4 @@
-"""Some jobs of the smoke paper through a real Slurm on this machine, set up for the test."""
+"""Jobs of the smoke paper through a real Slurm on this machine, set up for the test."""
 
 import importlib.util
 import os
@@ -161,3 +161,11 @@ def test_a_job_that_never_gets_enough_is_named(slurm, environment):
     assert process.returncode == 1
     assert re.search(rf"Error in rule {JOBS[0]}:.*SLURM-job '\d+' failed", said, re.S), said
     assert "Stopped. What was finished is kept in" in said
+
+
+@pytest.mark.skipif("IRMAS_TEST_WHOLE" not in os.environ, reason="a quarter of an hour, by hand")
+def test_the_whole_smoke_paper_has_the_metrics_that_it_has_on_this_machine(slurm, environment):
+    with submitted(environment, ()) as process:
+        said = process.communicate(timeout=3600)[0]
+    assert process.returncode == 0, said
+    assert reference.differences(Path(environment["IRMAS_RESULTS"]) / "smoke", GOLDEN) == []
