@@ -85,6 +85,8 @@ def _renewed(connection: Path, pid: int):
         async def is_alive(self) -> bool:
             return _alive(pid)
 
+        _async_is_alive = is_alive  # what a client asks, while a cell is at work
+
         async def shutdown_kernel(self, now: bool = False, restart: bool = False) -> None:
             # Only an interrupted execution comes here, and leaves the kernel at work.
             psutil.Process(pid).kill()

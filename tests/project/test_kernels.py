@@ -1,5 +1,7 @@
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
@@ -68,6 +70,18 @@ def test_a_notebook_in_need_gets_a_kernel_of_its_own(run):
     own = printed(run(PID))
     assert own != pid
     assert not psutil.pid_exists(int(own))  # and ended with it
+
+
+def test_a_kernel_that_dies_at_work_ends_its_notebook(tmp_path):
+    notebook, output = tmp_path / "nb.ipynb", tmp_path / "out.ipynb"
+    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("import os; os.abort()")])
+    nb.cells.insert(0, nbformat.v4.new_code_cell("a = 1", metadata={"tags": ["parameters"]}))
+    nbformat.write(nb, notebook)
+    command = [sys.executable, "-m", "irmas_utils", "execute", str(notebook), str(output)]
+    with kernels.kept(1, tmp_path / "kernels.log", os.environ) as environment:
+        ended = subprocess.run(command, env=environment, capture_output=True, timeout=60, text=True)
+    assert ended.returncode == 1
+    assert "Kernel died" in ended.stderr
 
 
 def test_kernels_end_with_their_run(tmp_path):
