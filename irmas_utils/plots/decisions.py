@@ -108,13 +108,16 @@ def level_curves(curves: pd.DataFrame, data: str = "") -> Figure:
         )
         noun = "other" if others == 1 else "others"
         ax.set(
-            title=f"{data}: against {others} {noun}".removeprefix(": "),
+            title=f"against {others} {noun}",
             xlabel="level of the instrument [dB]",
             ylim=(-0.02, 1.02),
         )
         ax.label_outer()
-    axes[0, 0].set_ylabel("share in which it is named")
-    handles, names = axes[0, 0].get_legend_handles_labels()
+    first = axes[0, 0]
+    first.set(
+        ylabel="share in which it is named", title=f"{data}\n{first.get_title(loc='left')}".lstrip()
+    )
+    handles, names = first.get_legend_handles_labels()
     figure.legend(handles, names, loc="outside upper left", ncols=3)
     return figure
 

@@ -448,3 +448,11 @@ def test_labels_of_another_vocabulary_are_drawn():
 def test_a_shell_that_draws_nothing_itself_is_left_alone(monkeypatch):
     monkeypatch.setattr(style, "get_ipython", lambda: object())  # as in IPython's terminal
     plots.use_style()
+
+
+def test_the_name_of_the_data_has_a_line_of_its_own_and_stands_once():
+    curves = levels.curves(fake_levels(), ["system", "others"], 50, 0)
+    figure = plots.level_curves(curves, "a long name, which would run into the next panel")
+    first, second = (ax.get_title(loc="left") for ax in figure.axes)
+    assert first.splitlines()[1:] == ["against 1 other"]
+    assert second == "against 3 others"
