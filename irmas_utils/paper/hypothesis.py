@@ -111,7 +111,8 @@ def _on_real_clips(settings: Settings) -> str:
         return f"Real clips have not been asked yet (`{records.REAL}`)."
     return (
         f"**On real clips {compared['kept']} is {_said(tested)}**; of music that, and not the "
-        "sample corpus, is what our own runs can say."
+        "sample corpus, is what our own runs can say. What may flatter a network there stands in "
+        "`results/reference/real/README.md`."
     )
 
 
