@@ -104,7 +104,7 @@ def test_the_first_page_lists_every_claim(smoke):
     assert page.count("<tr id=") == len(pd.read_csv(results / "tables" / "claims.csv"))
 
 
-def test_no_figure_is_empty(smoke):
+def test_no_figure_is_empty_or_too_wide_for_a_page(smoke):
     results, _, _ = smoke
     figures = sorted((results / "figures").glob("*.png"))
     assert len(figures) >= 10
@@ -112,7 +112,8 @@ def test_no_figure_is_empty(smoke):
         picture = image.imread(path)[..., :3]
         assert min(picture.shape[:2]) >= 200, path
         assert np.mean(picture.min(axis=-1) < 0.9) > 0.01, path
-        assert path.with_suffix(".pdf").stat().st_size > 1000
+        (width,) = re.findall(rb"/MediaBox \[ 0 0 ([\d.]+)", path.with_suffix(".pdf").read_bytes())
+        assert float(width) <= 10.3 * 72, f"{path}: letters too small across a page"
 
 
 def test_everything_is_in_the_manifest(smoke):

@@ -107,7 +107,7 @@ class Report:
         if self.draws:
             labels = label_matrix(self.data.mixed["labels"])
             scores = system.trained.whole.arrays["mixtures"]
-            shape = {"figsize": (11, 3.6), "layout": "constrained"}
+            shape = {"figsize": (10, 3.6), "layout": "constrained"}
             self.figures["threshold"], (left, right) = plt.subplots(1, 2, **shape)
             plots.threshold_curve(metrics.threshold_curve(labels, scores), threshold, left)
             plots.logit_histograms(labels, scores, right, threshold=threshold)

@@ -34,7 +34,7 @@ def threshold_curve(curve: Mapping[str, ArrayLike], chosen: float, ax: Axes | No
         ax.plot(curve["threshold"], curve[quantity], dashes, **style)
     ax.axvline(chosen, color=COLOURS["mark"], lw=1.2, label=f"chosen: {float(chosen):.2f}")
     ax.set(xlabel="threshold", ylabel="score", xlim=(0, 1), ylim=(0, 1.02))
-    legend_above(ax)
+    legend_above(ax, ncols=2)
     return ax
 
 
@@ -56,7 +56,7 @@ def logit_histograms(
         ax.hist(logits[rows], edges, **style)
     ax.axvline(cut, color=COLOURS["mark"], lw=1.6, label=f"cut at {threshold:.2g}")
     ax.set(xlabel="logit", ylabel="density")
-    legend_above(ax)
+    legend_above(ax, ncols=2)
     return ax
 
 
@@ -89,9 +89,9 @@ def level_curves(curves: pd.DataFrame, data: str = "") -> Figure:
     is named though it is not there stands at the left. `data` says what was heard.
     """
     numbers = list(dict.fromkeys(curves["others"]))
-    shape = {"figsize": (5 * len(numbers) + 1, 3.9), "layout": "constrained"}
-    figure, axes = plt.subplots(1, len(numbers), sharey=True, squeeze=False, **shape)
-    for ax, (others, panel) in zip(axes[0], curves.groupby("others", sort=False), strict=True):
+    shape = {"figsize": (8, 2.6 * len(numbers) + 1), "layout": "constrained"}
+    figure, axes = plt.subplots(len(numbers), sharex=True, squeeze=False, **shape)
+    for ax, (others, panel) in zip(axes[:, 0], curves.groupby("others", sort=False), strict=True):
         levels = np.unique(panel["level"])
         nowhere = levels[0] - 0.12 * np.ptp(levels)
         markers = itertools.cycle(MARKERS)
@@ -110,13 +110,12 @@ def level_curves(curves: pd.DataFrame, data: str = "") -> Figure:
         ax.set(
             title=f"against {others} {noun}",
             xlabel="level of the instrument [dB]",
+            ylabel="share in which it is named",
             ylim=(-0.02, 1.02),
         )
         ax.label_outer()
     first = axes[0, 0]
-    first.set(
-        ylabel="share in which it is named", title=f"{data}\n{first.get_title(loc='left')}".lstrip()
-    )
+    first.set(title=f"{data}\n{first.get_title(loc='left')}".lstrip())
     handles, names = first.get_legend_handles_labels()
     figure.legend(handles, names, loc="outside upper left", ncols=3)
     return figure

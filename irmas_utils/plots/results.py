@@ -107,7 +107,7 @@ def comparisons(panels: Mapping[str, pd.DataFrame]) -> Figure:
     rows = [len(systems) + 2 for systems in panels.values()]
     with plt.rc_context({"figure.hooks": []}):  # each panel says what its data is
         figure, axes = plt.subplots(
-            len(rows), figsize=(8, 0.33 * sum(rows)), height_ratios=rows, layout="constrained"
+            len(rows), figsize=(8, 0.25 * sum(rows)), height_ratios=rows, layout="constrained"
         )
     for ax, (data, systems) in zip(np.atleast_1d(axes), panels.items(), strict=True):
         comparison(systems, ax).set_xlabel(f"micro F1, {data}")
