@@ -291,7 +291,7 @@ def _parser() -> ArgumentParser:
     for name, (run, arguments) in COMMANDS.items():
         texts = {"help": run.__doc__, "description": run.__doc__}
         command = commands.add_parser(name, **texts, allow_abbrev=False)
-        command.set_defaults(run=run)
+        command.set_defaults(run=run, refuse=command.error)
         for argument, options in arguments.items():
             command.add_argument(argument, **options)
     return parser
@@ -304,10 +304,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(number, lambda *_: logging.disable() or signal.default_int_handler(*_))
     for stream in (sys.stdout, sys.stderr):  # a name in a file system may be no text at all
         getattr(stream, "reconfigure", dict)(errors="backslashreplace")
-    parser = _parser()
-    options, options.others = parser.parse_known_args(arguments)
+    options, options.others = _parser().parse_known_args(arguments)
     if options.others and options.command != "paper":
-        parser.error(f"unrecognized arguments: {' '.join(options.others)}")
+        options.refuse(f"unrecognized arguments: {' '.join(options.others)}")
     try:
         status = options.run(options) or 0
         sys.stdout.flush()

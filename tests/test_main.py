@@ -21,6 +21,13 @@ def test_every_command_explains_itself(name, capsys):
     assert "usage: irmas " + name in capsys.readouterr().out
 
 
+def test_an_unknown_option_is_told_of_beside_those_that_there_are(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["predict", "take.wav", "--output", "there"])
+    said = capsys.readouterr().err
+    assert "usage: irmas predict" in said and "unrecognized arguments: --output there" in said
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
