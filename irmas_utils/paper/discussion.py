@@ -87,13 +87,17 @@ def lstm_causes(settings: Settings) -> pd.DataFrame:
     runs = pd.concat([studies.rows(settings, run, "").assign(run=run) for run in changed])
     means = runs.groupby("run")[["information", "detectable", "listens"]].mean()
     found = compare(settings, {"causes": (ideas, "gain")})["causes"]
+    found = found.join(means, on="system")
     found["verdict"] = [*map(_weighed, found.to_dict("records"))]
     columns = ["idea", *means, "gain", "difference", "low", "high", "p_adjusted", "verdict"]
-    return found.join(means, on="system")[columns]
+    return found[columns]
 
 
 def _weighed(row: Mapping[str, Any]) -> str:
-    """Say whether a change matters at all, and what difference would have been seen."""
+    """Say whether a change matters at all, and what would have been seen."""
+    if row["low"] == row["high"]:  # a constant has no gain, whichever it is
+        said = "not supported, constant either way"
+        return f"{said}; {row['detectable']:.3f} bits would have been seen"
     half = (row["high"] - row["low"]) / 2
     if row["verdict"] in ("better", "worse"):
         said = f"supported: {row['verdict']}"

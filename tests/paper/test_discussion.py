@@ -167,6 +167,9 @@ def test_a_cause_matters_does_not_or_is_left_open():
     assert discussion._weighed(ROW) == "not supported; 0.010 would have been seen"
     assert discussion._weighed(ROW | {"low": -0.1}).startswith("inconclusive; 0.055")
     assert discussion._weighed(ROW | {"verdict": "worse"}).startswith("supported: worse;")
+    constant = ROW | {"low": 0.0, "high": 0.0, "detectable": 0.08}
+    said = "not supported, constant either way; 0.080 bits would have been seen"
+    assert discussion._weighed(constant) == said
 
 
 def test_what_is_concluded_of_real_clips_follows_from_their_table():
