@@ -47,7 +47,7 @@ FIGURES = ("label_*", "testing_set", "*_training", "*_per_label", "*_study_*", "
 """What shows no single clip; other figures stay behind until they are named here."""
 HOURS = "hours.json"
 TRIVIAL = "metrics/trivial.json"  # of the predictors that never listen
-CAUSES = "tables/lstm_causes.csv"
+CAUSES = {"lstm": discussion.lstm_causes, "fft": discussion.dense_causes}
 ABOUT = Path(__file__).with_name("real_reference.md")
 
 
@@ -167,9 +167,10 @@ def collect(took: dict[str, Any] | None = None) -> list[str]:
         before = json.loads(kept.read_text("utf-8")) if kept.is_file() else []
         files.write_json(kept, [*before, took])
     files.write_json(target / TRIVIAL, evaluation.trivial(corpus.split(index, cfg), cfg))
-    # Notebook 05 waits for days of trainings; what some of them have shown need not.
-    if len(causes := discussion.lstm_causes(cfg)):
-        files.write_text(target / CAUSES, causes.to_csv(index=False))
+    # Notebooks 05 and 06 wait for days of trainings; what some of them have shown need not.
+    for network, weighed in CAUSES.items():
+        if len(causes := weighed(cfg)):
+            files.write_text(target / f"tables/{network}_causes.csv", causes.to_csv(index=False))
     files.write_text(target / "README.md", readme(target))
     return copied
 

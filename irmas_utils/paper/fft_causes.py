@@ -56,14 +56,14 @@ def examine(names: Sequence[str], parts: Splits, record: Record) -> None:
 
 
 def table(settings: Settings) -> pd.DataFrame:
-    """Read what `examine` has recorded: a row a cause.
+    """Read what `examine` has recorded so far: a row a cause, the network as printed first.
 
     Columns name, cause, cut (as a logit), parameters, on mixtures, micro F1, LRAP, gain, labels a
     clip, and the accuracy on training and validation excerpts, also where these are higher by some
-    cents. Raises DataError if it has not been executed.
+    cents.
     """
-    rows = []
-    for name in (*COMPUTED, *settings.study.fft.causes.changes):
+    rows, names = [], (*COMPUTED, *settings.study.fft.causes.changes)
+    for name in (n for n in names if records.exists(settings.profile, f"fft-cause-{n}")):
         found = records.load_metrics(settings.profile, f"fft-cause-{name}")
         row = {"name": name, "cause": found["description"], "cut": logit(found["threshold"])}
         row |= {"parameters": found["n_parameters"], "on mixtures": found["on_mixtures"]}

@@ -195,7 +195,9 @@ def test_causes_that_have_not_been_run_yet_are_left_out(runs, monkeypatch):
     assert found["idea"].tolist() == ["frames: n_mels None"]
     asked = len(studies.changes(settings.load("real")))
     assert f"Of its {asked} changes 1 have been run" in discussion.so_far(found)
-    assert discussion.so_far(pd.DataFrame(index=range(asked))) == discussion.so_far(None) == ""
+    assert discussion.so_far(pd.DataFrame({"verdict": ["x"] * asked})) == ""
+    assert discussion.so_far(None) == discussion.so_far(None, "fft") == ""
+    assert "Of its 11 changes 1 have been run" in discussion.so_far(found, "fft")
 
 
 def test_whether_it_was_heard_is_told_by_seed():

@@ -52,11 +52,18 @@ def test_causes_are_told_apart(record):
     assert table.loc["printed", "labels a clip"] == 11  # all of them are above .5
     assert table.loc["cut", "labels a clip"] < 5
     assert table.loc["binary", "fitting 0"] == 1
-    found = discussion.compare(CFG, {"causes": (discussion.failure(CFG), "micro_f1")})["causes"]
-    verdicts = discussion.supported(found)
+    verdicts = discussion.dense_causes(CFG).set_index("idea")["verdict"]
     assert verdicts["own cut"].startswith("supported")
     assert verdicts["binary loss"].startswith("supported")
     assert verdicts["norm of a clip of 3 s"].startswith("inconclusive")
+
+
+def test_what_has_not_been_tried_is_left_out(record):
+    records.discard(CFG.profile, "fft-cause-binary")
+    assert discussion.dense_causes(CFG)["verdict"].count() == len(fft_causes.COMPUTED) - 1
+    for name in fft_causes.COMPUTED:
+        records.discard(CFG.profile, f"fft-cause-{name}")
+    assert discussion.dense_causes(CFG).empty
 
 
 def test_scores_by_the_length_of_the_clip(record):
