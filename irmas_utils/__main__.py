@@ -136,8 +136,7 @@ def _score(options: Namespace) -> None:
     ours = scorer.System(options.answers, options.threshold, options.validation)
     other = scorer.System(options.against, options.against_threshold, options.against_validation)
     if any(other) and not options.against:
-        expected = "one, since its options are given"
-        raise DataError("--against", found="no file", expected=expected, remedy="Name it.")
+        raise DataError("--against", "no file", "one, since its options are given", "Name it.")
     found = scorer.score(ours, scorer.truth(source), other if options.against else None)
     print(scorer.render(found, options.format))
 
@@ -210,8 +209,8 @@ def _audit(options: Namespace) -> None:
     """Say whether scores stated for IRMAS's testing set are possible, and what they tell."""
     stated = {name: text for name in _SCORES if (text := getattr(options, name)) is not None}
     if not stated:
-        expected, remedy = "a score at least", "State it: irmas audit --f1 .38"
-        raise DataError("audit", found="no score", expected=expected, remedy=remedy)
+        remedy = "State it: irmas audit --f1 .38"
+        raise DataError("audit", "no score", "a score at least", remedy)
     from irmas_utils.paper import audit
 
     for table, none in zip(audit.audit(stated), ("check these alone", "compare"), strict=True):

@@ -141,4 +141,4 @@ def several(names: list[str]) -> str:
 
 def refused(path: str | Path, found: str, expected: str, remedy: str = "") -> DataError:
     """Return the error for a file that cannot be used as it is."""
-    return DataError(path, found=found, expected=expected, remedy=remedy or "Mend the file.")
+    return DataError(path, found, expected, remedy or "Mend the file.")

@@ -121,8 +121,7 @@ def _reason(error: Exception) -> str:
 
 
 def _failed(where: str | Path, found: str, hashed: str, remedy: str = AGAIN) -> DownloadError:
-    expected = f"the published file, {hashed}"
-    return DownloadError(where, found=found, expected=expected, remedy=remedy)
+    return DownloadError(where, found, f"the published file, {hashed}", remedy)
 
 
 def irmas(root: Path | None = None, address: str = ADDRESS) -> Path:
@@ -152,12 +151,11 @@ def irmas(root: Path | None = None, address: str = ADDRESS) -> Path:
 def _require_room(folder: Path, size: float) -> None:
     there = next(filter(Path.exists, [folder, *folder.parents]))
     if size > (free := shutil.disk_usage(there).free):
-        raise DownloadError(
-            folder,
-            found=f"{free / 1e9:.1f} GB of free space",
-            expected=f"{size / 1e9:.1f} GB",
-            remedy="Make room, or name a folder on another disk with IRMAS_DATA.",
+        found, remedy = (
+            f"{free / 1e9:.1f} GB of free space",
+            "Make room, or name another IRMAS_DATA.",
         )
+        raise DownloadError(folder, found, f"{size / 1e9:.1f} GB", remedy)
 
 
 def _unpack(archive: Path, root: Path) -> None:

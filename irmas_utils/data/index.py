@@ -49,13 +49,10 @@ def load_index(root: str | Path, *, skip_bad_clips: bool = False) -> pd.DataFram
     index, problems = scan(root)
     if problems and not skip_bad_clips:
         lines = "".join(f"\n  {p.path}: {p.found}; expected {p.expected}" for p in problems[:20])
-        raise DataError(
-            root,
-            found=f"{len(problems)} bad clip{'s' if len(problems) > 1 else ''}:{lines}\n",
-            expected="clips that can all be read",
-            remedy="Restore these files or remove them, or set corpus.skip_bad_clips to true to "
-            "go on without them; `make data` restores what is missing.",
-        )
+        found = f"{len(problems)} bad clip{'s' if len(problems) > 1 else ''}:{lines}\n"
+        remedy = ("Restore these files or remove them, or set corpus.skip_bad_clips to true to "
+                  "go on without them; `make data` restores what is missing.")  # fmt: skip
+        raise DataError(root, found, "clips that can all be read", remedy)
     return index
 
 
@@ -73,16 +70,14 @@ def folders(root: str | Path) -> list[Path]:
 def scan(root: str | Path) -> tuple[pd.DataFrame, list[Problem]]:
     """Read a folder as `load_index` does: the good clips, and what is wrong with the others."""
     root = Path(root)
-    if not (found := folders(root)):
-        raise DataError(
-            root,
-            found="no folder of the IRMAS data set" if root.is_dir() else "no such folder",
-            expected="IRMAS-TrainingData, IRMAS-TestingData-Part1 and so on",
-            remedy="Set IRMAS_DATA to the folder that holds them, fetch the data with "
-            "`make data`, or use the sample profile, which needs no data.",
-        )
+    if not (within := folders(root)):
+        found = "no folder of the IRMAS data set" if root.is_dir() else "no such folder"
+        remedy = ("Set IRMAS_DATA to the folder that holds them, fetch the data with "
+                  "`make data`, or use the sample profile, which needs no data.")  # fmt: skip
+        expected = "IRMAS-TrainingData, IRMAS-TestingData-Part1 and so on"
+        raise DataError(root, found, expected, remedy)
     rows, problems, seen = [], [], {}
-    for row in (row for folder in found for row in _rows(folder)):
+    for row in (row for folder in within for row in _rows(folder)):
         if isinstance(row, Problem):
             problems.append(row)
         elif (first := seen.setdefault((row["part"], row["name"]), row["path"])) != row["path"]:
@@ -190,12 +185,10 @@ def split_validation(
     """
     n_splits = round(1 / fraction) if 1e-9 < fraction <= 0.5 else 0
     if not 2 <= n_splits <= training["recording"].nunique():
-        raise DataError(
-            "validation_fraction",
-            found=f"{fraction} of {training['recording'].nunique()} recordings",
-            expected="a fraction of at most 0.5 that is at least one recording",
-            remedy="Change evaluation.validation_fraction or --fraction, or use more clips.",
-        )
+        found = f"{fraction} of {training['recording'].nunique()} recordings"
+        expected = "a fraction of at most 0.5 that is at least one recording"
+        remedy = "Change evaluation.validation_fraction or --fraction, or use more clips."
+        raise DataError("validation_fraction", found, expected, remedy)
     held_out = folds(training, n_splits, seed) == 0
     return training[~held_out], training[held_out]
 
@@ -218,5 +211,5 @@ def folds(clips: pd.DataFrame, n_folds: int, seed: int) -> np.ndarray:
         expected = "2 folds or more, and for one label as many clips"
         remedy = "Change --folds, --fraction (1 / folds) or --seed, or use more clips."
         found = f"{n_folds} folds of {clips['recording'].nunique()} recordings ({error})"
-        raise DataError("folds", found=found, expected=expected, remedy=remedy) from error
+        raise DataError("folds", found, expected, remedy) from error
     return found

@@ -38,12 +38,9 @@ def missing(index: pd.DataFrame) -> list[str]:
 def require_complete(root: str | Path, index: pd.DataFrame) -> None:
     """Raise DataError unless `index`, read from `root`, is the full IRMAS set."""
     if gaps := missing(index):
-        raise DataError(
-            root,
-            found="an incomplete IRMAS: " + "; ".join(gaps),
-            expected="all 6705 training and 2874 testing clips",
-            remedy="Fetch the rest with `make data`, or set corpus.allow_incomplete to true.",
-        )
+        found = f"an incomplete IRMAS: {'; '.join(gaps)}"
+        remedy = "Fetch the rest with `make data`, or set corpus.allow_incomplete to true."
+        raise DataError(root, found, "all 6705 training and 2874 testing clips", remedy)
 
 
 def digests(clips: pd.DataFrame) -> pd.Series:

@@ -43,8 +43,7 @@ def read(name: str, text: str) -> Stated:
             raise InvalidOperation
     except (InvalidOperation, ValueError, OverflowError):
         remedy = "Write it as printed; of percent, a hundredth."
-        found, expected = repr(text), "a number from 0 to 1"
-        raise DataError(f"--{name}", found=found, expected=expected, remedy=remedy) from None
+        raise DataError(f"--{name}", repr(text), "a number from 0 to 1", remedy) from None
     return Stated(float(value), max(0.0, float(value) - half), min(1.0, float(value) + half))
 
 

@@ -63,9 +63,7 @@ def _find(name: str, scratch: Path) -> Run:
             archive.extractall(scratch, filter="data")
     except (OSError, subprocess.CalledProcessError) as error:
         expected = "a results folder with metrics, a profile that has run, or a commit"
-        raise DataError(
-            name, found="no results", expected=expected, remedy="Check the name."
-        ) from error
+        raise DataError(name, "no results", expected, "Check the name.") from error
     return Run(scratch / inside, name)
 
 
@@ -102,8 +100,8 @@ def _read(file: Path, parse: Callable[[Path], Any]) -> Any:
     try:
         return parse(file)
     except Exception as error:  # whatever stands in it instead
-        found, remedy = f"a damaged file ({error})"[:300], "Run that profile again."
-        raise DataError(file, found=found, expected="results", remedy=remedy) from error
+        found = f"a damaged file ({error})"[:300]
+        raise DataError(file, found, "results", "Run that profile again.") from error
 
 
 def _code(a: Run, b: Run) -> list[tuple[str, str, str]]:

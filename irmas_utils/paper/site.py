@@ -39,11 +39,9 @@ def source(profile: str) -> Path:
     for folder in (records.results_dir(profile), paths.reference_dir(profile)):
         if any(folder.glob("notebooks/[0-9]*.ipynb")):
             return folder
+    notebooks, remedy = records.results_dir(profile) / "notebooks", f"make paper PROFILE={profile}"
     raise NotebookError(
-        records.results_dir(profile) / "notebooks",
-        found="no executed notebook",
-        expected="a finished run",
-        remedy=f"Run `make paper PROFILE={profile}` first.",
+        notebooks, "no executed notebook", "a finished run", f"Run `{remedy}` first."
     )
 
 
@@ -75,7 +73,7 @@ def _sphinx(settings: Settings, folder: Path, pages: Path, made: Path) -> None:
     options += ["-q", "-c", str(DOCS), "-d", str(made.with_name("doctrees"))]
     if build_main([*options, str(pages), str(made)]):
         remedy = "Sphinx has said above what is wrong."
-        raise NotebookError(DOCS, found="unreadable pages", expected="a site", remedy=remedy)
+        raise NotebookError(DOCS, "unreadable pages", "a site", remedy)
     shutil.rmtree(made / "_sources", ignore_errors=True)
     # Those are for who debugs the theme, for other sites, and templates that the theme forgot.
     left = [*made.rglob("*.map"), *(made / "_static").rglob("*.html")]

@@ -15,7 +15,6 @@ import shlex
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -34,9 +33,9 @@ from irmas_utils.project.settings import Settings
 @contextlib.contextmanager
 def scratch() -> Iterator[dict[str, str]]:
     """Give an environment whose temporary folder ends with the run, whatever kernels leave."""
-    cache = paths.cache_root()
-    cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(".run", dir=cache, ignore_cleanup_errors=True) as folder:
+    root = paths.cache_root()
+    root.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(".run", dir=root, ignore_cleanup_errors=True) as folder:
         yield os.environ | {"TMPDIR": folder}
 
 
@@ -72,11 +71,13 @@ def run(
         command += _submitted(cluster, gpus)
         command += ["--forcerun", *altered.values()] if dry else []
         state.discard({} if dry else altered)
-        hours = _foretold(profile, cfg, cores) if whole else None
-        left, log = functools.partial(_left, hours, cfg, cores), folder / "snakemake.log"
+        left = functools.partial(
+            _left, _foretold(profile, cfg, cores) if whole else None, cfg, cores
+        )
+        log = None if options else folder / "snakemake.log"
         count = 0 if dry or cluster else min(cores, len(state.jobs))
         with kernels.kept(count, folder / "kernels.log", environment) as environment:
-            status = _snakemake(command, environment, log, left, verbose=bool(options))
+            status = _snakemake(command, environment, log, left)
         if not dry:
             done = whole and not status
             state.remember(*(now if done else (None, None)))
@@ -101,12 +102,9 @@ def _submitted(cluster: str | None, gpus: int) -> list[str]:
     if cluster is None:
         return []
     if importlib.util.find_spec(f"snakemake_executor_plugin_{cluster}") is None:
-        raise SettingsError(
-            cluster,
-            found="no plugin of Snakemake for it",
-            expected=f"snakemake-executor-plugin-{cluster}",
-            remedy=f'Install it: .venv/bin/uv pip install -e ".[{cluster}]"',
-        )
+        found, expected = "no plugin of Snakemake for it", f"snakemake-executor-plugin-{cluster}"
+        remedy = f'Install it: .venv/bin/uv pip install -e ".[{cluster}]"'
+        raise SettingsError(cluster, found, expected, remedy)
     options = [f"cluster={cluster}", f"gpus={gpus}"]
     options += ["--workflow-profile", str(paths.PROFILES / cluster)]
     named = {"slurm_account": "SBATCH_ACCOUNT", "slurm_partition": "SBATCH_PARTITION"}
@@ -123,10 +121,7 @@ def is_dry(options: Sequence[str]) -> bool:
 def redraw(profile: str, figure: str) -> int:
     """Execute the notebook that draws a figure again; what it trained is read back.
 
-    Raises
-    ------
-    NotebookError
-        If no notebook of a finished run draws such a figure; the message says which there are.
+    NotebookError if no notebook of a finished run draws such a figure; it says which there are.
     """
     folder = records.results_dir(settings.load(profile).profile)
     drawn = {
@@ -134,29 +129,24 @@ def redraw(profile: str, figure: str) -> int:
         for file, (notebook, run, _) in records.outputs(folder).items()
         if file.startswith("figures/") and run in (None, "lstm", "fft")
     }
+    if not drawn:
+        remedy = f"Run `make paper PROFILE={shlex.quote(profile)}` first."
+        raise NotebookError(figure, "no such figure", "a finished run", remedy)
     if figure not in drawn:
-        make = f"make paper PROFILE={shlex.quote(profile)}"
-        raise NotebookError(
-            figure,
-            found="no such figure",
-            expected=f"one of {', '.join(sorted(drawn))}" if drawn else "a finished run",
-            remedy="Check the name." if drawn else f"Run `{make}` first.",
-        )
+        expected = f"one of {', '.join(sorted(drawn))}"
+        raise NotebookError(figure, "no such figure", expected, "Check the name.")
     return run(profile, [drawn[figure]], 1, ["--force", "--quiet", "all"])
 
 
 def _job(cfg: Settings, name: str) -> jobs.Job:
     """Find a job by its name, or a notebook by its number."""
     known = jobs.jobs(cfg)
-    numbered = [key for key, job in known.items() if job.run is None and key[:2] == name.zfill(2)]
-    if name not in known and not numbered:
-        raise NotebookError(
-            name,
-            found="no such notebook",
-            expected=f"one of {', '.join(key for key, job in known.items() if job.run is None)}",
-            remedy="Check the spelling, or give its number.",
-        )
-    return known[name if name in known else numbered[0]]
+    whole = [key for key, job in known.items() if job.run is None]
+    meant = name if name in known else next((k for k in whole if k[:2] == name.zfill(2)), None)
+    if meant is None:
+        expected, remedy = f"one of {', '.join(whole)}", "Check the spelling, or give its number."
+        raise NotebookError(name, "no such notebook", expected, remedy)
+    return known[meant]
 
 
 def _foretold(profile: str, cfg: Settings, cores: int) -> dict[str, float] | None:
@@ -192,53 +182,41 @@ def _left(hours: dict[str, float] | None, cfg: Settings, cores: int, account: st
 def _snakemake(
     command: list[str],
     environment: dict[str, str],
-    log: Path,
+    log: Path | None,
     left: Callable[[str], str | None],
-    verbose: bool,
 ) -> int:
-    """Run Snakemake; its own account of a quiet run goes to `log`, and on failure what matters.
+    """Run Snakemake; with a `log` its own account goes there, and on failure what matters.
 
-    After each job what `left` says of the account is printed.
+    Whenever `left` says something else of the account, it is printed.
     """
     # The lock that `run` holds is passed on to Snakemake.
     options: dict[str, Any] = {"cwd": paths.ROOT, "env": environment, "close_fds": False}
-    if verbose:
+    if log is None:
         return _wait(subprocess.Popen(command, **options))
-    with log.open("w+", encoding="utf-8") as file, _told(log, left):
-        status = _wait(subprocess.Popen(command, stderr=file, **options))
-        file.seek(0)
-        account = file.read()
+    said = None
+
+    def tell() -> None:
+        nonlocal said
+        before, said = said, left(log.read_text(encoding="utf-8", errors="replace"))
+        if said != before:
+            print(said, flush=True)
+
+    with log.open("w") as file:
+        status = _wait(subprocess.Popen(command, stderr=file, **options), tell)
     if status:
+        account = log.read_text(encoding="utf-8", errors="replace")
         errors = re.findall(r"^error: .*?(?=^RuleException|\Z)", account, flags=re.M | re.S)
         print("".join(errors) or account[-2000:], f"The full account is in {log}", file=sys.stderr)
     return status
 
 
-@contextlib.contextmanager
-def _told(log: Path, left: Callable[[str], str | None]) -> Iterator[None]:
-    """Print what `left` says of a log, each time that it says something else."""
-    ended, said = threading.Event(), None
-
-    def watch() -> None:
-        nonlocal said
-        while not ended.wait(2):
-            before, said = said, left(log.read_text(encoding="utf-8", errors="replace"))
-            if said != before:
-                print(said, flush=True)
-
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
-
-
-def _wait(process: subprocess.Popen) -> int:
+def _wait(process: subprocess.Popen, meanwhile: Callable[[], Any] = lambda: None) -> int:
     """Return a process's exit status; when this one is stopped, stop all that it has started."""
     try:
-        return process.wait()
+        while True:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return process.wait(2)
+            meanwhile()
     except KeyboardInterrupt:
         for child in psutil.Process(process.pid).children(recursive=True):
             with contextlib.suppress(psutil.NoSuchProcess):

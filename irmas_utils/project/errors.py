@@ -3,7 +3,6 @@
 Each one names the file or setting at fault, what was found, what was expected and what to do.
 """
 
-import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -12,24 +11,21 @@ Option = TypeVar("Option")
 
 
 class IrmasError(Exception):
-    """Base of every error that this package raises on purpose.
+    """Base of every error that this package raises on purpose, made of the parts of its sentence.
 
     `where` is the file, folder, setting or argument at fault, `remedy` what the user can do.
     """
 
-    def __init__(self, where: str | Path, *, found: str, expected: str, remedy: str) -> None:
+    def __init__(self, where: str | Path, found: str, expected: str, remedy: str) -> None:
         self.where, self.found, self.expected, self.remedy = str(where), found, expected, remedy
-        super().__init__(f"{where}: found {found}; expected {expected}. {remedy}")
+        self.args = self.where, found, expected, remedy  # so that it can cross to another process
+
+    def __str__(self) -> str:
+        return f"{self.where}: found {self.found}; expected {self.expected}. {self.remedy}"
 
     def _render_traceback_(self) -> list[str]:
         """Show a reader of a notebook this error, and not the way to it."""
         return [f"{type(self).__name__}: {self}"]
-
-    def __reduce__(self):
-        # Exceptions cross process boundaries by re-calling the class with `args` alone,
-        # which keyword-only parameters do not survive.
-        parts = {"found": self.found, "expected": self.expected, "remedy": self.remedy}
-        return functools.partial(type(self), self.where, **parts), ()
 
 
 class SettingsError(IrmasError):
@@ -71,8 +67,5 @@ class ModelError(IrmasError):
 def chosen(options: Mapping[str, Option], name: str, where: str) -> Option:
     """Return the option that a setting, `where`, names. SettingsError says which there are."""
     if name not in options:
-        known = ", ".join(options)
-        raise SettingsError(
-            where, found=repr(name), expected=f"one of {known}", remedy="Correct the name."
-        )
+        raise SettingsError(where, repr(name), f"one of {', '.join(options)}", "Correct the name.")
     return options[name]

@@ -40,20 +40,12 @@ def execute(notebook: str | Path, output: str | Path, parameters: dict[str, Any]
     """
     notebook, output = Path(notebook), Path(output)
     if output.resolve() == notebook.resolve():
-        raise NotebookError(
-            output,
-            found="the notebook itself",
-            expected="another file, for the notebook with its outputs",
-            remedy="Name another output.",
-        )
+        expected = "another file, for the notebook with its outputs"
+        raise NotebookError(output, "the notebook itself", expected, "Name another output.")
     known = parameters_of(notebook)
-    if unknown := sorted(parameters.keys() - known.keys()):
-        raise NotebookError(
-            notebook,
-            found=f"unknown parameter {', '.join(unknown)}",
-            expected=", ".join(known),
-            remedy="Check the spelling.",
-        )
+    if unknown := ", ".join(sorted(parameters.keys() - known.keys())):
+        found, expected = f"unknown parameter {unknown}", ", ".join(known)
+        raise NotebookError(notebook, found, expected, "Check the spelling.")
     failed = output.with_name(f"{output.stem}.failed{output.suffix}")
     with files.replacing(output) as temporary:
         try:
@@ -62,12 +54,9 @@ def execute(notebook: str | Path, output: str | Path, parameters: dict[str, Any]
             temporary.replace(failed)
             temporary.touch()
             name = getattr(error, "ename", type(error).__name__)
-            raise NotebookError(
-                notebook,
-                found=f"{name}: {getattr(error, 'evalue', error)}",
-                expected="every cell to run",
-                remedy=f"The cells up to the failure, with their outputs, are in {failed}.",
-            ) from error
+            found = f"{name}: {getattr(error, 'evalue', error)}"
+            remedy = f"The cells up to the failure, with their outputs, are in {failed}."
+            raise NotebookError(notebook, found, "every cell to run", remedy) from error
     failed.unlink(missing_ok=True)
     return output
 
@@ -102,28 +91,19 @@ def parameters_of(notebook: str | Path) -> dict[str, Any]:
         cells = nbformat.read(notebook, as_version=4).cells
         cells = [cell for cell in cells if "parameters" in cell.metadata.get("tags", [])]
     except Exception as error:  # a damaged file can fail in any way at all
-        raise NotebookError(
-            notebook,
-            found=f"{type(error).__name__}: {error}",
-            expected="a Jupyter notebook",
-            remedy="Check the path, or restore the file (`git checkout`).",
-        ) from error
+        found = f"{type(error).__name__}: {error}"
+        remedy = "Check the path, or restore the file (`git checkout`)."
+        raise NotebookError(notebook, found, "a Jupyter notebook", remedy) from error
     if len(cells) != 1:
-        raise NotebookError(
-            notebook,
-            found=f"{len(cells)} cells tagged `parameters`",
-            expected="exactly one",
-            remedy="Tag the cell that assigns the parameters, and no other.",
-        )
+        found = f"{len(cells)} cells tagged `parameters`"
+        remedy = "Tag the cell that assigns the parameters, and no other."
+        raise NotebookError(notebook, found, "exactly one", remedy)
     try:
         return dict(_assignment(node) for node in ast.parse(cells[0].source).body)
     except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:
-        raise NotebookError(
-            notebook,
-            found=f"a parameters cell with more than plain literals ({error})",
-            expected="one `name = literal` a line",
-            remedy="Move everything else to a later cell.",
-        ) from error
+        found = f"a parameters cell with more than plain literals ({error})"
+        expected, remedy = "one `name = literal` a line", "Move everything else to a later cell."
+        raise NotebookError(notebook, found, expected, remedy) from error
 
 
 def _assignment(node: ast.stmt) -> tuple[str, Any]:
@@ -140,8 +120,7 @@ def read_parameters(notebook: str | Path, texts: Mapping[str, str]) -> dict[str,
     Where the default is text, the value is, as a run's name always; paths are made absolute, for
     the kernel starts in the notebook's folder. Raises NotebookError as `parameters_of`.
     """
-    defaults = parameters_of(notebook)
-    values = {}
+    defaults, values = parameters_of(notebook), {}
     for name, text in texts.items():
         is_text = isinstance(defaults.get(name), str) or (name == "run" and text != "null")
         value = text if is_text else parse_value(text)

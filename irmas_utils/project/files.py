@@ -57,8 +57,7 @@ def _writing(target: Path) -> Iterator[None]:
             raise
         found = f"a failed write ({error.strerror or error})"
         remedy = "Make room, or name another place: IRMAS_CACHE or IRMAS_RESULTS, or an option."
-        expected = "a folder of yours with room"
-        raise DiskError(target, found=found, expected=expected, remedy=remedy) from error
+        raise DiskError(target, found, "a folder of yours with room", remedy) from error
 
 
 def _sync(path: Path) -> None:
@@ -112,7 +111,7 @@ def require(
     except (OSError, ValueError) as error:
         found = f"no readable file ({error})"
     if found:
-        raise kind(path, found=found, expected=expected, remedy="Check the path.")
+        raise kind(path, found, expected, "Check the path.")
 
 
 def suffixed(path: str | Path, suffix: str) -> Path:

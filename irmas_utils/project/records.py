@@ -51,8 +51,8 @@ class Record:
     def __post_init__(self) -> None:
         """Raise SettingsError if a run's name cannot be a file's."""
         if self.run is not None and not re.fullmatch(r"\w[\w.+-]{,60}", self.run):
-            found, expected = repr(self.run)[:200], "letters, digits, and . + - within"
-            raise SettingsError("run", found=found, expected=expected, remedy="Rename it.")
+            expected = "letters, digits, and . + - within"
+            raise SettingsError("run", repr(self.run)[:200], expected, "Rename it.")
 
     @property
     def folder(self) -> Path:
@@ -253,12 +253,8 @@ def _unfit(profile: str, file: str, found: str) -> DataError:
         notebook = committed[file]["notebook"]
     except (OSError, ValueError, LookupError):
         notebook = "an earlier notebook"
-    return DataError(
-        results_dir(profile) / file,
-        found=found,
-        expected=f"what {notebook} writes",
-        remedy=f"Run {notebook} first, or `make paper PROFILE={profile}` (or its path).",
-    )
+    remedy = f"Run {notebook} first, or `make paper PROFILE={profile}` (or its path)."
+    return DataError(results_dir(profile) / file, found, f"what {notebook} writes", remedy)
 
 
 def outputs(folder: Path) -> dict[str, tuple[str, str | None, str]]:

@@ -216,12 +216,8 @@ def _profile_path(profile: str | Path, beside: Path = Path()) -> Path:
     path = beside / profile if is_file else paths.PROFILES / f"{profile}.yaml"
     if not os.path.isfile(path):  # False also for what can be no path
         names = ", ".join(sorted(p.stem for p in paths.PROFILES.glob("*.yaml")))
-        raise SettingsError(
-            path,
-            found="no such profile",
-            expected=f"one of {names}, or the path of a YAML file",
-            remedy="Check the spelling.",
-        )
+        expected = f"one of {names}, or the path of a YAML file"
+        raise SettingsError(path, "no such profile", expected, "Check the spelling.")
     return path
 
 
@@ -230,16 +226,11 @@ def _chain(path: Path, above: tuple[Path, ...] = ()) -> list[tuple[str | Path, d
     values = _read(path)
     parent = values.pop("extends", None)
     if path.resolve() in above or not isinstance(parent, str | None):
-        raise SettingsError(
-            path,
-            found=f"extends: {parent!r}",
-            expected="the name or the path of another profile",
-            remedy="Correct the line.",
-        )
-    if parent is None:
-        return [(path, values)]
+        expected = "the name or the path of another profile"
+        raise SettingsError(path, f"extends: {parent!r}", expected, "Correct the line.")
     above = (*above, path.resolve())
-    return [*_chain(_profile_path(parent, path.parent), above), (path, values)]
+    inherited = [] if parent is None else _chain(_profile_path(parent, path.parent), above)
+    return [*inherited, (path, values)]
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -255,12 +246,8 @@ def _read(path: Path) -> dict[str, Any]:
         found = f"{type(values).__name__} instead of sections"
     except Exception as error:  # a date that is none, for example, is no YAMLError
         found = f"text that is not YAML ({error})"[:1000]
-    raise SettingsError(
-        path,
-        found=found,
-        expected="sections of `key: value` lines in UTF-8",
-        remedy="Mend the file, or begin a new one with `extends: sample`.",
-    )
+    remedy = "Mend the file, or begin a new one with `extends: sample`."
+    raise SettingsError(path, found, "sections of `key: value` lines in UTF-8", remedy)
 
 
 def _stated(overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -309,7 +296,7 @@ def _refused(error: ValidationError, where: tuple[str, ...], chain: list) -> Set
     else:
         found = f"{key} = {first['input']!r}"[:200] + f" ({type(first['input']).__name__})"
         remedy = "Correct the value; profiles/full.yaml explains it."
-    return SettingsError(files[-1], found=found, expected=first["msg"].lower(), remedy=remedy)
+    return SettingsError(files[-1], found, first["msg"].lower(), remedy)
 
 
 def _states(values: Any, place: Sequence[str]) -> bool:

@@ -125,13 +125,10 @@ def listeners(model: str | Path | None = None) -> tuple[Recognizer, Recognizer |
     try:
         as_published = _published()
     except ModelError as error:
-        raise ModelError(
-            "default model",
-            found=f"none trained on IRMAS, nor published weights ({error.found})",
-            expected="one of the two",
-            remedy=f"{error.remedy} Or take the sample corpus's, which `make paper` makes, with "
-            f"--model {paths.results_root() / 'sample' / 'models' / 'recognizer.keras'}.",
-        ) from error
+        found = f"none trained on IRMAS, nor published weights ({error.found})"
+        sample = f"--model {paths.results_root() / 'sample' / 'models' / 'recognizer.keras'}"
+        remedy = f"{error.remedy} Or take the sample corpus's, which `make paper` makes, with"
+        raise ModelError("default model", found, "one of the two", f"{remedy} {sample}.") from error
     return as_published, as_published
 
 

@@ -30,7 +30,7 @@ def verify(name: str | None, profile: str) -> int:
         return 0
     if name not in ledger:
         remedy = "Run `irmas verify`, which lists them."
-        raise DataError(name, found="no such claim", expected="one of the ledger", remedy=remedy)
+        raise DataError(name, "no such claim", "one of the ledger", remedy)
     claim = ledger[name]
     print(f'Section {claim["section"]}: "{claim["quote"]}"\nDecided by: {claim["check"]}.')
     if claim["kind"] in claims.NEED_A_RUN:
