@@ -151,11 +151,9 @@ def irmas(root: Path | None = None, address: str = ADDRESS) -> Path:
 def _require_room(folder: Path, size: float) -> None:
     there = next(filter(Path.exists, [folder, *folder.parents]))
     if size > (free := shutil.disk_usage(there).free):
-        found, remedy = (
-            f"{free / 1e9:.1f} GB of free space",
-            "Make room, or name another IRMAS_DATA.",
-        )
-        raise DownloadError(folder, found, f"{size / 1e9:.1f} GB", remedy)
+        remedy = "Make room, or name a folder on another disk with IRMAS_DATA."
+        found, expected = (f"{each / 1e9:.1f} GB" for each in (free, size))
+        raise DownloadError(folder, f"{found} of free space", expected, remedy)
 
 
 def _unpack(archive: Path, root: Path) -> None:

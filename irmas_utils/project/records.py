@@ -12,7 +12,7 @@ import json
 import platform
 import re
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -109,15 +109,12 @@ class Record:
             "profile": self.settings.profile,
             "seed": self.settings.seed,
             "data": self.data,
-            "source": source_hash(),
-            "commit": _commit(),
-            "versions": _versions(),
-            "processor": _processor(),
+            **_made_with(),
             "digest": files.digest(self.folder / file),
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        part = self.folder / "manifests" / f"{manifest_name(self.notebook, self.run)}.json"
-        files.write_sealed(part, self.entries)
+        name = manifest_name(self.notebook, self.run)
+        files.write_sealed(self.folder / "manifests" / f"{name}.json", self.entries)
 
 
 def manifest_name(notebook: str, run: str | None) -> str:
@@ -148,12 +145,12 @@ def discard(profile: str, name: str) -> None:
 
 def load_metrics(profile: str, name: str) -> dict[str, Any]:
     """Read metrics of an earlier notebook; DataError if they are missing or not as recorded."""
-    return _read(profile, f"metrics/{name}.json", lambda path: json.loads(path.read_bytes()))
+    return _read(profile, f"metrics/{name}.json")
 
 
 def load_table(profile: str, name: str) -> pd.DataFrame:
     """Read a table of an earlier notebook; as `load_metrics`."""
-    return _read(profile, f"tables/{name}.csv", pd.read_csv)
+    return _read(profile, f"tables/{name}.csv")
 
 
 def real_metrics(settings: Settings, name: str) -> dict[str, Any] | None:
@@ -162,18 +159,19 @@ def real_metrics(settings: Settings, name: str) -> dict[str, Any] | None:
     Else those committed in ``results/reference/real``, or None where there are none yet: a
     reader is told of `REAL`, which computes them.
     """
-    if settings.corpus.source != "sample":
-        return load_metrics(settings.profile, name)
-    file = paths.reference_dir("real") / "metrics" / f"{name}.json"
-    return json.loads(file.read_bytes()) if file.is_file() else None
+    return _real(settings, f"metrics/{name}.json")
 
 
 def real_table(settings: Settings, name: str) -> pd.DataFrame | None:
     """Read a table on real clips, as `real_metrics`."""
+    return _real(settings, f"tables/{name}.csv")
+
+
+def _real(settings: Settings, file: str) -> Any:
     if settings.corpus.source != "sample":
-        return load_table(settings.profile, name)
-    file = paths.reference_dir("real") / "tables" / f"{name}.csv"
-    return pd.read_csv(file) if file.is_file() else None
+        return _read(settings.profile, file)
+    path = paths.reference_dir("real") / file
+    return _parse(path) if path.is_file() else None
 
 
 def load_predictions(
@@ -185,10 +183,10 @@ def load_predictions(
     and bool, (n_clips, 11): in the order of `clips`, if given. DataError if these are others.
     """
     file = f"predictions/{name}.csv"
-    found, scores, decisions = _read(profile, file, read_predictions)
+    found, scores, decisions = _read(profile, file)
     if clips is None:
         return found, scores, decisions
-    rows = dict(zip(_keys(found), range(len(found)), strict=True))
+    rows = {key: row for row, key in enumerate(_keys(found))}
     order = [rows.pop(key, None) for key in _keys(clips)]
     if rows or None in order:
         raise _unfit(profile, file, "other clips than those of the other systems")
@@ -210,18 +208,24 @@ def _keys(clips: pd.DataFrame) -> list[tuple[Any, ...]]:
     return list(zip(*told.to_numpy().T, told.groupby(list(told)).cumcount(), strict=True))
 
 
-def _read(profile: str, file: str, parse: Callable[[Path], Any]) -> Any:
-    folder = _folder(profile, file)
-    entry = outputs(folder).get(file)
-    if not (folder / file).is_file():
+def _read(profile: str, file: str) -> Any:
+    path = (folder := _folder(profile, file)) / file
+    if not path.is_file():
         raise _unfit(profile, file, "no such result")
-    if entry and entry[2] != files.digest(folder / file):
+    entry = outputs(folder).get(file)
+    if entry and entry[2] != files.digest(path):
         _forget(folder, *entry[:2])
         raise _unfit(profile, file, "something else than what was recorded")
     try:
-        return parse(folder / file)
+        return _parse(path)
     except (OSError, ValueError, KeyError, RecursionError) as error:
         raise _unfit(profile, file, f"a damaged file ({error})") from error
+
+
+def _parse(path: Path) -> Any:
+    if path.suffix == ".json":
+        return json.loads(path.read_bytes())
+    return (read_predictions if path.parent.name == "predictions" else pd.read_csv)(path)
 
 
 def _folder(profile: str, file: str) -> Path:
@@ -280,16 +284,14 @@ def merge_manifests(profile: str) -> dict[str, Any]:
 
     Raises DataError if one is damaged; the next run makes it again.
     """
-    folder = results_dir(profile)
-    merged: dict[str, Any] = {}
+    folder, merged = results_dir(profile), {}
     for name, entries in manifests(folder):
         if entries is None:
             notebook, _, run = name.partition("-")
             _forget(folder, notebook, run)
             raise _unfit(profile, f"manifests/{name}.json", "something else than what was recorded")
         merged |= entries
-    merged = dict(sorted(merged.items()))
-    files.write_json(folder / "manifest.json", merged)
+    files.write_json(folder / "manifest.json", merged := dict(sorted(merged.items())))
     return merged
 
 
@@ -303,22 +305,15 @@ def source_hash() -> str:
 
 
 @functools.cache
-def _commit() -> str | None:
-    """Return the commit that is checked out, None without git."""
-    command = ["git", "-C", str(paths.ROOT), "rev-parse", "--short=12", "HEAD"]
+def _made_with() -> dict[str, Any]:
+    """Return what a result is made with here; the commit is None without git."""
+    commit, processor = None, platform.processor() or platform.machine()
     with contextlib.suppress(OSError):
-        return subprocess.run(command, capture_output=True, text=True).stdout.strip() or None
-    return None
-
-
-@functools.cache
-def _processor() -> str:
-    with contextlib.suppress(OSError):
-        names = re.findall(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
-        return names[0] if names else platform.machine()
-    return platform.processor() or platform.machine()
-
-
-@functools.cache
-def _versions() -> dict[str, str]:
-    return {name: importlib.metadata.version(name) for name in PACKAGES}
+        command = ["git", "-C", str(paths.ROOT), "rev-parse", "--short=12", "HEAD"]
+        commit = subprocess.run(command, capture_output=True, text=True).stdout.strip() or None
+    with contextlib.suppress(OSError, StopIteration):
+        names = re.finditer(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+        processor = next(names)[1]
+    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
+    found = {"source": source_hash(), "commit": commit, "versions": versions}
+    return found | {"processor": processor}

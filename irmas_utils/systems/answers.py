@@ -1,10 +1,11 @@
 """How a prediction is told: text, JSON, CSV, labels for Audacity, a web page of its own."""
 
 import base64
+import itertools
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from importlib import resources
 from io import BytesIO
@@ -48,15 +49,10 @@ def recordings(given: Iterable[str | Path]) -> list[str | Path]:
 
 def label_table(prediction: "Prediction") -> pd.DataFrame:
     """Return a row an instrument, the highest score first: instrument, score, threshold, named."""
-    table = pd.DataFrame(
-        {
-            "instrument": [IRMAS.name(label) for label in prediction.recognizer.labels],
-            "score": prediction.scores,
-            "threshold": prediction.recognizer.thresholds,
-            "named": prediction.named,
-        }
-    )
-    return table.sort_values("score", ascending=False, ignore_index=True)
+    names, cuts = map(IRMAS.name, prediction.recognizer.labels), prediction.recognizer.thresholds
+    table = pd.DataFrame({"instrument": names, "score": prediction.scores, "threshold": cuts})
+    table = table.assign(named=prediction.named)
+    return table.sort_values("score", ascending=False, kind="stable")
 
 
 def in_words(prediction: "Prediction") -> str:
@@ -95,12 +91,12 @@ def as_dict(prediction: "Prediction") -> dict[str, Any]:
     }
 
 
-def as_row(entry: dict[str, Any], labels: Iterable[str]) -> dict[str, Any]:
-    """Return what `tell` knows of a file as a row of a table."""
-    plain = ("file", "model", "duration", "silent", "error", "warning")
-    row = {key: entry.get(key, "") for key in plain}
-    row |= {key: "; ".join(entry.get(key, ())) for key in ("instruments", "also_heard")}
-    return row | {label: entry.get("scores", {}).get(label, "") for label in labels}
+def as_rows(entries: list[dict[str, Any]], labels: Sequence[str]) -> pd.DataFrame:
+    """Return what `tell` knows of files as a table, a row each."""
+    table = pd.DataFrame([entry | entry.get("scores", {}) for entry in entries])
+    plain, lists = "file model duration silent error warning", ["instruments", "also_heard"]
+    table = table.reindex(columns=[*plain.split(), *lists, *labels])
+    return table.assign(**{key: table[key].map("; ".join, na_action="ignore") for key in lists})
 
 
 def about(prediction: "Prediction") -> str:
@@ -115,11 +111,11 @@ def as_table(prediction: "Prediction") -> str:
     lines = [f"{prediction.path}  ({about(prediction)})"]
     if prediction.silent.all():
         return f"{lines[0]}\n  silence"
-    for k in np.argsort(-prediction.scores, kind="stable"):
-        mark = "*" if prediction.named[k] else " "
-        name = IRMAS.name(prediction.recognizer.labels[k])
-        strip = _strip(prediction.window_scores[:, k])
-        lines.append(f"  {mark} {name:<16} {prediction.scores[k]:5.3f}  {strip}")
+    for row in label_table(prediction).itertuples():
+        strip = _strip(prediction.window_scores[:, row.Index])
+        lines.append(
+            f"  {'*' if row.named else ' '} {row.instrument:<16} {row.score:5.3f}  {strip}"
+        )
     lines += [f"  also heard: {also_heard(prediction)}"] * bool(prediction.others)
     return "\n".join(lines)
 
@@ -149,13 +145,11 @@ def overview(
 
 def as_labels(prediction: "Prediction") -> str:
     """Return a label track for Audacity: from when to when each instrument is named, or silence."""
-    edges, labels = prediction.edges, prediction.recognizer.labels
     above = prediction.window_scores > np.array(prediction.recognizer.thresholds)
-    rows = {IRMAS.name(label): column for label, column in zip(labels, above.T, strict=True)}
-    stretches = []
-    for name, on in (rows | {"silence": prediction.silent}).items():
+    names, stretches = [*map(IRMAS.name, prediction.recognizer.labels), "silence"], []
+    for name, on in zip(names, [*above.T, prediction.silent], strict=True):
         turns = np.flatnonzero(np.diff(on, prepend=False, append=False))
-        pairs = edges[turns].reshape(-1, 2)
+        pairs = prediction.edges[turns].reshape(-1, 2)
         stretches += [(*pair, " ".join(name.split())) for pair in pairs]
     return "".join(f"{start:.6f}\t{end:.6f}\t{name}\n" for start, end, name in sorted(stretches))
 
@@ -205,11 +199,8 @@ def _rows(prediction: "Prediction") -> Iterator[dict[str, Any]]:
 
 def _sound(path: Path) -> bytes:
     """Encode a file for the page's player: mono, MP3."""
-    sound = BytesIO()
-    with (
-        io.opened(path) as file,
-        soundfile.SoundFile(sound, "w", io.PLAYED_RATE, 1, format="MP3") as encoded,
-    ):
+    sound, form = BytesIO(), ("w", io.PLAYED_RATE, 1)
+    with io.opened(path) as file, soundfile.SoundFile(sound, *form, format="MP3") as encoded:
         for block in io.stream(file, io.PLAYED_RATE):
             encoded.write(np.clip(block, -1, 1))
     return sound.getvalue()
@@ -264,17 +255,15 @@ def tell(
     if form == "json":
         print(json.dumps(entries, indent=2))
     if form == "csv":
-        rows = [as_row(entry, recognizer.labels) for entry in entries]
-        print(pd.DataFrame(rows).to_csv(index=False), end="")
+        print(as_rows(entries, recognizer.labels).to_csv(index=False), end="")
     return sum("error" in entry for entry in entries)
 
 
 def _write(prediction: "Prediction", key: str, folder: Path, entries: list[dict[str, Any]]) -> str:
     suffix, text = FILES[key]
     name = os.fsdecode(os.fsencode(prediction.path.name)[:240])  # of 255 bytes at the most
-    file, number = folder / f"{name}{suffix}", 1
-    while str(file) in (entry.get(key) for entry in entries):  # of another folder's recording
-        number += 1
-        file = folder / f"{name}-{number}{suffix}"
+    taken = {entry.get(key) for entry in entries}  # by recordings of other folders
+    names = itertools.chain([name], (f"{name}-{n}" for n in itertools.count(2)))
+    file = next(path for each in names if (path := f"{folder / each}{suffix}") not in taken)
     files.write_text(file, text(prediction))
-    return str(file)
+    return file

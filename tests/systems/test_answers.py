@@ -153,7 +153,7 @@ def test_what_is_said_in_words(recognizer):
     assert answers.in_words(silent) == "silence"
     assert answers.as_table(silent) == "a  (0:01, 44100 Hz, 2 channels)\n  silence"
     assert answers.as_dict(silent)["silent"] is True
-    row = answers.as_row(answers.as_dict(silent), ["cel"])
+    row = answers.as_rows([answers.as_dict(silent)], ["cel"]).iloc[0]
     assert (row["silent"], row["instruments"], row["cel"]) == (True, "", 0)
 
 
