@@ -103,21 +103,13 @@ def level_curves(curves: pd.DataFrame, data: str = "") -> Figure:
             hollow = {"color": line.get_color(), "marker": marker, "mfc": "white", "ls": "none"}
             ax.plot(nowhere, part["absent"].iloc[0], **hollow)
         ax.axhline(0.5, color=COLOURS["quiet"], ls=":", lw=1.5)
-        ax.set_xticks(
-            [nowhere, *levels], ["absent", *(f"{level:+g}" if level else "0" for level in levels)]
-        )
-        noun = "other" if others == 1 else "others"
-        ax.set(
-            title=f"against {others} {noun}",
-            xlabel="level of the instrument [dB]",
-            ylabel="share in which it is named",
-            ylim=(-0.02, 1.02),
-        )
+        names = ["absent", *(f"{level:+g}" if level else "0" for level in levels)]
+        ax.set_xticks([nowhere, *levels], names)
+        title = f"{data if ax is axes[0, 0] else ''}\nagainst {others} other{'s' * (others > 1)}"
+        ax.set(title=title.lstrip(), ylabel="share in which it is named", ylim=(-0.02, 1.02))
+        ax.set(xlabel="level of the instrument [dB]")
         ax.label_outer()
-    first = axes[0, 0]
-    first.set(title=f"{data}\n{first.get_title(loc='left')}".lstrip())
-    handles, names = first.get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside upper left", ncols=3)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper left", ncols=3)
     return figure
 
 
@@ -131,12 +123,11 @@ def level_thresholds(found: pd.DataFrame, levels: ArrayLike, ax: Axes | None = N
     codes = [code for code in INSTRUMENTS if code in table]
     values, lowest, highest = table[codes].to_numpy(), min(levels), max(levels)
     ax = axes_or_new(ax, 10, 1.6 + 0.36 * len(values))
-    text = np.where(np.isinf(values), np.where(values > 0, "never", "always"), "")
-    text = np.where(np.isinf(values), text, [[f"{v:+.0f}" for v in row] for row in values])
+    finite = np.vectorize("{:+.0f}".format)(values)
+    text = np.select([values == np.inf, values == -np.inf], ["never", "always"], finite)
     darkness = 1 - (np.clip(values, lowest, highest) - lowest) / (highest - lowest)
     n = found.drop_duplicates("instrument").set_index("instrument")["excerpts"]
-    heat_map(
-        ax, 0.9 * darkness, text, table.index, [f"{INSTRUMENT_NAMES[c]} ({n[c]})" for c in codes]
-    )
+    names = [f"{INSTRUMENT_NAMES[code]} ({n[code]})" for code in codes]
+    heat_map(ax, 0.9 * darkness, text, table.index, names)
     ax.set(xlabel="instrument (excerpts)")
     return ax

@@ -1,7 +1,7 @@
 """Scores of systems. Notebooks: 03 to 10."""
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -47,17 +47,16 @@ def per_label_scores(result: Mapping[str, Any], ax: Axes | None = None) -> Axes:
     The base rate is the precision of a predictor that always, or at random, gives the label.
     """
     ax = axes_or_new(ax, 10, 3.8)
-    labels = [*result["per_label"].values()]
+    labels = pd.DataFrame(result["per_label"]).T
     places, width = np.arange(len(labels)), 0.26
     for i, quantity in enumerate(QUANTITIES):
-        leaves = [label[quantity] for label in labels]
+        scores = pd.DataFrame([*labels[quantity]])
         style = {"color": COLOURS[quantity], "label": quantity.replace("f1", "F1")}
         style |= {"error_kw": {"elinewidth": 0.9, "ecolor": "#333333"}}
-        values, lengths = [leaf["value"] for leaf in leaves], interval_lengths(leaves)
-        ax.bar(places + (i - 1) * width, values, width, yerr=lengths, **style)
-    rates = [label["base_rate"] for label in labels]
-    clips = {code: label["support"] for code, label in result["per_label"].items()}
-    score_each_instrument(ax, rates, "base rate", clips, color=COLOURS["mark"])
+        at, lengths = places + (i - 1) * width, interval_lengths(scores)
+        ax.bar(at, scores["value"], width, yerr=lengths, **style)
+    style = {"color": COLOURS["mark"]}
+    score_each_instrument(ax, labels["base_rate"], "base rate", labels["support"], **style)
     ax.set(ylim=(0, 1), ylabel="score")
     return ax
 
@@ -65,19 +64,17 @@ def per_label_scores(result: Mapping[str, Any], ax: Axes | None = None) -> Axes:
 def per_label_f1(results: Mapping[str, Mapping[str, Any]], ax: Axes | None = None) -> Axes:
     """F1 of each instrument by several systems, and what naming it in every clip would score."""
     ax = axes_or_new(ax, 10, 3.8)
-    labels = next(iter(results.values()))["per_label"]
-    places = np.arange(len(labels))
-    shifts = (np.arange(len(results)) - (len(results) - 1) / 2) * 0.8 / max(len(results), 2)
+    labels = pd.DataFrame(next(iter(results.values()))["per_label"]).T
+    places, n = np.arange(len(labels)), len(results)
+    shifts = (np.arange(n) - (n - 1) / 2) * 0.8 / max(n, 2)
     markers = itertools.cycle(MARKERS)
     for (name, result), shift in zip(results.items(), shifts, strict=True):
-        leaves = [result["per_label"][code]["f1"] for code in labels]
+        scores = pd.DataFrame([result["per_label"][code]["f1"] for code in labels.index])
         style = {"fmt": next(markers), "markersize": 4.5, "elinewidth": 0.8, "label": name}
-        values = [leaf["value"] for leaf in leaves]
-        ax.errorbar(places + shift, values, yerr=interval_lengths(leaves), **style)
-    rates = np.array([label["base_rate"] for label in labels.values()])
-    always = 2 * rates / (1 + rates)  # F1 at recall 1 and that precision
-    clips = {code: label["support"] for code, label in labels.items()}
-    score_each_instrument(ax, always, "always named", clips, color=COLOURS["published"])
+        ax.errorbar(places + shift, scores["value"], yerr=interval_lengths(scores), **style)
+    always = 2 * labels["base_rate"] / (1 + labels["base_rate"])  # recall 1, that precision
+    style = {"color": COLOURS["published"]}
+    score_each_instrument(ax, always, "always named", labels["support"], **style)
     ax.set(ylim=(0, 1.02), ylabel="F1")
     return ax
 
@@ -147,19 +144,22 @@ def study(
     Where all runs of a value are `constant`, bool (n_runs,), this is written there.
     """
     ax = axes_or_new(ax, 5.5)
-    runs = pd.DataFrame({"value": values, "score": scores})
-    places = _places(runs["value"])
+    runs = pd.DataFrame({"value": values, "score": scores, "constant": False})
+    runs["constant"] |= False if constant is None else np.asarray(constant, dtype=bool)
+    found = list(dict.fromkeys(runs["value"]))
+    words = any(isinstance(value, str) for value in found)
+    places = {v: n for n, v in enumerate(found)} if words else {v: v for v in sorted(found)}
     most = 1 if ylabel in ("micro F1", "macro F1", "LRAP") else np.inf
     interval = partial(metrics.mean_interval, low=0, high=most)
     means = runs.groupby("value")["score"].apply(interval).unstack().loc[[*places]]
     style = {"color": COLOURS["line"], "capsize": 3, "label": "mean, 95 % interval"}
-    style["fmt"] = "o" if isinstance(next(iter(places)), str) else "o-"
-    ax.errorbar([*places.values()], means["value"], yerr=interval_lengths(means), **style)
+    style |= {"fmt": "o" if words else "o-", "yerr": interval_lengths(means)}
+    ax.errorbar([*places.values()], means["value"], **style)
     _each_seed(ax, runs["value"].map(places), runs["score"])
     if paper in places:
         _reference(ax, places[paper], "paper")
-    if constant is not None:
-        _mark_constants(ax, means.index, places, runs["value"], constant)
+    alike = runs.groupby("value")["constant"].all()
+    _mark_constants(ax, [places[value] for value in places if alike[value]], alike.all())
     if log_x and len(places) > 1:
         ax.set_xscale("log")
     names = [value if isinstance(value, str) else f"{value:g}" for value in places]
@@ -171,26 +171,14 @@ def study(
     return ax
 
 
-def _mark_constants(
-    ax: Axes, index: Iterable[Any], places: Mapping[Any, float], values: ArrayLike, on: ArrayLike
-) -> None:
-    """Write below the values of which every run gives all clips the same answer that it does."""
-    alike = pd.Series(np.asarray(on, dtype=bool)).groupby(np.asarray(values)).all()
-    style = {"xycoords": ("data", "axes fraction"), "ha": "center", "fontsize": "small"}
-    if alike.all():
-        ax.annotate("all constant", (0.5, 0.02), **style | {"xycoords": "axes fraction"})
+def _mark_constants(ax: Axes, places: Sequence[float], every: bool) -> None:
+    """Write at the values of which every run gives all clips the same answer that it does."""
+    style = {"ha": "center", "fontsize": "small"}
+    if every:
+        ax.annotate("all constant", (0.5, 0.02), xycoords="axes fraction", **style)
         return
-    for value in index:
-        if alike[value]:
-            ax.annotate("all\nconstant", (places[value], 0.02), **style)
-
-
-def _places(values: pd.Series) -> dict[Any, float]:
-    """Where each value of a study stands on its axis: numbers at themselves, words in a row."""
-    found = list(dict.fromkeys(values))
-    if any(isinstance(value, str) for value in found):
-        return {value: place for place, value in enumerate(found)}
-    return {value: value for value in sorted(found)}
+    for place in places:
+        ax.annotate("all\nconstant", (place, 0.02), xycoords=("data", "axes fraction"), **style)
 
 
 def causes(

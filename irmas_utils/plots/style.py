@@ -112,8 +112,8 @@ def legend_above(ax: Axes, **style: Any) -> None:
 
 def shared_legend(*axes: Axes) -> None:
     """Put one legend above the figure in place of those of axes that show the same things."""
-    handles, labels = axes[0].get_legend_handles_labels()
-    axes[0].figure.legend(handles, labels, loc="outside upper left", ncols=3)
+    handles = axes[0].get_legend_handles_labels()
+    axes[0].figure.legend(*handles, loc="outside upper left", ncols=3)
     for ax in axes:
         ax.get_legend().remove()
 
