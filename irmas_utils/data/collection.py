@@ -113,10 +113,7 @@ def read_audio(path: str | Path) -> tuple[pd.DataFrame, Vocabulary]:
 
 
 def rows_of(clips: pd.Series, names: pd.Series) -> pd.Series:
-    """Return the place among `names` of each clip, NaN where there is none.
-
-    A clip may have more folders before it than the name has, or, if that is unique, less.
-    """
+    """Return each clip's place among `names`, or NaN; either may lack folders of the other."""
     known = {name: place for place, name in enumerate(names)}
     last = names.str.split("/").str[-1].drop_duplicates(keep=False)
     short = {name: known[names[row]] for row, name in last.items()}

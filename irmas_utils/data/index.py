@@ -179,9 +179,9 @@ def fingerprint(index: pd.DataFrame) -> str:
 def split_validation(
     training: pd.DataFrame, fraction: float, seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Split off a `fraction`, above 0 and at most 0.5, of each class by recording, for validation.
+    """Hold out a `fraction`, up to 0.5, of each class by recording: clips to fit on, and these.
 
-    Returns the clips to fit on and those held out. DataError if there are too few recordings.
+    DataError if there are too few recordings.
     """
     n_splits = round(1 / fraction) if 1e-9 < fraction <= 0.5 else 0
     if not 2 <= n_splits <= training["recording"].nunique():
@@ -194,10 +194,7 @@ def split_validation(
 
 
 def folds(clips: pd.DataFrame, n_folds: int, seed: int) -> np.ndarray:
-    """Deal recordings to folds by their clips' first labels: the fold of each clip, (n_clips,).
-
-    DataError if there are too few recordings, or clips of every label.
-    """
+    """Deal recordings to folds by their clips' first labels: (n_clips,). DataError if too few."""
     from sklearn.model_selection import StratifiedGroupKFold  # seconds that few need
 
     classes = clips["labels"].str[0].to_numpy(dtype=str)

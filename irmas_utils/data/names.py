@@ -44,10 +44,9 @@ def song_of(name: str) -> str:
 
 
 def parse_labels(content: bytes) -> tuple[str, ...]:
-    """Parse a testing clip's label file: a code a line, each once, in the order of `INSTRUMENTS`.
+    """Parse a label file: a code a line, each once, in the order of `INSTRUMENTS`.
 
-    Blank lines, tabs and a byte-order mark are accepted. ValueError if a line is no code, or there
-    is none.
+    Blank lines, tabs and a byte-order mark are accepted. ValueError if a line is no code, or none.
     """
     codes = {line.strip() for line in decode(content).splitlines()} - {""}
     if unknown := sorted(codes - set(INSTRUMENTS)):

@@ -18,10 +18,7 @@ from irmas_utils.project.vocabulary import INSTRUMENTS
 def score(
     clips: pd.DataFrame, scores: np.ndarray, settings: Settings, threshold: ArrayLike = 0.5
 ) -> dict[str, Any]:
-    """Return `metrics.evaluate` of scores, (n_clips, 11), cut at a threshold, or one a label.
-
-    `clips` are rows of the index; the intervals are over their recordings.
-    """
+    """Return `metrics.evaluate` of scores, (n_clips, 11), of rows of the index, by recording."""
     return _evaluated(clips, metrics.binarize(scores, threshold), scores, settings)
 
 

@@ -142,10 +142,7 @@ class Decided(NamedTuple):
 
 
 def decide(system: System, known: Truth) -> Decided:
-    """Read answers and turn scores into decisions: see docs/scoring.md.
-
-    DataError as `read` and `validated`.
-    """
+    """Read answers and make decisions (docs/scoring.md). DataError as `read` and `validated`."""
     codes, threshold, validation = known.vocabulary.codes, system.threshold, system.validation
     scores, decisions = read(system.path, known.clips["name"], codes)
     if scores is None and (threshold or validation):

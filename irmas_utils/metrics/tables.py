@@ -30,10 +30,7 @@ def scores_of(evaluation: dict[str, Any]) -> dict[str, dict[str, float | None] |
 
 
 def score_row(evaluation: dict[str, Any], intervals: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Return a row of a table: the scores of `metrics.evaluate` under their `TITLES`.
-
-    The 95 % intervals of the keys in `intervals` stand beside the values.
-    """
+    """Return the scores of `metrics.evaluate` by their `TITLES`, with these keys' intervals."""
     row: dict[str, Any] = {}
     for key, leaf in scores_of(evaluation).items():
         row[TITLES[key]] = leaf["value"] if leaf else None

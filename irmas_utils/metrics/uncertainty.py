@@ -112,10 +112,7 @@ def paired_test(
 
 
 def holm(p_values: ArrayLike) -> NDArray:
-    """Adjust the p-values of a family of tests, (n,), so that it errs as seldom as one (Holm 1979).
-
-    NaN stands for no test and stays.
-    """
+    """Adjust p-values, (n,), so that a family errs as seldom as one (Holm 1979); NaN is no test."""
     adjusted = np.array(p_values, dtype=float)
     tests = np.flatnonzero(~np.isnan(adjusted))
     order = tests[np.argsort(adjusted[tests])]
@@ -127,10 +124,7 @@ def holm(p_values: ArrayLike) -> NDArray:
 def mean_interval(
     values: ArrayLike, low: float = -math.inf, high: float = math.inf
 ) -> dict[str, float | None]:
-    """Mean of repeated runs, such as seeds, with its 95 % Student t interval; none from one run.
-
-    The quantity itself lies between `low` and `high`, and so does the interval.
-    """
+    """Mean of repeated runs and its 95 % Student t interval in [low, high]; one run has none."""
     values = np.asarray(values, dtype=float)
     mean = float(values.mean())
     if len(values) < 2:

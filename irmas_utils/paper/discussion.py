@@ -32,10 +32,7 @@ class Idea(NamedTuple):
 
 
 def reasons(settings: Settings) -> list[Idea]:
-    """Return what tests each reason that section 7 gives for the LSTM's constant answer.
-
-    The last of the four is ours: something else, such as how the sound is put in.
-    """
+    """Return what tests each reason of section 7 for the LSTM's constant answer, and a fourth."""
     tested = {
         "1. structure": ["dense"],
         "2. size": ["units"],
@@ -49,19 +46,15 @@ def reasons(settings: Settings) -> list[Idea]:
         if (run := studies.run_name(settings, "lstm", parameter, value)) != "lstm-base"
     ]
     found.append(Idea("4. something else: short frames", ("lstm-working",), ("lstm-base",)))
-    data = Idea("3. data: another network on as much", ("han",), ("lstm",))
-    return sorted([*found, data], key=lambda idea: idea.idea)
+    return sorted([*found, Idea("3. data: another network on as much", ("han",), ("lstm",))])
 
 
 def failure(settings: Settings) -> list[Idea]:
-    """Return what tests each suspected cause of the dense network's failure (`fft_causes`).
-
-    All but the cut itself are held against the network as printed with a cut from mixtures.
-    """
-    runs = {"cut": "fft-cause-printed"}
+    """Return what tests each cause in `fft_causes`, against as printed but cut by mixtures."""
+    against = {"cut": "printed"}
     return [
-        Idea(row["cause"], (f"fft-cause-{row['name']}",), (runs.get(row["name"], "fft-cause-cut"),))
-        for row in fft_causes.table(settings).iloc[1:].to_dict("records")
+        Idea(row.cause, (f"fft-cause-{row.name}",), (f"fft-cause-{against.get(row.name, 'cut')}",))
+        for row in fft_causes.table(settings).iloc[1:].itertuples()
     ]
 
 
@@ -86,19 +79,15 @@ def lstm_causes(settings: Settings) -> pd.DataFrame:
     detectable (means over seeds), listens (share of the seeds), difference in gain with low and
     high, p_adjusted, verdict.
     """
-    changed = {
-        run: change
-        for run, change in studies.changes(settings).items()
-        if all(records.exists(settings.profile, each) for each in (run, studies.BASES[change[0]]))
-    }
-    if not changed:
-        return pd.DataFrame({column: [] for column in ("idea", "verdict")})
-    ideas = [
+    asked = [
         Idea(f"{kind}: {key} {value}", (run,), (studies.BASES[kind],))
-        for run, (kind, key, value) in changed.items()
+        for run, (kind, key, value) in studies.changes(settings).items()
     ]
-    runs = pd.concat([studies.rows(settings, run, "").assign(run=run) for run in changed])
-    means = runs.groupby("run")[["information", "detectable", "listens"]].mean()
+    ideas = [i for i in asked if _exist(settings, i.systems + i.against)]
+    if not ideas:
+        return pd.DataFrame({"idea": [], "verdict": []})
+    runs = pd.concat([studies.rows(settings, run, run) for (run,) in (i.systems for i in ideas)])
+    means = runs.groupby("value")[["information", "detectable", "listens"]].mean()
     found = compare(settings, {"causes": (ideas, "gain")})["causes"]
     found = found.join(means, on="system")
     found["verdict"] = [*map(_weighed, found.to_dict("records"))]
@@ -189,11 +178,8 @@ def concluded(causes: pd.DataFrame | None) -> str:
     if causes.empty:
         return "no cause was put to the test."
     said = causes["verdict"].astype(str).str.split(";").str[0]
-    parts = [
-        f"{verdict}: {', '.join(causes.loc[said == verdict, 'idea'])}"
-        for verdict in sorted(said.unique(), reverse=True)
-    ]
-    return "; ".join(parts) + "."
+    parts = [f"{verdict}: {', '.join(ideas)}" for verdict, ideas in causes["idea"].groupby(said)]
+    return f"{'; '.join(parts[::-1])}."
 
 
 def outlook(settings: Settings) -> list[Idea]:
@@ -226,8 +212,12 @@ def ablation(settings: Settings) -> list[Idea]:
 
 def _there(settings: Settings, idea: Idea) -> bool:
     """Say whether an idea can be shown; what every profile has is always asked for."""
-    optional = [r for r in idea.systems + idea.against if r.startswith(("mn04", "bosch", "han-"))]
-    return all(records.exists(settings.profile, run) for run in optional)
+    optional = ("mn04", "bosch", "han-")
+    return _exist(settings, [r for r in idea.systems + idea.against if r.startswith(optional)])
+
+
+def _exist(settings: Settings, runs: Iterable[str]) -> bool:
+    return all(records.exists(settings.profile, run) for run in runs)
 
 
 def combined(
@@ -236,9 +226,7 @@ def combined(
     """Combine what runs said of the testing clips, in the order of `clips` if given.
 
     It is the mean on the logistic scale. Each system counts the same and keeps the threshold that
-    it came with, so that nothing is chosen on the clips that are scored. A label is predicted where
-    the result is above 0.5.
-
+    it came with, so that nothing is chosen on the clips that are scored: 0.5 cuts the result.
     Returns the clips (name, recording and labels) and their scores, float64, (n_clips, 11).
     Raises DataError if a run has not been executed, or two runs were on different clips.
     """
@@ -259,7 +247,6 @@ def compare(
 
     `questions` is name to ideas and the metric to compare by, "micro_f1" or "gain". All their
     tests are one family: the adjusted p-value decides, the interval describes.
-
     Returns tables of a row an idea: idea, system, the scores of `metrics.tables.score_row` with
     95 % intervals, share (of the clips that get the commonest answer), gain (`metrics.clip_gain`),
     against, difference in the metric with low, high and p_value of `metrics.paired_test`,
@@ -284,19 +271,16 @@ def _row(settings: Settings, idea: Idea, metric: str) -> dict[str, Any]:
     labels, groups = label_matrix(clips["labels"]), list(clips["recording"])
     test = metrics.paired_test(labels, *pair, groups, metric, seed=settings.seed)
     result = evaluation.score(clips, scores, settings)
+    system, against = (runs[0] if len(runs) == 1 else f"{len(runs)} systems" for runs in idea[1:])
     return {
         "idea": idea.idea,
-        "system": _named(idea.systems),
+        "system": system,
         **score_row(result, ("micro_f1", "macro_f1", "lrap")),
         "share": evaluation.answers({0: decisions})["share"].iloc[0],
         "gain": float(metrics.clip_gain(labels, scores, groups).mean()),
-        "against": _named(idea.against),
+        "against": against,
         **{key: test[key] for key in ("difference", "low", "high", "p_value")},
     }
-
-
-def _named(runs: Sequence[str]) -> str:
-    return runs[0] if len(runs) == 1 else f"{len(runs)} systems"
 
 
 def supported(reasons: pd.DataFrame) -> dict[str, str]:

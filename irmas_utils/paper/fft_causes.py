@@ -121,9 +121,6 @@ def _save(
 
 
 def _accuracy(clips: pd.DataFrame, scores: np.ndarray, settings: Settings) -> dict[str, Any]:
-    """Share of clips whose highest score is at the label, with its interval.
-
-    Of clips with one label, of which one is named, micro F1 is just that.
-    """
+    """Share of clips whose highest score is at their label: of one label each, that is micro F1."""
     first = np.eye(scores.shape[1])[scores.argmax(axis=1)]
     return evaluation.score(clips, first, settings)["micro"]["f1"]

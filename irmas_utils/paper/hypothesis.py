@@ -50,7 +50,6 @@ def judge(settings: Settings) -> pd.DataFrame:
 
     Against its re-run: paired by song, a family of two tests. On IRMAS itself also against the
     published numbers, which have no songs to pair: the network's interval lies above or not.
-
     Returns a row a score and opponent: score, against, network, other, difference, low, high (95 %
     interval over songs), p_value, p_adjusted (Holm) and verdict.
     """

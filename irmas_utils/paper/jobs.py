@@ -96,10 +96,7 @@ def jobs(settings: Settings) -> dict[str, Job]:
 
 
 def _seeds(settings: Settings) -> dict[str, Job]:
-    """Return the trainings of the paper's networks seed by seed, side by side, if they are many.
-
-    The notebooks read them back.
-    """
+    """Return the paper's trainings seed by seed, if they are many; its notebooks read them back."""
     return {
         f"{network}{SEED}{seed}": Job(notebook, f"{network}{SEED}{seed}", {"seeds": [seed]}, ())
         for network, notebook in studies.NOTEBOOKS.items()
@@ -109,10 +106,7 @@ def _seeds(settings: Settings) -> dict[str, Job]:
 
 
 def made_from(job: Job, settings: Settings) -> dict[str, Any]:
-    """Return what a job's results depend on besides those of other jobs, as JSON.
-
-    A study's job draws nothing, so that it does not depend on the plots.
-    """
+    """Return what a job depends on besides other jobs, as JSON: a study's not on the plots."""
     notebook = paths.NOTEBOOKS / f"{job.notebook}.ipynb"
     code = sources.of_notebook(notebook)
     if job.notebook == registry.NOTEBOOK:  # which imports the networks by their names

@@ -211,10 +211,7 @@ def _cost_row(system: System) -> dict[str, Any]:
 
 
 def summary(system: System) -> dict[str, Any]:
-    """Collect what a run's metrics file holds, as `metrics.evaluation.summary` does.
-
-    ``over_seeds`` is of each seed's network alone, ``evaluation`` of all in one.
-    """
+    """Collect a run's metrics: ``over_seeds`` of each one alone, ``evaluation`` of all in one."""
     trained, facts = system.trained, system.trained.whole.facts
     decisions = {
         seed: metrics.binarize(trained.by_seed[seed].arrays["testing"], judged.threshold)

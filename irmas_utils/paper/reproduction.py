@@ -34,7 +34,6 @@ def table(
 
     `joined` has the experiments by the way that streams are joined, `mixed` the mixtures that
     thresholds and streams were chosen on, with what was heard of them.
-
     Returns a row a way, experiment and micro score: joined, experiment, score, ours, mono,
     published (the difference of F1), difference, low, high, on mixtures (the same difference
     there), p_adjusted (Holm), verdict, labels a clip, and those of mono.
@@ -118,10 +117,7 @@ def conclusion(found: pd.DataFrame) -> str:
 
 
 def separated(clips: pd.DataFrame, rate: int, settings: Settings) -> pd.DataFrame:
-    """Compare separated with true stems of clips of the sample corpus; stored.
-
-    Returns the table of `separation.quality`.
-    """
+    """Return `separation.quality` of clips of the sample corpus, by their true stems; stored."""
     separator = settings.bosch.separator
     made_from = {
         "separator": separator,

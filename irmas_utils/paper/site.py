@@ -17,10 +17,7 @@ DOCS = paths.ROOT / "docs"
 
 
 def build(settings: Settings) -> Path:
-    """Make the site of a profile and return its front page. The manifests are joined first.
-
-    Raises NotebookError if nothing of the profile has been executed.
-    """
+    """Join a profile's manifests, make its site and return the front page. Raises as `source`."""
     folder, target = source(settings.profile), records.results_dir(settings.profile) / "site"
     if (folder / "manifests").is_dir():
         timing.enter(records.merge_manifests(settings.profile), folder)
@@ -35,7 +32,7 @@ def build(settings: Settings) -> Path:
 
 
 def source(profile: str) -> Path:
-    """Return the folder of a profile's executed notebooks: its results, else what is committed."""
+    """Return a profile's results, or what is committed; NotebookError if neither has notebooks."""
     for folder in (records.results_dir(profile), paths.reference_dir(profile)):
         if any(folder.glob("notebooks/[0-9]*.ipynb")):
             return folder

@@ -136,10 +136,7 @@ def plateau(history: pd.DataFrame, epoch: int = 75) -> Finding | None:
 
 
 def diverging_loss(history: pd.DataFrame) -> Finding:
-    """How far the validation loss ends above where it was lowest (section 5.2.2).
-
-    Lowest in the mean of the other seeds: its own lowest point would be so by chance, too.
-    """
+    """How far the validation loss ends above its lowest, by the mean of the other seeds (5.2.2)."""
     losses = history.pivot(index="epoch", columns="seed", values="val_loss")
     lowest = {seed: losses.drop(columns=seed).mean(axis=1).idxmin() for seed in losses}
     if losses.shape[1] < 2:

@@ -13,10 +13,7 @@ from irmas_utils.project import files, records
 
 
 def took(folder: Path) -> dict[str, float]:
-    """Return the seconds that each job of a profile's results really took, as far as known.
-
-    A training that it has read back counts as long as it took when it was trained.
-    """
+    """Return the seconds that each job really took, its trainings included, as far as known."""
     found, trained = {}, {}
     for made in read(folder / "manifest.json").values():
         found |= {_job(made): made["seconds"]} if made.get("seconds") else {}

@@ -119,10 +119,7 @@ def is_dry(options: Sequence[str]) -> bool:
 
 
 def redraw(profile: str, figure: str) -> int:
-    """Execute the notebook that draws a figure again; what it trained is read back.
-
-    NotebookError if no notebook of a finished run draws such a figure; it says which there are.
-    """
+    """Execute the notebook that draws a figure again. NotebookError, with those known, if none."""
     folder = records.results_dir(settings.load(profile).profile)
     drawn = {
         Path(file).stem: notebook
@@ -150,10 +147,7 @@ def _job(cfg: Settings, name: str) -> jobs.Job:
 
 
 def _foretold(profile: str, cfg: Settings, cores: int) -> dict[str, float] | None:
-    """Say what a run will take, and return the hours of each job, if they are known.
-
-    A run on the whole of IRMAS takes days, so that it is measured first.
-    """
+    """Say what a run will take, measured first if it is long; return each job's hours, if known."""
     table = estimate.estimate(cfg, measures=False)
     if table is None and not cfg.corpus.allow_incomplete:
         command = [sys.executable, "-m", "irmas_utils", "estimate", "--profile", profile]
@@ -185,10 +179,7 @@ def _snakemake(
     log: Path | None,
     left: Callable[[str], str | None],
 ) -> int:
-    """Run Snakemake; with a `log` its own account goes there, and on failure what matters.
-
-    Whenever `left` says something else of the account, it is printed.
-    """
+    """Run Snakemake; with a `log`, which its account goes to, say what is left, and errors."""
     # The lock that `run` holds is passed on to Snakemake.
     options: dict[str, Any] = {"cwd": paths.ROOT, "env": environment, "close_fds": False}
     if log is None:

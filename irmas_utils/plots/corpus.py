@@ -71,11 +71,7 @@ def labels_per_clip(numbers: ArrayLike, ax: Axes | None = None) -> Axes:
 
 
 def cooccurrence(matrix: ArrayLike, ax: Axes | None = None) -> Axes:
-    """Heat map of `metrics.cooccurrence` of labels with themselves, int (11, 11).
-
-    A cell counts clips with both labels; its colour is their share of the row's clips, which the
-    diagonal holds.
-    """
+    """Heat map of `metrics.cooccurrence` of labels, int (11, 11), in shares of the row's clips."""
     ax = axes_or_new(ax, 6.8, 5.8)
     matrix = np.asarray(matrix)
     clips = np.diag(matrix)[:, None]

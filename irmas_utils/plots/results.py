@@ -42,10 +42,7 @@ DECIDED = ("confirmed", "refuted")
 
 
 def per_label_scores(result: Mapping[str, Any], ax: Axes | None = None) -> Axes:
-    """Precision, recall and F1 of each instrument from `metrics.evaluate`, and its base rate.
-
-    The base rate is the precision of a predictor that always, or at random, gives the label.
-    """
+    """Precision, recall and F1 of each instrument, and its base rate: precision of a constant."""
     ax = axes_or_new(ax, 10, 3.8)
     labels = pd.DataFrame(result["per_label"]).T
     places, width = np.arange(len(labels)), 0.26
@@ -112,10 +109,7 @@ def comparisons(panels: Mapping[str, pd.DataFrame]) -> Figure:
 
 
 def differences(table: pd.DataFrame, ax: Axes | None = None, xlabel: str = "difference") -> Axes:
-    """How much better a system is with a change than without it: idea, difference, low, high.
-
-    The rows of `table` are drawn from the top; `xlabel` names the difference.
-    """
+    """What each change of a table brings: idea, difference (called `xlabel`), low and high."""
     ax = axes_or_new(ax, 8, 1 + 0.34 * len(table))
     lengths = interval_lengths(table.rename(columns={"difference": "value"}))
     style = {"color": COLOURS["line"], "fmt": "o", "markersize": 5.5, "capsize": 2.5}
@@ -140,8 +134,8 @@ def study(
     """Score against the value of a hyper-parameter: each seed, the mean and its 95 % interval.
 
     `values` and `scores`, (n_runs,), are the hyper-parameter in each run, a number or a word
-    (words stand in order of appearance), and what the run scored. The `paper`'s value is marked.
-    Where all runs of a value are `constant`, bool (n_runs,), this is written there.
+    (in order of appearance), and what the run scored. The `paper`'s value is marked, and where
+    all runs of a value are `constant`, bool (n_runs,).
     """
     ax = axes_or_new(ax, 5.5)
     runs = pd.DataFrame({"value": values, "score": scores, "constant": False})
@@ -192,9 +186,8 @@ def causes(
 ) -> Axes:
     """A score of runs that differ in one thing each, a row a change: each seed, and the mean.
 
-    `names` and `scores`, (n_runs,), say what was changed in a run and what it scored; `reference`
-    is the score `of` the unchanged setting, or another, drawn as a line. Rows stand in order of
-    appearance.
+    `names` and `scores`, (n_runs,), say what was changed, in order of appearance, and what it
+    scored; a line is drawn at the `reference`, the score `of` the unchanged setting or another.
     """
     ax = axes_or_new(ax, 9, 5)
     runs = pd.DataFrame({"name": np.asarray(names), "score": np.asarray(scores, dtype=float)})
@@ -219,10 +212,7 @@ def _reference(ax: Axes, x: float, label: str) -> None:
 
 
 def verdicts(ledger: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """How many of the paper's claims have which verdict, a bar for each part of the paper.
-
-    `ledger` is of `paper.claims.check`: its columns section and verdict are read.
-    """
+    """How many claims of `paper.claims.check` have which verdict, a bar for each part of it."""
     ax = axes_or_new(ax, 9, 3.8)
     section = ledger["section"].astype(str)
     part = section.where(section.eq("Abstract"), section.str.split(".").str[:2].str.join("."))
@@ -257,10 +247,7 @@ def f1_by_stream(scores: pd.DataFrame, ax: Axes | None = None) -> Axes:
 
 
 def separation_quality(quality: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """SI-SDR of each stem, separated, and of the mixture as its estimate: each clip, and means.
-
-    `quality` is of `systems.bosch.separation.quality`.
-    """
+    """SI-SDR of each separated stem and of the mixture as its estimate, of `separation.quality`."""
     ax = axes_or_new(ax, 8, 3.4)
     stems = list(quality["stem"].unique())
     looks = {"mixture": ("the mixture", COLOURS["quiet"], -0.15),

@@ -55,10 +55,7 @@ def padded_waveform(samples: ArrayLike, rate: int, ax: Axes | None = None) -> Ax
 
 
 def spectrum(magnitude: ArrayLike, rate: int, ax: Axes | None = None) -> Axes:
-    """Magnitude against frequency, in decibels below the largest.
-
-    `magnitude`, (n_bins,), is from 0 Hz to half the sample rate, which is `rate` in hertz.
-    """
+    """Magnitude, (n_bins,), from 0 Hz to half the `rate` [Hz], in decibels below the largest."""
     ax = axes_or_new(ax, 9, 3.2)
     magnitude = np.asarray(magnitude, dtype=float)
     width = rate / 2 / len(magnitude)  # Hz a bin
@@ -142,10 +139,7 @@ def instruments_over_time(
 
 
 def gradient_norm(norms: ArrayLike, rate: float, ax: Axes | None = None) -> Axes:
-    """Gradient of the loss with respect to each sample against its time, log scale.
-
-    `norms`, (time,), are of `models.lstm.input_gradient_norms`, `rate` is in samples a second.
-    """
+    """Gradient of the loss with respect to each sample, (time,), log scale; `rate` in hertz."""
     ax = axes_or_new(ax, 9, 3.4)
     edges = _edges(norms)
     level = np.maximum.reduceat(norms, edges)

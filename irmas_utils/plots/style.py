@@ -57,10 +57,7 @@ SLANT = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"}  # of names b
 
 
 def use_style(settings: Settings | None = None) -> None:
-    """Set the style of every figure drawn after.
-
-    Where the data that is drawn, by the profile's `settings`, is not IRMAS, each says so.
-    """
+    """Set the style of every figure drawn after; on data other than IRMAS, each says so."""
     # What a matplotlibrc says, or MPLBACKEND where a notebook is started by hand, is set aside.
     plt.rcdefaults()
     shell = get_ipython()
@@ -128,10 +125,7 @@ def colour_names(*axes: Axis) -> None:
 def score_each_instrument(
     ax: Axes, levels: ArrayLike, label: str, clips: Mapping[str, int], **style: Any
 ) -> None:
-    """Name the instruments below the axes, with a line across each at its level, (n_labels,).
-
-    By their codes, `clips` says how many have each, which stands behind its name.
-    """
+    """Name instruments, and their `clips` by code, below the axes; draw each one's level there."""
     places = np.arange(len(clips))
     ax.hlines(levels, places - 0.42, places + 0.42, linewidth=1.6, label=label, **style)
     names = [f"{IRMAS.name(code)} ({n})" for code, n in clips.items()]

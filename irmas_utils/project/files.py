@@ -133,10 +133,7 @@ def digest(path: str | Path) -> str:
 
 
 def kept(path: Path, make: Callable[[Path], Any]) -> Path:
-    """Return `path` if it is whole; else let ``make(path)`` write it, and keep its digest.
-
-    A file whose content is not what was written is made again, which is said.
-    """
+    """Return `path` if it is what ``make(path)`` wrote; else it is written again, which is said."""
     seal = path.with_name(f"{path.name}.digest")
     with suppress(OSError):
         if seal.read_bytes() == digest(path).encode():

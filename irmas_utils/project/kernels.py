@@ -61,10 +61,7 @@ def kept(count: int, log: Path, environment: Mapping[str, str]) -> Iterator[dict
 
 @contextlib.contextmanager
 def lent() -> Iterator[dict]:
-    """Borrow an idle kernel of the run: papermill's options that use it, or none if there is none.
-
-    Where a kernel has died or does not answer, the notebook starts one of its own.
-    """
+    """Borrow an idle kernel of the run: papermill's options for it, none if none answers."""
     for file in sorted(Path(os.environ.get(FOLDER, "/nowhere")).glob("*.pid")):
         with file.open() as lock, contextlib.suppress(BlockingIOError):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -72,10 +72,7 @@ def results_root() -> Path:
 
 
 def weights_root() -> Path:
-    """Folder of pre-trained weights, looked into before any is fetched.
-
-    `IRMAS_WEIGHTS`, else ``weights/`` in the cache.
-    """
+    """Folder of pre-trained weights, looked into first (`IRMAS_WEIGHTS`, else in the cache)."""
     return _from_environment("IRMAS_WEIGHTS", cache_root() / "weights")
 
 

@@ -268,10 +268,7 @@ def outputs(folder: Path) -> dict[str, tuple[str, str | None, str]]:
 
 
 def manifests(folder: Path) -> Iterator[tuple[str, dict[str, dict[str, Any]] | None]]:
-    """Yield the name of each manifest and what it lists: a file's entry by its name, sorted.
-
-    None stands for what is in a damaged one.
-    """
+    """Yield each manifest's name and its entries by file, sorted; None stands for a damaged one."""
     for part in sorted((folder / "manifests").glob("*.json")):
         try:
             yield part.stem, files.read_sealed(part)
@@ -280,10 +277,7 @@ def manifests(folder: Path) -> Iterator[tuple[str, dict[str, dict[str, Any]] | N
 
 
 def merge_manifests(profile: str) -> dict[str, Any]:
-    """Join the notebooks' manifests into ``manifest.json`` and return it, sorted by file.
-
-    Raises DataError if one is damaged; the next run makes it again.
-    """
+    """Join the notebooks' manifests into ``manifest.json``. DataError if one is damaged."""
     folder, merged = results_dir(profile), {}
     for name, entries in manifests(folder):
         if entries is None:

@@ -181,10 +181,7 @@ class Settings(Section):
         return {key: functools.reduce(operator.getitem, key.split("."), whole) for key in keys}
 
     def with_base(self, network: str, **change: Any) -> dict[str, Any]:
-        """Return the section of a network as its studies start from it, and with a change.
-
-        Raises ValidationError if a key or a value is none of the section's.
-        """
+        """Return a network's section as its studies have it, changed; ValidationError if bad."""
         own, study = getattr(self, network), getattr(self.study, network)
         values = own.model_dump() | {"seeds": self.study.seeds} | study.base | change
         return type(own).model_validate(values).model_dump()

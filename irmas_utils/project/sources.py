@@ -20,10 +20,7 @@ _MAGIC = re.compile(r"^(\s*)([%!].*|\w+ *= *[%!].*|.*\?)$", re.MULTILINE)
 
 
 def of_notebook(notebook: Path) -> str:
-    """Return the code of a notebook's cells, as one text.
-
-    What is no Python stands in it as a text: to execute it is to be told what is wrong with it.
-    """
+    """Return the code of a notebook's cells, as one text; what is no Python is a text in it."""
     content = notebook.read_bytes()
     try:
         cells = json.loads(content)["cells"]

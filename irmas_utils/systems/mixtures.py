@@ -35,10 +35,7 @@ class Mixture(NamedTuple):
 
 
 def plan(table: pd.DataFrame, n_mixtures: int, rng: np.random.Generator) -> list[Mixture]:
-    """Choose what to mix from held-out training rows of the index.
-
-    Classes are drawn as often as they have recordings; no two sources of a mixture have the same.
-    """
+    """Choose what to mix from held-out training rows: labels by recordings, no two of one class."""
     classes = table["labels"].str[0].to_numpy(dtype=str)
     rows = pd.DataFrame({"class": classes, "row": np.arange(len(table))})
     grouped = rows.groupby(["class", table["recording"].to_numpy()])["row"].apply(tuple)

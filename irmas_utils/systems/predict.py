@@ -62,20 +62,14 @@ class Prediction:
 
     @property
     def edges(self) -> np.ndarray:
-        """Where each window's part of the file begins, and the file's end: (n_windows + 1,).
-
-        Windows overlap; a moment belongs to the window whose middle is nearest.
-        """
+        """Where each window's share of the file begins, halfway between middles, and the end [s]."""
         window = self.recognizer.window / self.recognizer.sample_rate
         between = (self.starts[1:] + self.starts[:-1] + window) / 2
         return np.concatenate([[0.0], between, [self.duration]])
 
 
 def predict(path: str | Path, recognizer: Recognizer, ear: Recognizer | None = None) -> Prediction:
-    """Score a file, as a whole and over time, in constant memory. Raises as `audio.io.stream`.
-
-    `ear`, if given, tells of other sounds: a recognizer that knows some, perhaps the same one.
-    """
+    """Score a file in constant memory; `ear` tells of other sounds. Raises as `audio.io.stream`."""
     source = joined.whole(path)
     scores, about = _hear(source, recognizer)
     others = {}

@@ -96,10 +96,7 @@ def _unit(samples: np.ndarray) -> np.ndarray:
 def scores(
     name: str, heard: Listener, load: Source, clips: pd.DataFrame, settings: Settings
 ) -> np.ndarray:
-    """Let a system hear every mixture, absent first: (n_rows, 1 + n_levels, 11); stored.
-
-    `load` is of `source` for the same clips.
-    """
+    """Let a system hear all mixtures of a `source`, absent first: (n_rows, 1 + n_levels, 11)."""
     levels = [-np.inf, *settings.sweep.decibels]
     made_from = {
         "sweep": settings.sweep.model_dump(),

@@ -70,10 +70,7 @@ class Recognizer:
         return windows.stream(blocks, self.window, self.hop)
 
     def score_windows(self, cut: Iterable[tuple[int, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
-        """Score every window of what `cut` gave.
-
-        Returns the windows' starts in seconds and their scores, float32, (n_windows, n_outputs).
-        """
+        """Score all windows of `cut`: starts [s], and float32, (n_windows, n_outputs)."""
         cut, n_outputs = iter(cut), len(self.labels + self.others)
         starts, scores = [], [np.zeros((0, n_outputs), np.float32)]
         while batch := list(itertools.islice(cut, _BATCH)):
@@ -112,11 +109,7 @@ class Recognizer:
 
     @classmethod
     def load(cls, path: str | Path) -> "Recognizer":
-        """Read a saved model: the ``.keras`` file `path` and the ``.json`` beside it.
-
-        Raises ModelError if either file is missing or damaged, if they do not belong together, or
-        if they are of an incompatible version.
-        """
+        """Read a saved model, ``.keras`` and ``.json``; ModelError if damaged or not of one."""
         path = files.suffixed(path, ".keras")
         description = describe(path)
         if (found := files.sha256(path)) != description["sha256"]:
@@ -163,10 +156,7 @@ def describe(path: str | Path) -> dict[str, Any]:
 
 
 def _read_network(path: Path) -> keras.Model:
-    """Read a network as `keras.saving.load_model` does, but plan it before it takes memory.
-
-    Raises ValueError if it would take more memory than its file.
-    """
+    """Read a network as Keras does, but planned first: ValueError if it is larger than its file."""
     size = path.stat().st_size
     with zipfile.ZipFile(path) as archive:
         if sum(member.file_size for member in archive.infolist()) > 2 * size:

@@ -40,7 +40,6 @@ def check(
     `systems` are `metrics.evaluate` on the test set of "lstm", "fft", "fft-75-epochs" and the
     re-runs; `findings` what a notebook found about a claim without a formula, by its id. Claims
     about scores and training are judged only if the data `is_irmas`, and on the complete set.
-
     Returns a row a claim, all columns text: id, section, kind, notebook, quote, stated (or what the
     ledger asks for), recomputed, verdict, comment.
     """

@@ -270,10 +270,7 @@ def slope(function: Callable[[NDArray], NDArray], x: float) -> float:
 
 
 def dead(slope: float) -> float:
-    """Largest output of a neuron with zero weights, after gradient descent towards an output of 1.
-
-    Its activation has the `slope` at and below zero.
-    """
+    """Largest output of a zero neuron, its activation of a slope below 0, trained to answer 1."""
     x, w = np.abs(noise(20).reshape(5, 4)), np.zeros(4)
     for _ in range(50):
         z = x @ w

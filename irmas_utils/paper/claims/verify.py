@@ -18,10 +18,9 @@ def minutes(claim: dict[str, Any]) -> float:
 
 
 def verify(name: str | None, profile: str) -> int:
-    """Run what decides a claim, if need be under the profile, and print the verdict.
+    """Run what decides a claim, and print its verdict, or all without a name; gives an exit status.
 
-    Without a name, print every claim's. Raises DataError if there is no such claim, and what
-    reading the data raises. Returns the exit status.
+    DataError if there is no such claim; what reading the data raises is raised.
     """
     ledger = {claim["id"]: claim for claim in published.load("paper_claims")["claims"]}
     if name is None:
