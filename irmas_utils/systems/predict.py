@@ -62,7 +62,7 @@ class Prediction:
 
     @property
     def edges(self) -> np.ndarray:
-        """Where each window's share of the file begins, halfway between middles, and the end [s]."""
+        """Where each window's share begins, halfway between their middles, and the end [s]."""
         window = self.recognizer.window / self.recognizer.sample_rate
         between = (self.starts[1:] + self.starts[:-1] + window) / 2
         return np.concatenate([[0.0], between, [self.duration]])
