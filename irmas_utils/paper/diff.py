@@ -56,10 +56,9 @@ def _find(name: str, scratch: Path) -> Run:
         if (folder / "metrics").is_dir():
             return Run(folder)
     inside = paths.reference_dir().relative_to(paths.ROOT).as_posix()
-    command = ["git", "-C", str(paths.ROOT), "archive", "--end-of-options", name, inside]
     try:
-        packed = subprocess.run(command, capture_output=True, check=True).stdout
-        with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+        packed = io.BytesIO(_git("archive", "--end-of-options", name, inside))
+        with tarfile.open(fileobj=packed) as archive:
             archive.extractall(scratch, filter="data")
     except (OSError, subprocess.CalledProcessError) as error:
         expected = "a results folder with metrics, a profile that has run, or a commit"
@@ -77,23 +76,21 @@ def _facts(run: Run) -> Iterator[tuple[str, str]]:
         yield from ((f"version of {name}", version) for name, version in sorted(versions))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         yield "manifest", "none that can be read"
-    for name, found in _metrics(run).items():
-        for key, value in found.get("settings", {}).items():
-            yield f"{name}: {key}", json.dumps(value)
+    for name, (settings, _) in _metrics(run).items():
+        yield from ((f"{name}: {key}", json.dumps(value)) for key, value in settings.items())
         yield name, "there"
 
 
-def _metrics(run: Run) -> dict[str, dict[str, Any]]:
+def _metrics(run: Run) -> dict[str, tuple[dict[str, Any], dict[str, Any] | None]]:
+    """Return the settings of each run of notebooks, and the scores of those that were evaluated."""
     files = sorted((run.folder / "metrics").glob("*.json"))
     return {file.stem: _read(file, _parsed) for file in files}
 
 
-def _parsed(file: Path) -> dict[str, Any]:
+def _parsed(file: Path) -> tuple[dict[str, Any], dict[str, Any] | None]:
     found = json.loads(file.read_bytes())
-    found.get("settings", {}).items()
-    if "evaluation" in found:
-        tables.scores_of(found["evaluation"])
-    return found
+    scores = tables.scores_of(found["evaluation"]) if "evaluation" in found else None
+    return dict(found.get("settings", {})), scores
 
 
 def _read(file: Path, parse: Callable[[Path], Any]) -> Any:
@@ -108,18 +105,22 @@ def _code(a: Run, b: Run) -> list[tuple[str, str, str]]:
     """List the files of code that differ between two commits: added and deleted lines."""
     if not (a.commit and b.commit):
         return []
-    command = ["git", "-C", str(paths.ROOT), "diff", "--numstat", a.commit, b.commit, "--", *_CODE]
-    said = subprocess.run(command, capture_output=True, check=True, text=True).stdout
+    said = _git("diff", "--numstat", a.commit, b.commit, "--", *_CODE).decode()
     changed = [line.split("\t") for line in said.splitlines()]
     return [(file, f"-{deleted}", f"+{added}") for added, deleted, file in changed]
+
+
+def _git(*arguments: str) -> bytes:
+    command = ["git", "-C", str(paths.ROOT), *arguments]
+    return subprocess.run(command, capture_output=True, check=True).stdout
 
 
 def _scores(a: Run, b: Run) -> pd.DataFrame:
     pair, rows = (_metrics(a), _metrics(b)), []
     for name in sorted(pair[0].keys() & pair[1].keys()):
-        if not all("evaluation" in each[name] for each in pair):
+        leaves = [each[name][1] for each in pair]
+        if None in leaves:
             continue
-        leaves = [tables.scores_of(each[name]["evaluation"]) for each in pair]
         files = [run.folder / "predictions" / f"{name}.csv" for run in (a, b)]
         both = all(file.is_file() for file in files)
         answers = [_read(file, records.read_predictions) for file in files] if both else []
@@ -136,8 +137,7 @@ def _row(name: str, key: str, leaves: list[dict[str, Any]], answers: list[Any]) 
     if not answers or not answers[0][0].equals(answers[1][0]):
         difference = leaves[0][key]["value"] - leaves[1][key]["value"]
         return name, tables.TITLES[key], *texts, difference, None, None
-    clips, kind = answers[0][0], 1 if key == "lrap" else 2
-    labels, groups = label_matrix(clips["labels"]), [*clips["recording"]]
-    test = metrics.paired_test(labels, answers[0][kind], answers[1][kind], groups, key)
-    ends = tables.interval(test)
-    return name, tables.TITLES[key], *texts, test["difference"], ends, test["p_value"]
+    clips, pair = answers[0][0], [each[1 if key == "lrap" else 2] for each in answers]
+    test = metrics.paired_test(label_matrix(clips["labels"]), *pair, [*clips["recording"]], key)
+    shown = test["difference"], tables.interval(test), test["p_value"]
+    return name, tables.TITLES[key], *texts, *shown

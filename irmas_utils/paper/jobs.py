@@ -27,25 +27,23 @@ _SECTIONS = {
     "04_fft_model": ("fft",),
     "05_lstm_hyperparameters": ("base of lstm", "study.lstm"),
     "06_fft_hyperparameters": ("base of fft", "study.fft", "bosch.mixtures"),
-    "07_other_networks": (
-        *(f"networks.{key}" for key in ("seeds", "mixtures", "batch_size", "plans")),
-        "sweep",
-    ),
+    "07_other_networks": ("networks.seeds", "networks.mixtures", "networks.batch_size",
+                          "networks.plans", "sweep"),
     "08_bosch_baselines": ("bosch", "sweep", "base of fft", "study.fft.separated"),
     "09_comparison": (),
     "10_discussion": ("base of lstm", "base of fft", "study", "networks.variants"),
     "11_your_own_audio": (),
-}
+}  # fmt: skip
 """The sections of the settings that each notebook reads, besides those that all read."""
 
+STUDIES = ("05_lstm_hyperparameters", "06_fft_hyperparameters")
 MODELS = ("03_lstm_model", "04_fft_model", "07_other_networks", "08_bosch_baselines")
 LONG = ("07_other_networks", "08_bosch_baselines", "04_fft_model")
 """Notebooks that begin first, or one core idles in the end."""
 SEED = "-seed-"
 """In the name of a job that trains a network of the paper with one seed."""
 
-REAL = ("05_lstm_hyperparameters", "06_fft_hyperparameters", "08_bosch_baselines",
-        "09_comparison", "10_discussion")  # fmt: skip
+REAL = (*STUDIES, "08_bosch_baselines", "09_comparison", "10_discussion")
 """Notebooks that conclude from the results on real clips."""
 
 
@@ -64,45 +62,31 @@ class Job(NamedTuple):
 
 
 def jobs(settings: Settings) -> dict[str, Job]:
-    """Return every job of a profile by its name, those that others need first."""
-    studied = {
-        run: Job(notebook, run, parameters, ())
-        for run, (notebook, parameters) in studies.runs(settings).items()
-    }
-    of_model = {
-        model: tuple(run for run in studied if run.startswith(f"{model}-"))
-        for model in studies.NOTEBOOKS
-    }
-    by_seed = _seeds(settings)
-    needs = {
-        **{
-            notebook: tuple(n for n, job in by_seed.items() if job.notebook == notebook)
-            for notebook in studies.NOTEBOOKS.values()
-        },
-        "05_lstm_hyperparameters": ("03_lstm_model", *of_model["lstm"]),
-        "06_fft_hyperparameters": of_model["fft"],
-        "09_comparison": MODELS,
-        "10_discussion": (
-            *MODELS,
-            "05_lstm_hyperparameters",
-            "06_fft_hyperparameters",
-            "09_comparison",
-            *studied,
-        ),
-        "11_your_own_audio": ("07_other_networks",),
-    }
-    whole = {name: Job(name, None, {}, needs.get(name, ())) for name in _SECTIONS}
-    return by_seed | studied | whole
+    """Return every job of a profile by its name, those that others need first.
 
-
-def _seeds(settings: Settings) -> dict[str, Job]:
-    """Return the paper's trainings seed by seed, if they are many; its notebooks read them back."""
-    return {
-        f"{network}{SEED}{seed}": Job(notebook, f"{network}{SEED}{seed}", {"seeds": [seed]}, ())
+    The paper's networks are trained seed by seed, side by side; their notebooks read that back.
+    """
+    of_seeds = {
+        (run := f"{network}{SEED}{seed}"): Job(notebook, run, {"seeds": [seed]}, ())
         for network, notebook in studies.NOTEBOOKS.items()
         for seed in getattr(settings, network).seeds
         if len(getattr(settings, network).seeds) > 1
     }
+    studied = {
+        run: Job(notebook, run, parameters, ())
+        for run, (notebook, parameters) in studies.runs(settings).items()
+    }
+    needs = {
+        STUDIES[0]: ("03_lstm_model", *(run for run in studied if run.startswith("lstm-"))),
+        STUDIES[1]: tuple(run for run in studied if run.startswith("fft-")),
+        "09_comparison": MODELS,
+        "10_discussion": (*MODELS, *STUDIES, "09_comparison", *studied),
+        "11_your_own_audio": ("07_other_networks",),
+    }
+    for run, job in of_seeds.items():
+        needs[job.notebook] = (*needs.get(job.notebook, ()), run)
+    whole = {name: Job(name, None, {}, needs.get(name, ())) for name in _SECTIONS}
+    return of_seeds | studied | whole
 
 
 def made_from(job: Job, settings: Settings) -> dict[str, Any]:
@@ -112,15 +96,10 @@ def made_from(job: Job, settings: Settings) -> dict[str, Any]:
     if job.notebook == registry.NOTEBOOK:  # which imports the networks by their names
         networks = map(registry.network, job.parameters.get("train", registry.NETWORKS))
         code += "".join(f"\nimport {network.module}" for network in networks)
-    reached = sources.reached(code)
-    if job.run:
-        plots = paths.PACKAGE / "plots"
-        reached = [path for path in reached if plots not in path.parents]
-    found = {
-        "settings": _read(job, settings),
-        "parameters": dict(job.parameters),
-        "code": sources.digest(code, reached),
-    }
+    aside = paths.PACKAGE / "plots" if job.run else None
+    reached = [path for path in sources.reached(code) if aside not in path.parents]
+    found = {"settings": _read(job, settings), "parameters": dict(job.parameters)}
+    found["code"] = sources.digest(code, reached)
     if job.notebook == registry.NOTEBOOK:
         # Once IRMAS_WEIGHTS names a folder with the weights, there is more to train.
         found["weights"] = fetch.given()

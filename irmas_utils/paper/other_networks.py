@@ -84,10 +84,20 @@ class Report:
 
     def thresholds(self) -> None:
         """Show each system's threshold, and what it does on mixtures and on the testing set."""
-        self._show("thresholds", _threshold_row)
+        rows = {}
+        for title, system in self.titled.items():
+            judged, row = system.judged, {"threshold": system.judged.threshold}
+            for part in ("mixtures", "testing"):
+                result = getattr(judged, f"on_{part}")
+                row[f"micro F1, {part}"] = result["micro"]["f1"]["value"]
+                row[f"labels a clip, {part}"] = result["labels_per_clip"]["predicted"]
+            for average in ("micro", "macro"):
+                row[f"{average} F1, each its own"] = judged.per_label[average]["f1"]["value"]
+            rows[title] = row
+        self._show("thresholds", rows)
         both = (self.data.mixed, self.data.parts.testing)
         mixed, testing = (clips["labels"].map(len).mean() for clips in both)
-        cuts = [system.judged.threshold for system in self.systems.values()] or [np.nan]
+        cuts = [row["threshold"] for row in rows.values()] or [np.nan]
         say(
             f"Labelled: {mixed:.2f} instruments a mixture, {testing:.2f} a testing clip. So the "
             f"thresholds lie between {min(cuts):.3f} and {max(cuts):.3f}, each where micro F1 on "
@@ -115,14 +125,20 @@ class Report:
     def scores(self) -> None:
         """Show what each system scores on the testing set, beside those that never listen."""
         trivial = evaluation.trivial(self.data.parts, self.record.settings)
-        keys = ("micro_f1", "macro_f1", "lrap")
-        self._show("scores", lambda r: score_row(r, keys), self.results | trivial)
+        keys, systems = ("micro_f1", "macro_f1", "lrap"), self.results | trivial
+        self._show("scores", {name: score_row(each, keys) for name, each in systems.items()})
         if self.results:
             say(hypothesis.heard(self.results, trivial, corpus.name(self.record.settings)))
 
     def costs(self) -> None:
         """Show each system's seeds, parameters, seconds of training and milliseconds a clip."""
-        self._show("costs", _cost_row, precision=1)
+        rows = {}
+        for title, system in self.titled.items():
+            facts, seconds = system.trained.whole.facts, system.trained.history["seconds"].sum()
+            row = {"seeds": len(system.by_seed), "parameters": f"{facts['n_parameters']:,}"}
+            times = {"training [s]": seconds, "a clip [ms]": 1000 * facts["clip_seconds"]}
+            rows[title] = row | times
+        self._show("costs", rows, precision=1)
 
     def instruments(self) -> None:
         """Draw F1 of each instrument, and say which is the easiest and the hardest."""
@@ -182,32 +198,11 @@ class Report:
         record.save_table(system.trained.history, f"{run}_history")
         return run
 
-    def _show(
-        self, name: str, row, of: Mapping[str, Any] | None = None, precision: int = 3
-    ) -> None:
-        """Show a table of what `row` gives of each system, or of each value of `of`."""
-        named = self.titled if of is None else of
-        table = pd.DataFrame([{"system": title} | row(each) for title, each in named.items()])
+    def _show(self, name: str, rows: Mapping[str, Mapping[str, Any]], precision: int = 3) -> None:
+        table = pd.DataFrame([{"system": title, **row} for title, row in rows.items()])
         if self.draws:
             self.tables[name] = table
         show(table, precision)
-
-
-def _threshold_row(system: System) -> dict[str, Any]:
-    judged = system.judged
-    row: dict[str, Any] = {"threshold": judged.threshold}
-    for part, result in (("mixtures", judged.on_mixtures), ("testing", judged.on_testing)):
-        row[f"micro F1, {part}"] = result["micro"]["f1"]["value"]
-        row[f"labels a clip, {part}"] = result["labels_per_clip"]["predicted"]
-    for average in ("micro", "macro"):
-        row[f"{average} F1, each its own"] = judged.per_label[average]["f1"]["value"]
-    return row
-
-
-def _cost_row(system: System) -> dict[str, Any]:
-    facts, seconds = system.trained.whole.facts, system.trained.history["seconds"].sum()
-    row = {"seeds": len(system.by_seed), "parameters": f"{facts['n_parameters']:,}"}
-    return row | {"training [s]": seconds, "a clip [ms]": 1000 * facts["clip_seconds"]}
 
 
 def summary(system: System) -> dict[str, Any]:
@@ -250,6 +245,11 @@ def _provenance(record: Record, name: str, system: System, clips: pd.DataFrame) 
     trained, seeds, data = system.trained, list(system.by_seed), corpus.name(record.settings)
     tested, mixed = system.judged.on_testing, system.judged.on_mixtures
     pretrained = registry.network(name).pretrained and trained.setup.get("published", True)
+    licence = "Trained on IRMAS: for research and non-commercial use only (CC BY-NC-SA 3.0)."
+    if record.settings.corpus.source == "sample":
+        licence = "Trained on the built-in sample corpus: its scores say nothing about IRMAS."
+    if pretrained:
+        licence += f" Its initial weights are under the {fetch.MN04.licence} licence."
     return {
         "name": f"{registry.title(name)}, trained on {data}",
         "data": data,
@@ -267,13 +267,6 @@ def _provenance(record: Record, name: str, system: System, clips: pd.DataFrame) 
             "LRAP on the testing set": tested["lrap"],
             "micro F1 on mixtures of validation recordings": mixed["micro"]["f1"],
         },
-        "licence": _licence(record.settings.corpus.source, pretrained),
+        "licence": licence,
         "notes": ["Threshold and network were chosen on mixtures of validation recordings."],
     }
-
-
-def _licence(source: str, pretrained: bool) -> str:
-    data = "Trained on the built-in sample corpus: its scores say nothing about IRMAS."
-    if source != "sample":
-        data = "Trained on IRMAS: for research and non-commercial use only (CC BY-NC-SA 3.0)."
-    return data + f" Its initial weights are under the {fetch.MN04.licence} licence." * pretrained

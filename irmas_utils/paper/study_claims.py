@@ -5,6 +5,9 @@ result. It is paired by seed, with its 95 % interval over the seeds; one seed de
 Notebooks: 05_lstm_hyperparameters.ipynb and 06_fft_hyperparameters.ipynb.
 """
 
+from collections.abc import Iterator
+from functools import partial
+
 import pandas as pd
 from numpy.typing import ArrayLike
 
@@ -30,15 +33,14 @@ def check(settings: Settings, network: str, index: pd.DataFrame | None = None) -
     show on this data, IRMAS or not. On a part of IRMAS, which `index` tells, nothing is judged.
     Raises DataError if a study has not been executed.
     """
-    judged, systems = _lstm(settings) if network == "lstm" else _fft(settings), {}
-    found = {name: finding for name, finding in judged.items() if finding is not None}
+    found, systems = {k: f for k, f in _judged(settings, network) if f is not None}, {}
     if network == "fft" and 75 in settings.study.fft.vary["epochs"]:
         run = studies.run_name(settings, "fft", "epochs", 75)
         systems["fft-75-epochs"] = records.load_metrics(settings.profile, run)["evaluation"]
     is_irmas = settings.corpus.source == "irmas"
     rows = claims.check(index, systems, found, is_irmas=is_irmas, ids=IDS[network])
-    here = {name: finding.comment for name, finding in found.items()}
-    return rows.assign(here=[here.get(name, "not run in this profile") for name in rows["id"]])
+    here = rows["id"].map({name: finding.comment for name, finding in found.items()})
+    return rows.assign(here=here.fillna("not run in this profile"))
 
 
 def closing(judged: pd.DataFrame) -> str:
@@ -71,29 +73,22 @@ def _over_seeds(values: ArrayLike, said: str) -> Finding:
     return Finding(**found, comment=said.format(**found))
 
 
-def _lstm(settings: Settings) -> dict[str, Finding | None]:
-    """What section 5.1.2 says of training: a finding a claim, None where values were not run."""
-    units = settings.with_base("lstm")["units"]
-    history = studies.history(settings, "lstm", "units", units)
-    return {
-        "lstm-first-epochs": first_epochs(history),
-        "lstm-no-overfitting": no_overfitting(history),
-        "lstm-batch-size": same_score(studies.table(settings, "lstm", "batch_size"), 1, 2),
-    }
-
-
-def _fft(settings: Settings) -> dict[str, Finding | None]:
-    """What section 5.2.2 says of training, as `_lstm`."""
-    vary = settings.study.fft.vary
-    longest = studies.history(settings, "fft", "epochs", max(vary["epochs"]))
-    rates = vary["learning_rate"]
-    by_rate = {r: studies.history(settings, "fft", "learning_rate", r) for r in rates}
-    return {
-        "fft-plateau": plateau(longest),
-        "fft-diverging-loss": diverging_loss(longest),
-        "fft-batch-size": enough(studies.table(settings, "fft", "batch_size"), 4),
-        "fft-learning-rate": unlearning(by_rate),
-    }
+def _judged(settings: Settings, network: str) -> Iterator[tuple[str, Finding | None]]:
+    """Yield what is found of each claim of sections 5.1.2 and 5.2.2; None where nothing was run."""
+    history, table = (partial(f, settings, network) for f in (studies.history, studies.table))
+    if network == "lstm":
+        base = history("units", settings.with_base("lstm")["units"])
+        yield "lstm-first-epochs", first_epochs(base)
+        yield "lstm-no-overfitting", no_overfitting(base)
+        yield "lstm-batch-size", same_score(table("batch_size"), 1, 2)
+    else:
+        vary = settings.study.fft.vary
+        longest = history("epochs", max(vary["epochs"]))
+        yield "fft-plateau", plateau(longest)
+        yield "fft-diverging-loss", diverging_loss(longest)
+        yield "fft-batch-size", enough(table("batch_size"), 4)
+        rates = {rate: history("learning_rate", rate) for rate in vary["learning_rate"]}
+        yield "fft-learning-rate", unlearning(rates)
 
 
 def first_epochs(history: pd.DataFrame, epochs: int = 5) -> Finding | None:
@@ -137,11 +132,10 @@ def plateau(history: pd.DataFrame, epoch: int = 75) -> Finding | None:
 
 def diverging_loss(history: pd.DataFrame) -> Finding:
     """How far the validation loss ends above its lowest, by the mean of the other seeds (5.2.2)."""
-    losses = history.pivot(index="epoch", columns="seed", values="val_loss")
-    lowest = {seed: losses.drop(columns=seed).mean(axis=1).idxmin() for seed in losses}
-    if losses.shape[1] < 2:
-        lowest = dict.fromkeys(losses, losses.mean(axis=1).idxmin())
-    rise = [losses[seed].iloc[-1] - losses[seed].loc[epoch] for seed, epoch in lowest.items()]
+    losses, rise = history.pivot(index="epoch", columns="seed", values="val_loss"), []
+    for seed, own in losses.items():
+        others = losses.drop(columns=seed) if losses.shape[1] > 1 else losses
+        rise.append(own.iloc[-1] - own.loc[others.mean(axis=1).idxmin()])
     return _over_seeds(rise, "The validation loss ends {value:.3f} above where others are lowest.")
 
 
