@@ -23,8 +23,7 @@ def curves(table: pd.DataFrame, by: Sequence[str], n_bootstrap: int, seed: int) 
 
     Columns: `by`, level [dB], value, low, high, and absent: the share named where they are not.
     """
-    levels = levels_of(table)
-    rows = []
+    levels, rows = levels_of(table), []
     for keys, _, whole, drawn in _resampled(table, by, n_bootstrap, seed):
         low, high = np.quantile(drawn[:, 1:], _ENDS, axis=0)
         columns = {"level": levels, "value": whole[1:], "low": low, "high": high}
@@ -56,23 +55,14 @@ def in_words(found: pd.DataFrame, levels: NDArray) -> pd.DataFrame:
             return f"> {levels[-1]:+.0f}" if decibels > 0 else f"< {levels[0]:+.0f}"
         return f"{decibels:+.1f}"
 
-    ends = zip(found["low"].map(text), found["high"].map(text), strict=True)
-    return found.drop(columns=["threshold", "low", "high"]).assign(
-        **{
-            "named from [dB]": found["threshold"].map(text),
-            "95 % interval": [*map(" to ".join, ends)],
-        }
-    )
+    found = found.copy()
+    threshold, low, high = (found.pop(key).map(text) for key in ("threshold", "low", "high"))
+    return found.assign(**{"named from [dB]": threshold, "95 % interval": low + " to " + high})
 
 
 def levels_of(table: pd.DataFrame) -> NDArray:
     """Return the levels that were tried [dB]."""
-    return np.array(_tried(table)[1:], dtype=float)
-
-
-def _tried(table: pd.DataFrame) -> list[str]:
-    names = list(table)
-    return names[names.index(ABSENT) :]
+    return np.array([*table.loc[:, ABSENT:]][1:], dtype=float)
 
 
 def crossing(shares: NDArray, levels: NDArray) -> NDArray:
@@ -94,8 +84,9 @@ def _resampled(
     table: pd.DataFrame, by: Sequence[str], n_bootstrap: int, seed: int
 ) -> Iterator[tuple[dict[str, Any], int, NDArray, NDArray]]:
     """Yield by group: keys, how many excerpts, shares at absent and each level, and resampled."""
+    tried = [*table.loc[:, ABSENT:]]
     for keys, group in table.groupby(list(by), sort=False):
-        each = group.groupby(["instrument", "excerpt"])[_tried(table)].mean().to_numpy()
+        each = group.groupby(["instrument", "excerpt"])[tried].mean().to_numpy()
         rng = np.random.default_rng(seed)
         times = rng.multinomial(len(each), np.full(len(each), 1 / len(each)), n_bootstrap)
         named = dict(zip(by, keys, strict=True))

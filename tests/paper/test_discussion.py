@@ -187,7 +187,7 @@ def test_what_is_concluded_of_real_clips_follows_from_their_table():
 
 def test_causes_that_have_not_been_run_yet_are_left_out(runs, monkeypatch):
     facts = {"information": [0.1], "detectable": [0.2], "listens": [0.0]}
-    monkeypatch.setattr(studies, "rows", lambda *_: pd.DataFrame(facts))
+    monkeypatch.setattr(studies, "rows", lambda *_: pd.DataFrame({"value": _[-1:], **facts}))
     write("lstm-working-n_mels-None", noisy(0.5, 1))
     assert discussion.lstm_causes(CFG).empty  # without its base it tells nothing
     write("lstm-working", noisy(0.2, 2))
