@@ -118,10 +118,7 @@ def listener(baseline: Baseline, parts: Splits, settings: Settings) -> Listener:
 def write(
     record: Record, baselines: Mapping[int, Baseline], testing: pd.DataFrame, seconds: float
 ) -> None:
-    """Record predictions and metrics of each experiment as ``bosch-1`` to ``bosch-5``.
-
-    `seconds` is what training all models took.
-    """
+    """Record each experiment as ``bosch-1`` to ``bosch-5``; `seconds` is of training all models."""
     seed, history = record.settings.seed, pd.DataFrame({"seconds": [seconds]})
     for number, (system, scores, result) in baselines.items():
         decisions = metrics.binarize(scores, system.threshold)

@@ -96,10 +96,7 @@ def _learnable(classes: np.ndarray, recordings: np.ndarray) -> list[str]:
 
 
 def probabilities(model: ClassifierMixin, features: np.ndarray) -> np.ndarray:
-    """Return the probability of every instrument: float64, (n, 11), from (n, n_descriptors).
-
-    Rows sum to one; they are all zero for silence, whose features are all zero.
-    """
+    """Return each instrument's probability: float64, (n, 11), summing to one; zero in silence."""
     found = np.zeros((len(features), len(INSTRUMENTS)))
     sounding = features.any(axis=1)
     columns = [INSTRUMENTS.index(code) for code in model.classes_]

@@ -92,10 +92,7 @@ def chosen(names: Sequence[str] | None, *, weights: bool) -> list[str]:
 
 
 def best(f1: Mapping[str, float]) -> str | None:
-    """Name the network to keep, out of runs by their micro F1 on mixtures; None if there is none.
-
-    It is one network, trained here. The testing set has no say.
-    """
+    """Name the network to keep, trained here, by micro F1 on mixtures; None if there is none."""
     own = {run: value for run, value in f1.items() if run in NETWORKS and NETWORKS[run].learns}
     return max(own, key=own.get, default=None)
 

@@ -30,11 +30,7 @@ PLAN = Plan()
 
 
 def untrained(*, others: bool = False) -> Recognizer:
-    """Return the network with the outputs of our instruments, as published.
-
-    With `others` it also has those of the sounds in ``published/audioset.yaml``. Raises as
-    `weights`.
-    """
+    """Return the network as published, `others` with all its outputs. Raises as `weights`."""
     path, sounds = weights(), published.load("audioset")["sounds"] if others else {}
     model = efficientat.pretrained(path, efficientat.N_AUDIOSET if others else len(IRMAS.codes))
     if others:
