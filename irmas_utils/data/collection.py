@@ -47,12 +47,10 @@ def read_table(path: str | Path) -> pd.DataFrame:
     if named is None or table.empty:
         found = f"{len(table)} rows of the columns {', '.join(table)[:200]}"
         raise refused(path, found, f"rows, with a column {', '.join(NAMES[:-1])} or {NAMES[-1]}")
-    clips = table[named].map(key)
-    table = table.drop(columns="clip", errors="ignore")
-    table.insert(0, "clip", clips)
-    if doubled := table["clip"][table["clip"].duplicated()].unique().tolist():
+    clips = table[named].map(key).rename("clip")
+    if doubled := clips[clips.duplicated()].unique().tolist():
         raise refused(path, f"doubled rows: {several(doubled)}", "one row a clip")
-    return table
+    return pd.concat([clips, table.drop(columns="clip", errors="ignore")], axis=1)
 
 
 def key(text: str) -> str:

@@ -9,7 +9,6 @@ vocabulary's order), ``genre``, ``drums``, ``duration`` [s], ``sample_rate`` [Hz
 import hashlib
 import os
 import warnings
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -76,17 +75,17 @@ def scan(root: str | Path) -> tuple[pd.DataFrame, list[Problem]]:
                   "`make data`, or use the sample profile, which needs no data.")  # fmt: skip
         expected = "IRMAS-TrainingData, IRMAS-TestingData-Part1 and so on"
         raise DataError(root, found, expected, remedy)
-    rows, problems, seen = [], [], {}
+    rows, problems = {}, []
     for row in (row for folder in within for row in _rows(folder)):
         if isinstance(row, Problem):
             problems.append(row)
-        elif (first := seen.setdefault((row["part"], row["name"]), row["path"])) != row["path"]:
-            problems.append(Problem(Path(row["path"]), f"a clip that is also {first}", "one copy"))
+        elif first := rows.get(key := (row["split"] != "training", row["part"] or "", row["name"])):
+            found = f"a clip that is also {first['path']}"
+            problems.append(Problem(Path(row["path"]), found, "one copy"))
         else:
-            rows.append(row)
+            rows[key] = row
     # Training comes first everywhere, as it does in the paper.
-    rows.sort(key=lambda row: (row["split"] != "training", row["part"] or "", row["name"]))
-    return pd.DataFrame(rows, columns=list(COLUMNS)), problems
+    return pd.DataFrame([rows[key] for key in sorted(rows)], columns=list(COLUMNS)), problems
 
 
 def _rows(folder: Path) -> Iterator[dict[str, Any] | Problem]:
@@ -96,11 +95,10 @@ def _rows(folder: Path) -> Iterator[dict[str, Any] | Problem]:
     if PARTS[folder.name] == "training":
         yield from map(_training_row, clips)
         return
-    every = [path for path in paths if path.suffix.lower() == ".txt"]
-    stems = Counter(path.with_suffix("") for path in every)
-    texts = [path for path in every if stems[path.with_suffix("")] == 1]
-    alike = sorted({*every} - {*texts})
-    yield from (Problem(path, "one of two label files of a clip", "one") for path in alike)
+    every = pd.Series([path for path in paths if path.suffix.lower() == ".txt"], dtype=object)
+    twice = every.map(lambda path: path.with_suffix("")).duplicated(keep=False)
+    yield from (Problem(path, "one of two label files of a clip", "one") for path in every[twice])
+    texts = [*every[~twice]]
     # A label file lies beside its clip and has its name, if need be in other Unicode.
     beside = {path.with_name(names.readable(path.stem)): path for path in texts}
     beside |= {path.with_suffix(""): path for path in texts}
@@ -149,12 +147,10 @@ def below(folder: str | Path) -> tuple[list[Path], list[Problem]]:
         shown = [name for name in inner if not name.startswith(".")]
         loops = [name for name in shown if real.is_relative_to(os.path.realpath(real / name))]
         inner[:] = sorted({*shown} - {*loops})
-        paths = [Path(base, name) for name in files if not name.startswith(".")]
+        paths = [Path(base, name) for name in [*files, *loops] if not name.startswith(".")]
         found += (path for path in paths if os.path.isfile(path))
-        odd = [path for path in paths if not os.path.isfile(path)] + [Path(base, x) for x in loops]
-        problems += (
-            Problem(path, "a pipe, device or dead or looping link", "a file") for path in odd
-        )
+        odd = (path for path in paths if not os.path.isfile(path))
+        problems += (Problem(p, "a pipe, device or dead or looping link", "a file") for p in odd)
     return sorted(found), problems
 
 

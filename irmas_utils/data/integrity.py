@@ -22,17 +22,16 @@ def report(problems: list[Problem]) -> pd.DataFrame:
 def missing(index: pd.DataFrame) -> list[str]:
     """Say what the full IRMAS set has and `index` has not: "training cel: 18 of 388 clips"."""
     expected = published.load("irmas")
-    training = index[index["split"] == "training"]["labels"].str[0].value_counts()
-    parts = index["part"].value_counts()
-    gaps = [("training " + code, training.get(code, 0), clips)
-            for code, clips in expected["training"]["clips"].items()]  # fmt: skip
-    gaps += [("testing " + part, parts.get(part, 0), clips)
-             for part, clips in expected["testing"]["parts"].items()]  # fmt: skip
-    if all(got >= all_ for _, got, all_ in gaps):
-        labels = index[index["split"] == "testing"]["labels"].explode().value_counts()
-        gaps = [("testing label " + code, labels.get(code, 0), clips)
-                for code, clips in expected["testing"]["clips"].items()]  # fmt: skip
-    return [f"{what}: {got} of {all_} clips" for what, got, all_ in gaps if got < all_]
+    of = {split: index[index["split"] == split]["labels"] for split in ("training", "testing")}
+
+    def gaps(what: str, found: pd.Series, wanted: dict[str, int]) -> list[str]:
+        got = found.value_counts().reindex(wanted, fill_value=0).items()
+        return [f"{what} {k}: {n} of {wanted[k]} clips" for k, n in got if n < wanted[k]]
+
+    lacking = gaps("training", of["training"].str[0], expected["training"]["clips"])
+    lacking += gaps("testing", index["part"], expected["testing"]["parts"])
+    labels = expected["testing"]["clips"]
+    return lacking or gaps("testing label", of["testing"].explode(), labels)
 
 
 def require_complete(root: str | Path, index: pd.DataFrame) -> None:
@@ -80,9 +79,8 @@ def find_duplicates(index: pd.DataFrame) -> pd.DataFrame:
     """
     content = digests(index)
     twins = index[content.duplicated(keep=False)]
-    table = twins[["path", "name", "split", "recording", "labels"]].assign(
-        group=pd.factorize(content[twins.index])[0]
-    )
+    table = twins[["path", "name", "split", "recording", "labels"]]
+    table = table.assign(group=pd.factorize(content[twins.index])[0])
     conflict = table.groupby("group")["labels"].transform("nunique") > 1
     return table.assign(conflict=conflict.astype(bool)).sort_values(["group", "path"])
 

@@ -46,27 +46,16 @@ class Report:
     """
 
     def __init__(
-        self,
-        network: Network,
-        trained: Trained,
-        parts: Splits,
-        record: Record,
-        run: str | None = None,
+        self, network: Network, trained: Trained, parts: Splits, record: Record, run: str = ""
     ) -> None:
         self.trained, self.parts, self.record = trained, parts, record
-        self.network, self.run = network, run or record.run
+        self.network, self.run, self.draws = network, run or record.run, record.run == network.name
         self.figures: dict[str, Figure] = {}
-        self.draws = record.run == network.name
-        self.by_seed = {
-            seed: evaluation.score(parts.testing, scores, record.settings)
-            for seed, scores in trained.scores.items()
-        }
+        first, *others = trained.scores.values()
         # As every system answers: once, by the mean of its seeds' logits.
-        self.joined = next(iter(trained.scores.values()))
-        if len(trained.scores) > 1:
-            self.joined = windows.aggregate(np.stack([*trained.scores.values()]))
+        self.joined = windows.aggregate(np.stack([first, *others])) if others else first
+        self.decisions = metrics.binarize(self.joined)
         self.whole = evaluation.score(parts.testing, self.joined, record.settings)
-        self.decisions = {s: metrics.binarize(scores) for s, scores in trained.scores.items()}
 
     def curves(self) -> None:
         """Draw accuracy and loss over the epochs (paper, Figure 2)."""
@@ -99,15 +88,14 @@ class Report:
 
     def answers(self) -> None:
         """Say how many different answers the network gives, and whether they tell of the clip."""
-        decisions = metrics.binarize(self.joined)
-        said, labels = evaluation.answers({0: decisions}).iloc[0], self.whole["labels_per_clip"]
+        said = evaluation.answers({0: self.decisions}).iloc[0]
+        labels, verdicts = self.whole["labels_per_clip"], {True: "shown", False: "not shown"}
         say(
             f"The network gives {said['answers']} different answers to "
             f"{len(self.parts.testing)} clips; the commonest, **{said['commonest']}**, to "
             f"{said['share']:.0%} of them. It names {labels['predicted']:.2f} instruments a "
             f"clip, where {labels['true']:.2f} are labelled."
         )
-        verdicts = {True: "shown", False: "not shown"}
         tells = evaluation.listens(self.parts.testing, self.joined, self.record.settings)
         say(
             f"Its outputs tell {tells['information']:.2f} bits of a clip's labels. Dealt to other "
@@ -145,11 +133,12 @@ class Report:
         record.save_table(history, f"{run}_history")
         if self.draws:
             record.save_table(tables.per_label_table(self.whole), f"{run}_per_label")
-        decisions = metrics.binarize(self.joined)
-        record.save_predictions(self.parts.testing, self.joined, decisions, run)
+        record.save_predictions(self.parts.testing, self.joined, self.decisions, run)
         facts |= self.trained.facts | {"settings": self.network.settings.model_dump()}
-        found = evaluation.summary(self.whole, self.by_seed, self.decisions, history, **facts)
+        scores, clips, cfg = self.trained.scores, self.parts.testing, record.settings
+        by_seed = {seed: evaluation.score(clips, each, cfg) for seed, each in scores.items()}
+        decisions = {seed: metrics.binarize(each) for seed, each in scores.items()}
+        found = evaluation.summary(self.whole, by_seed, decisions, history, **facts)
         for row in found["answers"]:
-            scores = self.trained.scores[row["seed"]]
-            row |= evaluation.listens(self.parts.testing, scores, record.settings)
+            row |= evaluation.listens(clips, scores[row["seed"]], cfg)
         record.save_metrics(found, run)
