@@ -7,7 +7,6 @@ mixtures of validation recordings. Notebook: 06_fft_hyperparameters.ipynb.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -101,13 +100,13 @@ def _save(
     labels, mixed = label_matrix(clips["mixtures"]["labels"]), arrays[f"mixtures{ending}"]
     threshold = float(metrics.choose_threshold(labels, mixed))
     threshold = metrics.THRESHOLD if name == "printed" else threshold
-    run = f"fft-cause-{name}"
+    run, accuracy = f"fft-cause-{name}", {}
     record.save_predictions(testing, scores, metrics.binarize(scores, threshold), run)
-    accuracy = {
-        key: _accuracy(one_each(clips[key.split()[0]]), arrays[key], settings)
-        for key in arrays
-        if key.startswith(("fitting", "validation"))
-    }
+    for key in (key for key in arrays if key.startswith(("fitting", "validation"))):
+        first = np.eye(scores.shape[1])[arrays[key].argmax(axis=1)]
+        # Of clips with one label, of which one is named, micro F1 is the share of those right.
+        found = evaluation.score(one_each(clips[key.split()[0]]), first, settings)
+        accuracy[key] = found["micro"]["f1"]
     found = {
         "description": description,
         "threshold": threshold,
@@ -118,9 +117,3 @@ def _save(
         "dependence": evaluation.listens(testing, scores, settings),
     }
     record.save_metrics(found, run)
-
-
-def _accuracy(clips: pd.DataFrame, scores: np.ndarray, settings: Settings) -> dict[str, Any]:
-    """Share of clips whose highest score is at their label: of one label each, that is micro F1."""
-    first = np.eye(scores.shape[1])[scores.argmax(axis=1)]
-    return evaluation.score(clips, first, settings)["micro"]["f1"]

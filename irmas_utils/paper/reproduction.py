@@ -44,8 +44,11 @@ def table(
         mono = results[1]
         for number in (3, 5):
             pair = results[number], mono
-            named = [_named(b, b.scores) for b in pair]
-            there = [_named(b, b.system.predict(mixed[1])) for b in pair]
+            named = [metrics.binarize(b.scores, b.system.threshold) for b in pair]
+            there = [metrics.binarize(b.system.predict(mixed[1]), b.system.threshold) for b in pair]
+            counts = (metrics.clip_counts(labels, each).sum(axis=0) for each in there)
+            ours_there, mono_there = (metrics.from_counts(each, "micro") for each in counts)
+            a_clip, of_mono = (each.sum() / len(truth) for each in named)
             for score, metric in SCORES.items():
                 test = metrics.paired_test(truth, *named, songs, metric, seed=settings.seed)
                 row = {"joined": way, "experiment": number, "score": score}
@@ -53,19 +56,9 @@ def table(
                 if score == "F1":
                     theirs = fact("bosch2012.experiments")
                     row["published"] = theirs[number]["micro_f1"] - theirs[1]["micro_f1"]
-                row["on mixtures"] = np.subtract(*(_micro(labels, each, score) for each in there))
-                row |= {"labels a clip": named[0].sum() / len(truth)}
-                rows.append(row | {"labels of mono": named[1].sum() / len(truth)} | test)
+                row["on mixtures"] = float(ours_there[score.lower()] - mono_there[score.lower()])
+                rows.append(row | {"labels a clip": a_clip, "labels of mono": of_mono} | test)
     return decided(pd.DataFrame(rows)).drop(columns="p_value")
-
-
-def _named(baseline: Baseline, scores: np.ndarray) -> np.ndarray:
-    return metrics.binarize(scores, baseline.system.threshold)
-
-
-def _micro(labels: np.ndarray, named: np.ndarray, score: str) -> float:
-    counts = metrics.clip_counts(labels, named).sum(axis=0)
-    return float(metrics.from_counts(counts, "micro")[score.lower()])
 
 
 def answers(found: pd.DataFrame) -> list[str]:
@@ -74,12 +67,10 @@ def answers(found: pd.DataFrame) -> list[str]:
     for (way, number), rows in found.groupby(["joined", "experiment"], sort=False):
         by = rows.set_index("score")
         precision, recall, f1 = (by.loc[score] for score in SCORES)
+        like, clear, what = f1.difference > 0, f1.verdict == "better", "the gain"
         if number == 3:
-            like = precision.difference < min(0, recall.difference)
+            like, what = precision.difference < min(0, recall.difference), "low precision"
             clear = precision.verdict == "worse"
-            what = "low precision"
-        else:
-            like, clear, what = f1.difference > 0, f1.verdict == "better", "the gain"
         outcome = "is reproduced" if like and clear else "shows, but not beyond chance"
         if number == 3 and not like and max(precision.difference, f1.difference) < 0:
             like, outcome = True, "is reproduced in part: it falls, but recall falls more"
@@ -97,18 +88,17 @@ def answers(found: pd.DataFrame) -> list[str]:
 
 def conclusion(found: pd.DataFrame) -> str:
     """Say whether the way of joining explains experiment 3, and what became of 5's gain."""
-    by = found.set_index(["joined", "experiment", "score"])
-    ways = list(dict.fromkeys(found["joined"]))
-    third = {way: by.loc[(way, 3, "precision")] for way in ways}
-    fifth = {way: by.loc[(way, 5, "F1")] for way in ways}
-    lower = [way for way, row in third.items() if row.difference < 0]
+    by = found.set_index("joined")
+    third = by.query("experiment == 3 and score == 'precision'")
+    fifth = by.query("experiment == 5 and score == 'F1'")
+    ways, lower = [*third.index], [*third.index[third["difference"] < 0]]
     which = "with none" if not lower else "with each" if len(lower) == len(ways) else "with one"
     gains = "; ".join(
         f"{way}: {row['on mixtures']:+.3f} on the mixtures that streams were chosen on, "
         f"{row.difference:+.3f} in the testing set"
-        for way, row in fifth.items()
+        for way, row in fifth.iterrows()
     )
-    drop = "; ".join(f"{way}: {row.difference:+.3f}" for way, row in third.items())
+    drop = "; ".join(f"{way}: {change:+.3f}" for way, change in third["difference"].items())
     why = "it comes with the union" if lower == ways[:1] else "joining does not explain it"
     return (
         f"So {which} of the {len(ways)} ways of joining experiment 3 has a lower precision than "
