@@ -24,12 +24,9 @@ from irmas_utils.project.settings import Settings
 from irmas_utils.systems import mixtures
 
 COMPUTED = {
-    "printed": "as printed",
-    "cut": "own cut",
-    "norm": "norm of a clip of 3 s",
-    "peak": "peaks of a clip of 3 s",
-    "windows": "windows of 3 s",
-}
+    "printed": "as printed", "cut": "own cut", "norm": "norm of a clip of 3 s",
+    "peak": "peaks of a clip of 3 s", "windows": "windows of 3 s",
+}  # fmt: skip
 """What comes of the network as printed, by name; all but the first are cut by mixtures."""
 
 _OF_LONG = ("norm", "peak", "windows")  # changes of what is longer than a training clip

@@ -30,14 +30,10 @@ from irmas_utils.plots.style import (
 KIND_MARKERS = {"ours": "o", "trivial": "s", "published": "D"}
 # What is decided is strong, what is open pale; light and dark tell for from against in print.
 VERDICT_COLOURS = {
-    "confirmed": "#0173b2",
-    "differs within rounding": "#56b4e9",
-    "compatible": "#a6d5f2",
-    "implied": "#cfe6f5",
-    "inconclusive": "#dddddd",
-    "cannot tell": "#f2f2f2",
+    "confirmed": "#0173b2", "differs within rounding": "#56b4e9", "compatible": "#a6d5f2",
+    "implied": "#cfe6f5", "inconclusive": "#dddddd", "cannot tell": "#f2f2f2",
     "refuted": "#d55e00",
-}
+}  # fmt: skip
 DECIDED = ("confirmed", "refuted")
 
 

@@ -22,33 +22,16 @@ NAMES = tuple(INSTRUMENT_NAMES[code] for code in INSTRUMENTS)
 
 # Seaborn's colour-blind-safe palette, by what a colour is used for.
 COLOURS = {
-    "training": "#0173b2",
-    "validation": "#de8f05",
-    "precision": "#0173b2",
-    "recall": "#de8f05",
-    "f1": "#029e73",
-    "ours": "#0173b2",
-    "trivial": "#de8f05",
-    "published": "#555555",
-    "line": "#0173b2",
-    "mark": "#d55e00",
-    "quiet": "#949494",
-    "true": "#029e73",
-}
+    "training": "#0173b2", "validation": "#de8f05", "precision": "#0173b2", "recall": "#de8f05",
+    "f1": "#029e73", "ours": "#0173b2", "trivial": "#de8f05", "published": "#555555",
+    "line": "#0173b2", "mark": "#d55e00", "quiet": "#949494", "true": "#029e73",
+}  # fmt: skip
 # Of each instrument, the same in every figure; all are dark enough to write its name in.
 INSTRUMENT_COLOURS = {
-    "cel": "#8c510a",
-    "cla": "#01665e",
-    "flu": "#1f86ab",
-    "gac": "#6f7f00",
-    "gel": "#d73027",
-    "org": "#762a83",
-    "pia": "#222222",
-    "sax": "#c05f00",
-    "tru": "#d0186c",
-    "vio": "#3b5bb5",
-    "voi": "#168a48",
-}
+    "cel": "#8c510a", "cla": "#01665e", "flu": "#1f86ab", "gac": "#6f7f00",
+    "gel": "#d73027", "org": "#762a83", "pia": "#222222", "sax": "#c05f00",
+    "tru": "#d0186c", "vio": "#3b5bb5", "voi": "#168a48",
+}  # fmt: skip
 MARKERS = "osD^vPX"
 QUANTITIES = {"precision": "--", "recall": "-.", "f1": "-"}
 QUANTITY_MAP = "Blues"  # white to dark: also in print
@@ -64,26 +47,15 @@ def use_style(settings: Settings | None = None) -> None:
     if hasattr(shell, "kernel") and plt.get_backend().lower() == "agg":
         shell.run_line_magic("matplotlib", "inline")
     source = settings.corpus.source if settings else "irmas"
-    seaborn.set_theme(
-        context="notebook",
-        style="whitegrid",
-        palette="colorblind",
-        font_scale=0.85,
-        rc={
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "axes.titlesize": "medium",
-            "axes.titleweight": "bold",
-            "axes.titlelocation": "left",
-            "axes.axisbelow": True,
-            "grid.color": "#e4e4e4",
-            "legend.frameon": False,
-            "savefig.bbox": "tight",
-            "pdf.fonttype": 42,  # text stays text
-            "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib
-            "figure.hooks": [f"{__name__}:mark_{source}"] if source != "irmas" else [],
-        },
-    )
+    hooks = [f"{__name__}:mark_{source}"] if source != "irmas" else []
+    seaborn.set_theme("notebook", "whitegrid", "colorblind", font_scale=0.85, rc={
+        "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": "medium",
+        "axes.titleweight": "bold", "axes.titlelocation": "left", "axes.axisbelow": True,
+        "grid.color": "#e4e4e4", "legend.frameon": False, "savefig.bbox": "tight",
+        "pdf.fonttype": 42,  # text stays text
+        "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib
+        "figure.hooks": hooks,
+    })  # fmt: skip
 
 
 def _mark(figure: Figure, source: str) -> None:

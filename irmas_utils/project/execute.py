@@ -64,21 +64,15 @@ def execute(notebook: str | Path, output: str | Path, parameters: dict[str, Any]
 def _run(notebook: Path, output: Path, parameters: dict[str, Any]) -> None:
     # Trainings print a line an epoch instead of drawing a bar that nobody watches.
     os.environ["IRMAS_BATCH"] = "1"
+    options = {"kernel_name": "python3", "language": "python", "progress_bar": False}
+    options |= {"cwd": notebook.resolve().parent, "extra_arguments": [*kernels.OPTIONS]}
+    # papermill takes braces in a path for a parameter's place.
+    plain = [str(path).replace("{", "{{").replace("}", "}}") for path in (notebook, output)]
     with kernels.sockets() as folder, kernels.lent() as kernel:
-        sockets = f"{folder}/kernel.json"
-        papermill.execute_notebook(
-            # papermill takes braces in a path for a parameter's place.
-            *(str(path).replace("{", "{{").replace("}", "}}") for path in (notebook, output)),
-            parameters,
-            kernel_name="python3",
-            language="python",
-            progress_bar=False,
-            extra_arguments=[*kernels.OPTIONS],
-            cwd=notebook.resolve().parent,
-            # Two that start together may choose the same TCP port.
-            config=Config({"KernelManager": {"transport": "ipc", "connection_file": sockets}}),
-            **kernel,
-        )
+        # Two that start together may choose the same TCP port.
+        manager = {"transport": "ipc", "connection_file": f"{folder}/kernel.json"}
+        config = Config({"KernelManager": manager})
+        papermill.execute_notebook(*plain, parameters, **options, config=config, **kernel)
 
 
 def parameters_of(notebook: str | Path) -> dict[str, Any]:

@@ -47,13 +47,8 @@ def kept(count: int, log: Path, environment: Mapping[str, str]) -> Iterator[dict
         for number in range(count):
             file = f"{folder}/{number}"
             kernel = KernelManager(transport="ipc", connection_file=f"{file}.json")
-            kernel.start_kernel(
-                cwd=paths.NOTEBOOKS,
-                env={**environment, **own},
-                stdout=output,
-                stderr=output,
-                extra_arguments=[*OPTIONS],
-            )
+            streams = {"stdout": output, "stderr": output, "extra_arguments": [*OPTIONS]}
+            kernel.start_kernel(cwd=paths.NOTEBOOKS, env={**environment, **own}, **streams)
             stack.callback(kernel.shutdown_kernel, now=True)
             Path(f"{file}.pid").write_text(str(kernel.provisioner.pid))
         yield {**environment, FOLDER: folder}

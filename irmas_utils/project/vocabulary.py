@@ -23,19 +23,9 @@ class Vocabulary:
         return self.names.get(code, code)
 
 
-IRMAS = Vocabulary(
-    {
-        "cel": "cello",
-        "cla": "clarinet",
-        "flu": "flute",
-        "gac": "acoustic guitar",
-        "gel": "electric guitar",
-        "org": "organ",
-        "pia": "piano",
-        "sax": "saxophone",
-        "tru": "trumpet",
-        "vio": "violin",
-        "voi": "voice",
-    }
-)
+IRMAS = Vocabulary({
+    "cel": "cello", "cla": "clarinet", "flu": "flute", "gac": "acoustic guitar",
+    "gel": "electric guitar", "org": "organ", "pia": "piano", "sax": "saxophone",
+    "tru": "trumpet", "vio": "violin", "voi": "voice",
+})  # fmt: skip
 INSTRUMENTS, INSTRUMENT_NAMES = IRMAS.codes, IRMAS.names

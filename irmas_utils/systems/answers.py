@@ -161,14 +161,10 @@ def as_page(prediction: "Prediction") -> str:
     text = resources.files(__package__).joinpath("recording.html").read_text("utf-8")
     points, density = io.outline(prediction.source)
     return Environment(autoescape=True).from_string(text).render(
-        name=names.readable(prediction.path.name),
-        about=about(prediction),
-        prediction=prediction,
-        words=in_words(prediction),
-        also=also_heard(prediction),
+        name=names.readable(prediction.path.name), about=about(prediction), prediction=prediction,
+        words=in_words(prediction), also=also_heard(prediction), rows=list(_rows(prediction)),
         table=label_table(prediction).to_dict("records"),
         waveform=_waveform(points, prediction.duration * density),
-        rows=list(_rows(prediction)),
         sound=base64.b64encode(_sound(prediction.source)).decode(),
     )  # fmt: skip
 

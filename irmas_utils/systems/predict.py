@@ -93,12 +93,8 @@ def _hear(path: str | Path, recognizer: Recognizer) -> tuple[np.ndarray, dict[st
 
     with io.opened(path) as file:
         starts, scores = recognizer.score_windows(metered())
-        about = {
-            "sample_rate": file.samplerate,
-            "channels": file.channels,
-            "duration": file.n_read / file.samplerate,
-            "shortfall": file.shortfall(),
-        }
+        about = {"sample_rate": file.samplerate, "channels": file.channels}
+        about |= {"duration": file.n_read / file.samplerate, "shortfall": file.shortfall()}
     if not (len(starts) and np.isfinite(scores).all()):
         raise io.unusable(path, "audio that the model gives no score")
     silent = np.array(peaks) < SILENCE
