@@ -1,7 +1,4 @@
-"""What is wrong with a copy of the data set: bad clips, missing parts, duplicates.
-
-Notebook: 01_data_analysis.ipynb.
-"""
+"""What is wrong with a copy of the data set (01): bad clips, missing parts, duplicates."""
 
 import os
 from pathlib import Path

@@ -65,8 +65,5 @@ def decode(content: bytes) -> str:
 
 
 def readable(file_name: str) -> str:
-    """Return a file name as text that prints and sorts alike on every system.
-
-    Surrogates of names that are not UTF-8 on disk, and macOS's decomposed accents, are undone.
-    """
+    """Return a name that prints and sorts alike everywhere: no surrogates, composed accents."""
     return unicodedata.normalize("NFC", decode(os.fsencode(file_name)))

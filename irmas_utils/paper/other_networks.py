@@ -1,7 +1,4 @@
-"""What notebook 07 shows and keeps of its networks, and the best of them as a saved model.
-
-Notebook: 07_other_networks.ipynb.
-"""
+"""What notebook 07 shows and keeps of its networks, and the best of them as a saved model."""
 
 import shutil
 from collections.abc import Mapping

@@ -1,7 +1,4 @@
-"""What notebooks 03 and 04 show and keep of one of the paper's networks, once it is trained.
-
-Notebooks: 03_lstm_model.ipynb and 04_fft_model.ipynb, and the studies that run them.
-"""
+"""What notebooks 03 and 04, and studies by them, show and keep of a trained network."""
 
 from typing import Any
 

@@ -1,7 +1,4 @@
-"""How systems decide: where they cut, for which clips it works, and from which level on.
-
-Notebooks: 06, 07, 09 and 10.
-"""
+"""How systems decide: where they cut, for which clips, from which level on (06, 07, 09, 10)."""
 
 import itertools
 from collections.abc import Mapping

@@ -1,7 +1,4 @@
-"""Errors that a user can meet and mend.
-
-Each one names the file or setting at fault, what was found, what was expected and what to do.
-"""
+"""Errors that a user can meet and mend: what is at fault, found, expected, and to be done."""
 
 from collections.abc import Mapping
 from pathlib import Path

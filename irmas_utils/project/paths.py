@@ -77,8 +77,5 @@ def weights_root() -> Path:
 
 
 def reference_dir(what: str = "sample") -> Path:
-    """What is committed: a finished ``sample`` run, aggregates of ``real`` clips, ``benchmarks``.
-
-    An empty `what` is the folder of all three.
-    """
+    """What is committed: a finished ``sample`` run, ``real`` clips, ``benchmarks``; "" for all."""
     return ROOT / "results" / "reference" / what

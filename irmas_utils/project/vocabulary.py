@@ -1,7 +1,4 @@
-"""The labels of the corpus: their codes, in the order of every matrix's columns, and names.
-
-Another set of labels is another `Vocabulary`; saved models carry their own labels.
-"""
+"""The labels of a corpus: codes in the order of every matrix, and names. Models carry their own."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

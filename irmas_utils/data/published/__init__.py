@@ -1,7 +1,4 @@
-"""Published facts as data, one YAML file a subject, each fact beside its source.
-
-No number from the literature is typed anywhere else.
-"""
+"""Published facts as data, a YAML file a subject, with sources; no number is typed elsewhere."""
 
 import copy
 import functools

@@ -1,7 +1,4 @@
-"""The five systems of Bosch et al. on a profile's data: described, trained, scored.
-
-Notebook: 08_bosch_baselines.ipynb.
-"""
+"""The five systems of Bosch et al. on a profile's data (08): described, trained, scored."""
 
 import functools
 from collections.abc import Mapping

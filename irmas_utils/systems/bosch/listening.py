@@ -1,7 +1,4 @@
-"""Train one classifier a stream and keep what each says of the clips: the part that takes long.
-
-Notebook: 08_bosch_baselines.ipynb.
-"""
+"""Train a classifier a stream and keep what each says of the clips (08): what takes long."""
 
 import time
 import timeit

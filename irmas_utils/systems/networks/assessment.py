@@ -1,8 +1,4 @@
-"""Choose thresholds for networks, and judge them.
-
-Both come from mixtures of validation recordings (`systems.mixtures`); the testing set is scored
-and has no say. Notebook: 07_other_networks.ipynb.
-"""
+"""Choose thresholds for networks (07) on mixtures of validation recordings, and judge them."""
 
 import functools
 from collections.abc import Mapping, Sequence

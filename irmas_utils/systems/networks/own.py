@@ -1,7 +1,4 @@
-"""Train a network on a collection of one's own, whatever its labels: docs/own_collection.md.
-
-The networks are those of notebook 07; only their last layer is of another size.
-"""
+"""Train a network of 07, its last layer of another size, on one's own: docs/own_collection.md."""
 
 import dataclasses
 from collections.abc import Mapping
