@@ -1,9 +1,7 @@
 """How every notebook begins: settings, data, a place for its results, one look for its figures."""
 
-import json
 import os
 from collections.abc import Mapping
-from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -74,8 +72,7 @@ def start(
     """
     cfg = settings.load(profile, **overrides)
     if run == papers and (changed or cfg != settings.load(profile)):
-        text = json.dumps([cfg.model_dump(), dict(changed or {})], sort_keys=True)
-        run = f"{papers or notebook}-own-{blake2b(text.encode(), digest_size=4).hexdigest()}"
+        run = f"{papers or notebook}-own-{files.seal([cfg.model_dump(), changed])[:8]}"
     style.use_style(cfg)
     records.lends = not os.environ.get("IRMAS_BATCH")
     index = corpus.load(cfg)

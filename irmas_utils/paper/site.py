@@ -36,10 +36,8 @@ def source(profile: str) -> Path:
     for folder in (records.results_dir(profile), paths.reference_dir(profile)):
         if any(folder.glob("notebooks/[0-9]*.ipynb")):
             return folder
-    notebooks, remedy = records.results_dir(profile) / "notebooks", f"make paper PROFILE={profile}"
-    raise NotebookError(
-        notebooks, "no executed notebook", "a finished run", f"Run `{remedy}` first."
-    )
+    where, remedy = records.results_dir(profile), f"Run `make paper PROFILE={profile}` first."
+    raise NotebookError(where / "notebooks", "no executed notebook", "a finished run", remedy)
 
 
 def _lay_out(folder: Path, pages: Path) -> None:
@@ -47,26 +45,21 @@ def _lay_out(folder: Path, pages: Path) -> None:
     hidden = shutil.ignore_patterns("_*", "index.md", "conf.py")
     shutil.copytree(DOCS, pages / "docs", ignore=hidden)
     shutil.copyfile(DOCS / "index.md", pages / "index.md")
-    shutil.copy(paths.ROOT / "CITATION.cff", pages)
-    for path in paths.reference_dir("benchmarks").glob("*.png"):
-        copy = pages / path.relative_to(paths.ROOT)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, copy)
-    for name, pattern in {"figures": "*.png", "notebooks": "[0-9][0-9]_*[!d].ipynb"}.items():
-        (pages / name).mkdir()
-        for path in folder.glob(f"{name}/{pattern}"):
-            shutil.copyfile(path, pages / name / path.name)
+    benchmarks = paths.reference_dir("benchmarks").relative_to(paths.ROOT)
+    for root, pattern in ((paths.ROOT, "CITATION.cff"), (paths.ROOT, f"{benchmarks}/*.png"),
+                          (folder, "figures/*.png"),
+                          (folder, "notebooks/[0-9][0-9]_*[!d].ipynb")):  # fmt: skip
+        for path in root.glob(pattern):
+            copy = pages / path.relative_to(root)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
 
 
 def _sphinx(settings: Settings, folder: Path, pages: Path, made: Path) -> None:
     from sphinx.cmd.build import build_main  # takes a second
 
-    values = {
-        "irmas_profile": settings.profile,
-        "irmas_results": folder,
-        "irmas_data": corpus.name(settings),
-    }
-    options = [f"-D{name}={value}" for name, value in values.items()]
+    values = {"profile": settings.profile, "results": folder, "data": corpus.name(settings)}
+    options = [f"-Dirmas_{name}={value}" for name, value in values.items()]
     options += ["-q", "-c", str(DOCS), "-d", str(made.with_name("doctrees"))]
     if build_main([*options, str(pages), str(made)]):
         remedy = "Sphinx has said above what is wrong."

@@ -1,6 +1,5 @@
 """Whether the results of a profile are still what was made, and of what is there now."""
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,7 @@ from irmas_utils.project.settings import Settings
 def _digest(cfg: Settings) -> str:
     """Return a hash of all that the whole paper of a profile is made from."""
     parts = {name: jobs.made_from(job, cfg) for name, job in jobs.jobs(cfg).items()}
-    parts |= {"data": jobs.data(cfg), "site": jobs.site()}
-    return hashlib.blake2b(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    return files.seal(parts | {"data": jobs.data(cfg), "site": jobs.site()})
 
 
 def _stamp(cfg: Settings) -> str:
@@ -23,8 +21,7 @@ def _stamp(cfg: Settings) -> str:
     folders = (paths.PACKAGE, paths.NOTEBOOKS, paths.reference_dir(""))
     read = [path for folder in folders for suffix in ("py", "yaml", "ipynb", "json", "csv")
             for path in sorted(folder.rglob(f"*.{suffix}"))]  # fmt: skip
-    parts = [cfg.model_dump(), jobs.data(cfg), fetch.given(), [*map(files.digest, read)]]
-    return hashlib.blake2b(json.dumps(parts).encode()).hexdigest()
+    return files.seal([cfg.model_dump(), jobs.data(cfg), fetch.given(), [*map(files.digest, read)]])
 
 
 class State:

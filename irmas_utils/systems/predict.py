@@ -127,8 +127,7 @@ def _published() -> Recognizer:
     zero_shot.weights()
     code = [files.digest(file) for file in sorted((paths.PACKAGE / "models").glob("*.py"))]
     sounds = published.load("audioset")["sounds"]
-    made_from = json.dumps([fetch.MN04.sha256, tf.__version__, [*sounds], code]).encode()
-    name = f"{hashlib.blake2b(made_from, digest_size=8).hexdigest()}.pb"
+    name = f"{files.seal([fetch.MN04.sha256, tf.__version__, [*sounds], code])}.pb"
     try:
         kept = files.kept(paths.cache_root() / "graphs" / name, _write_graph)
     except DiskError:
