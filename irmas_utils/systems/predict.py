@@ -3,8 +3,6 @@
 How it is told is `systems.answers`. Notebook: 11_your_own_audio.ipynb.
 """
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
