@@ -28,10 +28,7 @@ _TRAINING_NAME = re.compile(
 
 
 def parse_training_name(name: str) -> dict[str, str | None]:
-    """Parse the name of a training clip, without its suffix; ValueError if it is none.
-
-    Keys: recording, instrument, drums (None when the name has no such tag) and genre.
-    """
+    """Parse a training clip's name: recording, instrument, drums or None, genre; else ValueError."""
     match = _TRAINING_NAME.fullmatch(name)
     if match is None:
         raise ValueError(f"name {name!r} is not [instrument][drums][genre]number__excerpt")

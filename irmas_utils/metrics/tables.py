@@ -70,10 +70,7 @@ def comparison_rows(
     trivial: dict[str, dict[str, Any]],
     published: dict[str, float],
 ) -> pd.DataFrame:
-    """Return the rows that `plots.comparison` draws, best first within a kind.
-
-    `ours` and `trivial` are evaluations by the system's name, `published` are micro F1.
-    """
+    """Return the rows of `plots.comparison`: evaluations and published F1, each kind best first."""
     rows = [
         {"name": name, "kind": kind, **result["micro"]["f1"]}
         for kind, results in (("ours", ours), ("trivial", trivial))

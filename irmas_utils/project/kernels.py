@@ -35,10 +35,7 @@ def sockets() -> tempfile.TemporaryDirectory:
 
 @contextlib.contextmanager
 def kept(count: int, log: Path, environment: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    """Keep so many kernels, of one thread each, while a run lasts; gives `lent`'s environment.
-
-    What they write past their notebooks goes to `log`. They end with this process.
-    """
+    """Keep kernels of one thread each, heard in `log`, while a run lasts: `lent`'s environment."""
     from jupyter_client.manager import KernelManager
 
     own = {f"{library}_NUM_THREADS": "1" for library in _THREADS} | {"IRMAS_BATCH": "1"}

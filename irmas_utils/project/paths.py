@@ -53,10 +53,7 @@ def _from_environment(variable: str, default: Path) -> Path:
 
 
 def data_root() -> Path:
-    """Folder of ``IRMAS-TrainingData`` and so on.
-
-    `IRMAS_DATA`, else ``data/`` in the project, or where mirdata puts it if only that is there.
-    """
+    """Folder of ``IRMAS-TrainingData`` …: `IRMAS_DATA`, else ``data/``, or where mirdata has it."""
     usual = [ROOT / "data", Path(os.path.expanduser("~/mir_datasets/irmas"))]
     return _from_environment("IRMAS_DATA", next(filter(Path.is_dir, usual), usual[0]))
 
