@@ -27,7 +27,12 @@ def training_curves(history: pd.DataFrame, axes: NDArray | None = None) -> NDArr
     for ax, quantity in zip(axes, ("accuracy", "loss"), strict=True):
         for part, column in (("training", quantity), ("validation", f"val_{quantity}")):
             _draw_seeds(history, column, part, ax)
-        _fit_to_lines(ax)
+        # The y limits are those of the curves: the interval of three seeds can dwarf them.
+        y = np.concatenate([np.asarray(line.get_ydata(), dtype=float) for line in ax.lines])
+        if np.isfinite(y).any():
+            low, high = np.nanmin(y), np.nanmax(y)
+            margin = 0.05 * (high - low) or 0.05
+            ax.set_ylim(low - margin, high + margin)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         ax.set(xlabel="epoch", ylabel=quantity)
         ax.legend()
@@ -52,15 +57,6 @@ def _draw_seeds(history: pd.DataFrame, column: str, part: str, ax: Axes) -> None
         bounds = mean[["low", "high"]].astype(float)
         band = {"color": COLOURS[part], "alpha": 0.15, "linewidth": 0}
         ax.fill_between(mean.index, bounds["low"], bounds["high"], **band)
-
-
-def _fit_to_lines(ax: Axes) -> None:
-    """Choose the y limits by the curves; the interval of three seeds can dwarf them."""
-    y = np.concatenate([np.asarray(line.get_ydata(), dtype=float) for line in ax.lines])
-    if np.isfinite(y).any():
-        low, high = np.nanmin(y), np.nanmax(y)
-        margin = 0.05 * (high - low) or 0.05
-        ax.set_ylim(low - margin, high + margin)
 
 
 def training_curves_of(histories: Mapping[str, pd.DataFrame]) -> Figure:

@@ -92,20 +92,18 @@ def parameters_of(notebook: str | Path) -> dict[str, Any]:
         found = f"{len(cells)} cells tagged `parameters`"
         remedy = "Tag the cell that assigns the parameters, and no other."
         raise NotebookError(notebook, found, "exactly one", remedy)
+    values = {}
     try:
-        return dict(_assignment(node) for node in ast.parse(cells[0].source).body)
+        for node in ast.parse(cells[0].source).body:
+            if not isinstance(node, ast.Assign) or not isinstance(node.targets[0], ast.Name):
+                raise ValueError(f"line {node.lineno}")
+            values[node.targets[0].id] = ast.literal_eval(node.value)
+        json.dumps(values)
+        return values
     except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:
         found = f"a parameters cell with more than plain literals ({error})"
         expected, remedy = "one `name = literal` a line", "Move everything else to a later cell."
         raise NotebookError(notebook, found, expected, remedy) from error
-
-
-def _assignment(node: ast.stmt) -> tuple[str, Any]:
-    if not isinstance(node, ast.Assign) or not isinstance(node.targets[0], ast.Name):
-        raise ValueError(f"line {node.lineno}")
-    value = ast.literal_eval(node.value)
-    json.dumps(value)
-    return node.targets[0].id, value
 
 
 def read_parameters(notebook: str | Path, texts: Mapping[str, str]) -> dict[str, Any]:

@@ -111,20 +111,13 @@ def as_table(prediction: "Prediction") -> str:
     lines = [f"{prediction.path}  ({about(prediction)})"]
     if prediction.silent.all():
         return f"{lines[0]}\n  silence"
+    parts = np.array_split(prediction.window_scores, min(60, len(prediction.window_scores)))
+    heights = np.clip([part.mean(axis=0) * 8 for part in parts], 0, 7).astype(int)
     for row in label_table(prediction).itertuples():
-        strip = _strip(prediction.window_scores[:, row.Index])
-        lines.append(
-            f"  {'*' if row.named else ' '} {row.instrument:<16} {row.score:5.3f}  {strip}"
-        )
+        strip = "".join("▁▂▃▄▅▆▇█"[height] for height in heights[:, row.Index])
+        lines.append(f"  {' *'[row.named]} {row.instrument:<16} {row.score:5.3f}  {strip}")
     lines += [f"  also heard: {also_heard(prediction)}"] * bool(prediction.others)
     return "\n".join(lines)
-
-
-def _strip(values: np.ndarray, width: int = 60) -> str:
-    """Draw scores over time with eight heights of blocks."""
-    parts = np.array_split(values, min(width, len(values)))
-    heights = [int(min(part.mean() * 8, 7.999)) for part in parts]
-    return "".join("▁▂▃▄▅▆▇█"[height] for height in heights)
 
 
 def overview(

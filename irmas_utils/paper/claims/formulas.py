@@ -48,14 +48,9 @@ class NotMeasured(LookupError):
     """A benchmark has not been run."""
 
 
-def claim(claim_id: str) -> dict[str, Any]:
-    """Return one of the paper's claims."""
-    return fact(f"paper_claims.claims.{claim_id}")
-
-
 def stated(claim_id: str) -> Any:
     """Return the value that the paper states."""
-    return claim(claim_id)["stated"]
+    return fact(f"paper_claims.claims.{claim_id}.stated")
 
 
 def fact(path: str) -> Any:

@@ -43,15 +43,12 @@ class System(NamedTuple):
 def assess(trained: Mapping[str, Trained], data: Data, settings: Settings) -> dict[str, System]:
     """Judge every network, and an ``ensemble`` of those trained here if there are several."""
     members = [each for name, each in trained.items() if registry.network(name).learns]
-    joined = {registry.ENSEMBLE: ensemble(members)} if len(members) > 1 else {}
-    return {name: _system(each, data, settings) for name, each in (trained | joined).items()}
-
-
-def _system(trained: Trained, data: Data, settings: Settings) -> System:
-    by_seed = {seed: judge(outcome, data, settings) for seed, outcome in trained.by_seed.items()}
-    alone = next(iter(by_seed.values()))
-    whole = judge(trained.whole, data, settings) if len(by_seed) > 1 else alone
-    return System(trained, whole, by_seed)
+    joined, found = {registry.ENSEMBLE: ensemble(members)} if len(members) > 1 else {}, {}
+    for name, each in (trained | joined).items():
+        by_seed = {seed: judge(outcome, data, settings) for seed, outcome in each.by_seed.items()}
+        first, *others = by_seed.values()
+        found[name] = System(each, judge(each.whole, data, settings) if others else first, by_seed)
+    return found
 
 
 def ensemble(members: Sequence[Trained]) -> Trained:
