@@ -141,8 +141,14 @@ def measure(training: Training) -> Speed:
     """Set a training up at its real size, and let it take a few steps on noise."""
     gc.collect()  # what was measured before
     kernels.lower_peak()
-    if training.kind == "bosch":
-        return _describing()
+    if training.kind == "bosch":  # to train on descriptors of these windows takes minutes in all
+        from irmas_utils.systems.bosch.streams import ALL_STREAMS, describe_clip
+
+        noise = np.random.default_rng(0).normal(scale=0.1, size=(3 * 44_100, 2)).astype(np.float32)
+        describe = functools.partial(describe_clip, noise, 44_100, streams=ALL_STREAMS)
+        describe()
+        seconds = _seconds(lambda n: [describe() for _ in range(n)])
+        return Speed(0.0, seconds, seconds, 1000.0)
     from irmas_utils.project.backend import keras
 
     began = time.process_time()
@@ -166,17 +172,6 @@ def _seconds(task: Callable[[int], Any]) -> float:
             task(turns := min(turns, math.ceil(_MEASURED / max(spent, 1e-3))))
             spent, a_turn = time.process_time() - began, (time.process_time() - began) / turns
     return a_turn
-
-
-def _describing() -> Speed:
-    """Describe windows in all streams; to train on the descriptors takes minutes in all."""
-    from irmas_utils.systems.bosch import streams
-
-    noise = np.random.default_rng(0).normal(scale=0.1, size=(3 * 44_100, 2)).astype(np.float32)
-    describe = functools.partial(streams.describe_clip, noise, 44_100, streams=streams.ALL_STREAMS)
-    describe()
-    seconds = _seconds(lambda n: [describe() for _ in range(n)])
-    return Speed(0.0, seconds, seconds, 1000.0)
 
 
 def _set_up(kind: str, setup: Mapping[str, Any]) -> tuple[Any, tuple]:

@@ -62,10 +62,7 @@ class Job(NamedTuple):
 
 
 def jobs(settings: Settings) -> dict[str, Job]:
-    """Return every job of a profile by its name, those that others need first.
-
-    The paper's networks are trained seed by seed, side by side; their notebooks read that back.
-    """
+    """Return every job by its name, those that others need first, trainings seed by seed."""
     of_seeds = {
         (run := f"{network}{SEED}{seed}"): Job(notebook, run, {"seeds": [seed]}, ())
         for network, notebook in studies.NOTEBOOKS.items()

@@ -1,7 +1,4 @@
-"""The executed notebooks and the pages in ``docs/`` as a site, by Sphinx: ``irmas site sample``.
-
-Here its sources are brought together. A profile that has not been run is shown as committed.
-"""
+"""Executed notebooks and ``docs/`` as a site by Sphinx: ``irmas site sample``. Here it is laid out."""
 
 import shutil
 import tempfile

@@ -1,7 +1,4 @@
-"""What the networks hear, and when they hear whom. Notebooks: 02, 03, 08, 11.
-
-Long signals are reduced to what a figure can show, keeping extremes.
-"""
+"""What networks hear, and when they hear whom (02, 03, 08, 11). Long signals keep extremes."""
 
 from collections.abc import Mapping
 

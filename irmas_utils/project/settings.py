@@ -36,8 +36,7 @@ def _each_once(seeds: list[int]) -> list[int]:
 
 
 Seeds = Annotated[list[Seed], Field(min_length=1), AfterValidator(_each_once)]
-Name = Annotated[str, Field(pattern=r"^\w[\w.+-]*$", max_length=60)]
-"""Of a profile or a run: it becomes the name of folders and files."""
+Name = Annotated[str, Field(pattern=r"^\w[\w.+-]*$", max_length=60)]  # of folders and files
 _BYTES = 2**20  # of a profile, which has some 6000
 Widths = Annotated[list[PositiveInt], Field(min_length=1)]
 Loss = Literal["paper", "binary"]

@@ -133,10 +133,8 @@ def _published() -> Recognizer:
     graph = tf.compat.v1.GraphDef.FromString(kept.read_bytes())
 
     def network(x: tf.Tensor, training: bool) -> tf.Tensor:
-        (scores,) = tf.graph_util.import_graph_def(
-            graph, input_map={"x": x}, return_elements=["Identity:0"], name=""
-        )
-        return scores
+        ends = {"input_map": {"x": x}, "return_elements": ["Identity:0"]}
+        return tf.graph_util.import_graph_def(graph, **ends, name="")[0]
 
     return zero_shot.recognizer(network, tuple(sounds.values()))
 

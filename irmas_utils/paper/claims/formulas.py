@@ -1,7 +1,4 @@
-"""The words that the ledger's formulas are written in: facts, the paper's numbers, small proofs.
-
-Every number is read when a formula is computed, so that changed evidence changes what it finds.
-"""
+"""The words of the ledger's formulas, which read facts anew: numbers and small proofs."""
 
 import itertools
 import json
