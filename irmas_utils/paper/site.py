@@ -1,4 +1,4 @@
-"""Executed notebooks and ``docs/`` as a site by Sphinx: ``irmas site sample``. Here it is laid out."""
+"""Executed notebooks and ``docs/`` as a site by Sphinx, laid out here: ``irmas site sample``."""
 
 import shutil
 import tempfile
