@@ -16,7 +16,7 @@ import pandas as pd
 from irmas_utils.data import corpus
 from irmas_utils.data.sample.plan import SAMPLE_RATE
 from irmas_utils.paper import claims, discussion
-from irmas_utils.paper.claims.formulas import claim
+from irmas_utils.paper.claims.formulas import fact
 from irmas_utils.project import paths, settings, vocabulary
 from irmas_utils.project.settings import Settings
 from irmas_utils.systems.networks import registry
@@ -69,7 +69,8 @@ def fill(template: str, settings: Settings, folder: Path) -> str:
     for row in table.to_dict("records"):
         link = functools.partial('<a href="#{}">{}</a>'.format, row["id"])
         found["found." + row["id"]] = link(html.escape(row["recomputed"].lstrip("-")))
-        found["stated." + row["id"]] = link(claims.show(claim(row["id"]).get("stated", "")))
+        stated = fact(f"paper_claims.claims.{row['id']}").get("stated", "")
+        found["stated." + row["id"]] = link(claims.show(stated))
         found["verdict." + row["id"]] = link(row["verdict"])
     return _Page(template).substitute(found)
 
