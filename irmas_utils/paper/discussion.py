@@ -5,6 +5,7 @@ its threshold is 0.5. Notebook: 10_discussion.ipynb.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from statistics import NormalDist
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -67,7 +68,8 @@ def dense_causes(settings: Settings) -> pd.DataFrame:
     if len(causes) < 2:
         return causes.reindex(columns=[*causes, "idea", "verdict"])
     found = compare(settings, {"causes": (failure(settings), "micro_f1")})["causes"]
-    found["verdict"] = found["idea"].map(supported(found))
+    worse = found["verdict"] == "worse"
+    found["verdict"] = found["idea"].map(supported(found)).mask(worse, "not supported: worse")
     columns = ["idea", "difference", "low", "high", "p_adjusted", "verdict"]
     return causes.merge(found[columns], left_on="cause", right_on="idea", how="left")
 
@@ -88,8 +90,11 @@ def lstm_causes(settings: Settings) -> pd.DataFrame:
         return pd.DataFrame({"idea": [], "verdict": []})
     runs = pd.concat([studies.rows(settings, run, run) for (run,) in (i.systems for i in ideas)])
     means = runs.groupby("value")[["information", "detectable", "listens"]].mean()
+    hears = {base: studies.rows(settings, base, "")["listens"].any() for (base,) in
+             {i.against for i in ideas}}  # fmt: skip
     found = compare(settings, {"causes": (ideas, "gain")})["causes"]
     found = found.join(means, on="system")
+    found["deaf"] = (found["listens"] == 0) & ~found["against"].map(hears).astype(bool)
     found["verdict"] = [*map(_weighed, found.to_dict("records"))]
     columns = ["idea", *means, "gain", "difference", "low", "high", "p_adjusted", "verdict"]
     return found[columns]
@@ -97,17 +102,15 @@ def lstm_causes(settings: Settings) -> pd.DataFrame:
 
 def _weighed(row: Mapping[str, Any]) -> str:
     """Say whether a change matters at all, and what would have been seen."""
-    if row["low"] == row["high"]:  # a constant has no gain, whichever it is
-        said = "not supported, constant either way"
-        return f"{said}; {row['detectable']:.3f} bits would have been seen"
-    half = (row["high"] - row["low"]) / 2
+    if row["deaf"]:  # what does not listen either way tells nothing of what would matter to it
+        return f"cannot tell, deaf either way; {row['detectable']:.3f} bits would have been seen"
     if row["verdict"] in ("better", "worse"):
         said = f"supported: {row['verdict']}"
     elif max(-row["low"], row["high"]) < SMALL:
         said = "not supported"
     else:
         said = "inconclusive"
-    return f"{said}; {half:.3f} would have been seen"
+    return f"{said}; {row['seen']:.3f} would have been seen"
 
 
 REASONS = {
@@ -193,8 +196,10 @@ def outlook(settings: Settings) -> list[Idea]:
         Idea("separated streams, as Bosch et al. use them", ("bosch-5",), ("bosch-1",)),
         Idea("spectrogram images", ("han",), ("fft",)),
         Idea("the paper's two combined", ("lstm", "fft"), ("fft",)),
-        Idea(f"ensemble of {len(trained)} networks", tuple(trained), best),
-        Idea(f"ensemble of {len(trained) + 5} systems", (*trained, *bosch), best),
+        Idea(f"ensemble of {len(trained)} networks, the paper's two too", tuple(trained), best),
+        Idea(
+            f"ensemble of these and Bosch's, {len(trained) + 5} systems", (*trained, *bosch), best
+        ),
         Idea("larger network", ("han-wide",), ("han",)),
         Idea("balanced classes", ("han-balanced",), ("han",)),
         Idea("mn04 with balanced classes", ("mn04-balanced",), ("mn04",)),
@@ -250,7 +255,8 @@ def compare(
     Returns tables of a row an idea: idea, system, the scores of `metrics.tables.score_row` with
     95 % intervals, share (of the clips that get the commonest answer), gain (`metrics.clip_gain`),
     against, difference in the metric with low, high and p_value of `metrics.paired_test`,
-    p_adjusted (Holm) and verdict.
+    p_adjusted (Holm), verdict, and seen, the difference that half of such tests would find at the
+    first of Holm's levels.
     """
     rows = [
         {"question": name, **_row(settings, idea, metric)}
@@ -258,6 +264,9 @@ def compare(
         for idea in ideas
     ]
     table = hypothesis.decided(pd.DataFrame(rows))
+    if rows:
+        wider = NormalDist().inv_cdf(1 - 0.025 / len(rows)) / NormalDist().inv_cdf(0.975)
+        table["seen"] = wider * (table["high"] - table["low"]) / 2
     parts = {name: table[table["question"] == name] for name in questions}
     return {name: part.drop(columns="question") for name, part in parts.items()}
 
@@ -295,7 +304,7 @@ def supported(reasons: pd.DataFrame) -> dict[str, str]:
         is_better, of_data = (rows["verdict"] == "better").any(), reason.startswith("3")
         against = is_better if of_data else (rows["high"] < SMALL).all()
         said = "supported" if is_better and not of_data else "inconclusive"
-        seen = (rows["high"] - rows["low"]).min() / 2  # where its interval would have reached zero
+        seen = rows["seen"][rows["seen"] > 0].min()  # two constants differ by nothing, always
         found[reason] = f"{'not supported' if against else said}; {seen:.3f} would have been seen"
     return found
 
