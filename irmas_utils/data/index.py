@@ -175,7 +175,7 @@ def fingerprint(index: pd.DataFrame) -> str:
 def split_validation(
     training: pd.DataFrame, fraction: float, seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Split a `fraction`, up to 0.5, of each class off by recording. DataError if too few are."""
+    """Split off a `fraction`, up to half, of each class by recording; DataError if that is none."""
     n_splits = round(1 / fraction) if 1e-9 < fraction <= 0.5 else 0
     if not 2 <= n_splits <= training["recording"].nunique():
         found = f"{fraction} of {training['recording'].nunique()} recordings"

@@ -28,7 +28,7 @@ _TRAINING_NAME = re.compile(
 
 
 def parse_training_name(name: str) -> dict[str, str | None]:
-    """Parse a training clip's name: recording, instrument, drums or None, genre. Or ValueError."""
+    """Parse a name: recording, instrument, drums (or None), genre; ValueError if it is none."""
     match = _TRAINING_NAME.fullmatch(name)
     if match is None:
         raise ValueError(f"name {name!r} is not [instrument][drums][genre]number__excerpt")

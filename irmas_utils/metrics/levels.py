@@ -66,7 +66,10 @@ def levels_of(table: pd.DataFrame) -> NDArray:
 
 
 def crossing(shares: NDArray, levels: NDArray) -> NDArray:
-    """Level above which shares, (..., n_levels), stay at half: -inf if they all do, inf if none."""
+    """Level above which shares, (..., n_levels), stay at half or more, between levels by a line.
+
+    Minus infinity where they never lie below, infinity where the last one does.
+    """
     below = shares < 0.5
     last = len(levels) - 1 - np.argmax(below[..., ::-1], axis=-1)
     before = np.minimum(last, len(levels) - 2)

@@ -30,7 +30,7 @@ def scores_of(evaluation: dict[str, Any]) -> dict[str, dict[str, float | None] |
 
 
 def score_row(evaluation: dict[str, Any], intervals: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Return the scores of `metrics.evaluate` by their `TITLES`, with these keys' intervals."""
+    """Return the scores of `metrics.evaluate` by `TITLES`, those in `intervals` with their own."""
     row: dict[str, Any] = {}
     for key, leaf in scores_of(evaluation).items():
         row[TITLES[key]] = leaf["value"] if leaf else None

@@ -87,13 +87,13 @@ def jobs(settings: Settings) -> dict[str, Job]:
 
 
 def made_from(job: Job, settings: Settings) -> dict[str, Any]:
-    """Return what a job depends on besides other jobs, as JSON: a study's not on the plots."""
+    """Return what a job's results depend on besides those of other jobs, as JSON."""
     notebook = paths.NOTEBOOKS / f"{job.notebook}.ipynb"
     code = sources.of_notebook(notebook)
     if job.notebook == registry.NOTEBOOK:  # which imports the networks by their names
         networks = map(registry.network, job.parameters.get("train", registry.NETWORKS))
         code += "".join(f"\nimport {network.module}" for network in networks)
-    aside = paths.PACKAGE / "plots" if job.run else None
+    aside = paths.PACKAGE / "plots" if job.run else None  # a study draws nothing
     reached = [path for path in sources.reached(code) if aside not in path.parents]
     found = {"settings": _read(job, settings), "parameters": dict(job.parameters)}
     found["code"] = sources.digest(code, reached)

@@ -127,10 +127,10 @@ def rows(settings: Settings, run: str, value: Any) -> pd.DataFrame:
 
     result = records.load_metrics(settings.profile, run)
     scores = {TITLES[key]: leaf["values"] for key, leaf in result["over_seeds"].items()}
-    shared = {"parameters": result["n_parameters"], "seconds": result["seconds_per_epoch"]}
-    shared |= {"memory MiB": result["memory_peak_mib"]}
-    shared |= {"heard seconds": result.get("heard_seconds"), "base": run.endswith("-base")}
-    found = pd.DataFrame(result["answers"]).assign(value=value)
+    shared = {"value": value, "base": run.endswith("-base"), "parameters": result["n_parameters"]}
+    shared |= {"seconds": result["seconds_per_epoch"], "memory MiB": result["memory_peak_mib"]}
+    shared |= {"heard seconds": result.get("heard_seconds")}
+    found = pd.DataFrame(result["answers"])
     listens = found["information"] > found["detectable"]
     return found.assign(listens=listens, **scores, **shared)
 

@@ -119,7 +119,7 @@ def is_dry(options: Sequence[str]) -> bool:
 
 
 def redraw(profile: str, figure: str) -> int:
-    """Execute the notebook that draws a figure again. NotebookError, with those known, if none."""
+    """Execute the notebook that draws a figure again; NotebookError names those that there are."""
     folder = records.results_dir(settings.load(profile).profile)
     drawn = {
         Path(file).stem: notebook
@@ -179,7 +179,7 @@ def _snakemake(
     log: Path | None,
     left: Callable[[str], str | None],
 ) -> int:
-    """Run Snakemake; with a `log`, which its account goes to, say what is left, and errors."""
+    """Run Snakemake; with a `log` for its account, say what is left, and after a failure why."""
     # The lock that `run` holds is passed on to Snakemake.
     options: dict[str, Any] = {"cwd": paths.ROOT, "env": environment, "close_fds": False}
     if log is None:

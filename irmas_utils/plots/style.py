@@ -97,7 +97,7 @@ def colour_names(*axes: Axis) -> None:
 def score_each_instrument(
     ax: Axes, levels: ArrayLike, label: str, clips: Mapping[str, int], **style: Any
 ) -> None:
-    """Name instruments, and their `clips` by code, below the axes; draw each one's level there."""
+    """Name instruments below the axes, with how many `clips` each has; a line at its level."""
     places = np.arange(len(clips))
     ax.hlines(levels, places - 0.42, places + 0.42, linewidth=1.6, label=label, **style)
     names = [f"{IRMAS.name(code)} ({n})" for code, n in clips.items()]

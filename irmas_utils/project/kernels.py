@@ -35,7 +35,7 @@ def sockets() -> tempfile.TemporaryDirectory:
 
 @contextlib.contextmanager
 def kept(count: int, log: Path, environment: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    """Keep kernels of one thread each, heard in `log`, while a run lasts: `lent`'s environment."""
+    """Keep kernels of a thread each while a run lasts, noise to `log`: `lent`'s environment."""
     from jupyter_client.manager import KernelManager
 
     own = {f"{library}_NUM_THREADS": "1" for library in _THREADS} | {"IRMAS_BATCH": "1"}

@@ -35,7 +35,7 @@ class Mixture(NamedTuple):
 
 
 def plan(table: pd.DataFrame, n_mixtures: int, rng: np.random.Generator) -> list[Mixture]:
-    """Choose what to mix from held-out training rows: labels by recordings, no two of one class."""
+    """Choose what to mix of held-out rows: classes as often as recordings, each once a mixture."""
     classes = table["labels"].str[0].to_numpy(dtype=str)
     rows = pd.DataFrame({"class": classes, "row": np.arange(len(table))})
     grouped = rows.groupby(["class", table["recording"].to_numpy()])["row"].apply(tuple)

@@ -109,7 +109,7 @@ class Recognizer:
 
     @classmethod
     def load(cls, path: str | Path) -> "Recognizer":
-        """Read a saved model, ``.keras`` and ``.json``; ModelError if damaged or not of one."""
+        """Read a ``.keras`` and its ``.json``; ModelError if they are not whole or no pair."""
         path = files.suffixed(path, ".keras")
         description = describe(path)
         if (found := files.sha256(path)) != description["sha256"]:

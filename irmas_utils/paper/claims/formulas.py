@@ -259,7 +259,7 @@ def slope(function: Callable[[NDArray], NDArray], x: float) -> float:
 
 
 def dead(slope: float) -> float:
-    """Largest output of a zero neuron, its activation of a slope below 0, trained to answer 1."""
+    """Largest output of a neuron that starts at zero, `slope` at and below 0, trained towards 1."""
     x, w = np.abs(noise(20).reshape(5, 4)), np.zeros(4)
     for _ in range(50):
         z = x @ w

@@ -18,7 +18,7 @@ def minutes(claim: dict[str, Any]) -> float:
 
 
 def verify(name: str | None, profile: str) -> int:
-    """Run what decides a claim and print its verdict, or list all. DataError if there is none."""
+    """Run what decides a claim and print its verdict, or list all; DataError if it is unknown."""
     ledger = {claim["id"]: claim for claim in published.load("paper_claims")["claims"]}
     if name is None:
         for row in claims.check().itertuples():

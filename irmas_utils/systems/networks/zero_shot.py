@@ -30,7 +30,7 @@ PLAN = Plan()
 
 
 def untrained(*, others: bool = False) -> Recognizer:
-    """Return the network as published, `others` with all its outputs. Raises as `weights`."""
+    """Return the network as published; with `others`, also their outputs. Raises as `weights`."""
     path, sounds = weights(), published.load("audioset")["sounds"] if others else {}
     model = efficientat.pretrained(path, efficientat.N_AUDIOSET if others else len(IRMAS.codes))
     if others:
