@@ -196,7 +196,13 @@ def readme(folder: Path) -> str:
     trivial = json.loads((folder / TRIVIAL).read_text("utf-8"))
     scores = tables.average_table(heard | trivial).to_markdown(index=False, floatfmt=".3f")
     missing = ", ".join(title for title in there if title not in heard) or "none"
-    text = ABOUT.read_text("utf-8") + f"\n## Scores so far\n\n{scores}\n\nNot yet run: {missing}.\n"
+    text = ABOUT.read_text("utf-8") + f"\n## Scores so far\n\n{scores}\n\n"
+    text += f"Systems not yet run: {missing}.\n"
+    for network in CAUSES:
+        file, left = folder / f"tables/{network}_causes.csv", "none has been run."
+        if file.is_file():
+            left = discussion.so_far(pd.read_csv(file), network) or "all have been run."
+        text += f"\nOne change at a time to `{network}`: {left}\n"
     if (folder / HOURS).is_file():
         took = pd.DataFrame(json.loads((folder / HOURS).read_text("utf-8"))).drop(columns="source")
         text += f"\n## Hours\n\n{took.to_markdown(index=False, floatfmt='.2f')}\n"

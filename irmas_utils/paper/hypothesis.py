@@ -109,8 +109,10 @@ def _on_real_clips(settings: Settings) -> str:
         return f"Real clips have not been asked yet (`{records.REAL}`)."
     return (
         f"**On real clips {compared['kept']} is {_said(tested)}**; of music that, and not the "
-        "sample corpus, is what our own runs can say. What may flatter a network there stands in "
-        "`results/reference/real/README.md`."
+        "sample corpus, is what our own runs can say. The lead is too high: mn04's recipe was "
+        "chosen on folds of these clips, AudioSet may hold their sources, artists are in both "
+        "parts, and without panning, in mono, Bosch et al. separate less "
+        "(`results/reference/real/README.md`)."
     )
 
 
@@ -126,5 +128,6 @@ def heard(ours: Evaluations, trivial: Evaluations, data: str) -> str:
     above = sum((leaf["low"] or 0) > most for leaf in f1.values())
     return (
         f"{text}, and {above} of {len(f1)} systems lie with their whole interval above the best "
-        f"that never listens, {constant} ({most:.3f})."
+        f"that never listens, {constant} ({most:.3f}); paired tests decide (notebook 09, section "
+        "4)."
     )

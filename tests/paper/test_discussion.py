@@ -131,6 +131,11 @@ def test_the_adjusted_p_of_the_whole_family_decides(runs, monkeypatch):
     one, two = discussion.compare(CFG, {"a": ([idea], "lrap"), "b": ([idea], "micro_f1")}).values()
     assert one["p_adjusted"].item() == two["p_adjusted"].item() == 0.06
     assert one["verdict"].item() == "no clear difference"  # though its interval leaves out zero
+    found = [
+        table["seen"].item()
+        for table in (one, discussion.compare(CFG, {"a": ([idea], "lrap")})["a"])
+    ]
+    assert found == pytest.approx([0.095 * 2.2414 / 1.96, 0.095], rel=1e-3)  # two tests and one
     assert discussion.compare(CFG, {"a": ([idea], "lrap"), "b": ([], "lrap")})["b"].empty
 
 
@@ -142,6 +147,7 @@ def test_a_reason_is_supported_not_supported_or_left_open():
         "idea": ["1. structure: a", "1. structure: b", "2. size: c", "3. data: d", "4. else: e"],
         "verdict": ["worse", "better", "no clear difference", "better", "no clear difference"],
         "low": [-0.3, 0.1, -0.1, 0.1, -0.02], "high": [-0.1, 0.2, 0.1, 0.2, 0.01],
+        "seen": [0.1, 0.05, 0.1, 0.05, 0.0],
     })  # fmt: skip
     said = discussion.supported(table)
     assert said["1. structure"] == "supported; 0.050 would have been seen"
@@ -160,16 +166,15 @@ def test_every_reason_is_tested_by_a_run_of_the_studies(profile):
     assert {idea.idea[0] for idea in discussion.reasons(cfg)} >= {"2", "3", "4"}
 
 
-ROW = {"verdict": "no clear difference", "low": -0.01, "high": 0.01}
+ROW = {"verdict": "no clear difference", "low": -0.01, "high": 0.01, "seen": 0.01, "deaf": False}
 
 
 def test_a_cause_matters_does_not_or_is_left_open():
     assert discussion._weighed(ROW) == "not supported; 0.010 would have been seen"
-    assert discussion._weighed(ROW | {"low": -0.1}).startswith("inconclusive; 0.055")
+    assert discussion._weighed(ROW | {"low": -0.1}).startswith("inconclusive; 0.010")
     assert discussion._weighed(ROW | {"verdict": "worse"}).startswith("supported: worse;")
-    constant = ROW | {"low": 0.0, "high": 0.0, "detectable": 0.08}
-    said = "not supported, constant either way; 0.080 bits would have been seen"
-    assert discussion._weighed(constant) == said
+    said = "cannot tell, deaf either way; 0.080 bits would have been seen"
+    assert discussion._weighed(ROW | {"deaf": True, "detectable": 0.08}) == said
 
 
 def test_what_is_concluded_of_real_clips_follows_from_their_table():
@@ -193,6 +198,9 @@ def test_causes_that_have_not_been_run_yet_are_left_out(runs, monkeypatch):
     write("lstm-working", noisy(0.2, 2))
     found = discussion.lstm_causes(CFG)
     assert found["idea"].tolist() == ["frames: n_mels None"]
+    assert found["verdict"].item().startswith("cannot tell, deaf either way")
+    facts["listens"] = [1.0]
+    assert discussion.lstm_causes(CFG)["verdict"].item().startswith("supported: worse")
     asked = len(studies.changes(settings.load("real")))
     assert f"Of its {asked} changes 1 have been run" in discussion.so_far(found)
     assert discussion.so_far(pd.DataFrame({"verdict": ["x"] * asked})) == ""
