@@ -144,7 +144,8 @@ def _score(options: Namespace) -> None:
 @_command({
     "--profile": _PROFILE | {"default": "full", "help": "whose data set is split"},
     "--labels": {"type": Path, "help": "split this CSV instead: file, labels, recording"},
-    "--fraction": {"type": float, "default": 0.15, "help": "for validation; default: 0.15"},
+    "--fraction": {"type": float, "default": 0.15,
+                   "help": "for validation, or the nearest of 1/2, 1/3, 1/4 …; default: 0.15"},
     "--folds": {"type": int, "default": 5, "help": "of cross-validation; default: 5"},
     "--seed": {"type": int, "default": 2022},
     "--to": {"type": Path, "help": "a CSV file; without it, the terminal"},
@@ -152,6 +153,9 @@ def _score(options: Namespace) -> None:
 def _split(options: Namespace) -> None:
     """Write leak-free splits as CSV: recordings stay together, identical files count as one."""
     settings = None if options.labels else _settings(options)
+    if options.labels and options.to and options.labels.resolve() == options.to.resolve():
+        expected, remedy = "another file: its other columns would be lost", "Name another."
+        raise DataError("--to", found="the file that is split", expected=expected, remedy=remedy)
     from irmas_utils.data import collection, corpus
 
     index = corpus.load(settings) if settings else collection.read_audio(options.labels)[0]

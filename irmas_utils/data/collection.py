@@ -5,6 +5,8 @@ Columns of a collection: ``file`` (or ``clip``, or ``name``; seen from the CSV's
 ``recording`` (clips of one value stay together in a split) and ``split`` (one of `SPLITS`).
 """
 
+import codecs
+import os
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -34,11 +36,15 @@ def read_table(path: str | Path) -> pd.DataFrame:
     files.require(path, DataError, "a CSV file")
     plain = {"header": None, "dtype": str, "keep_default_na": False, "skipinitialspace": True}
     try:
-        text = Path(path).read_bytes().decode("utf-8-sig")
+        content = Path(path).read_bytes()
+        wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        text = content.decode("utf-16" if wide else "utf-8-sig").strip("\r\n")
         separator = max(",;\t", key=text.partition("\n")[0].count)
         rows = pd.read_csv(StringIO(text), sep=separator, **plain)
     except (OSError, ValueError) as error:
-        raise refused(path, f"no table ({error})"[:300], "a CSV file in UTF-8") from error
+        found = f"no table ({' '.join(str(error).split())})"[:300]
+        raise refused(path, found, "a CSV file in UTF-8") from error
+    rows = rows[(rows != "").any(axis=1)]  # spreadsheets write rows of separators alone
     heads = rows.iloc[0].str.strip()
     if twice := sorted({*heads[heads.duplicated()]} - {""}):
         raise refused(path, f"doubled columns: {several(twice)}", "each once")
@@ -64,8 +70,9 @@ def _plain(text: str) -> str:
 
 def parse_labels(texts: pd.Series) -> pd.Series:
     """Split texts, also lists as Python or JSON writes them, into sorted codes, each once."""
-    parts = texts.map(_plain).str.split(r"[\s,;|]+", regex=True)
-    return parts.map(lambda row: tuple(sorted({code.strip("[](){}'\"") for code in row} - {""})))
+    inner = texts.map(_plain).str.replace(r"^[\[({](.*)[\])}]$", r"\1", regex=True)
+    parts = inner.str.split(r"[\s,;|]+", regex=True)
+    return parts.map(lambda row: tuple(sorted({code.strip("'\"") for code in row} - {""})))
 
 
 def read(path: str | Path) -> tuple[pd.DataFrame, Vocabulary]:
@@ -81,12 +88,12 @@ def read(path: str | Path) -> tuple[pd.DataFrame, Vocabulary]:
     labels = parse_labels(table["labels"])
     if bare := table["clip"][labels.map(len) == 0].tolist():
         raise refused(path, f"clips without labels: {several(bare)}", "a code or more a clip")
-    file = table["file"] if "file" in table else table["clip"]
+    file, beside = table["file" if "file" in table else "clip"], Path(path).absolute().parent
     index = pd.DataFrame(index=table.index, columns=list(COLUMNS), dtype=object)
     index = index.assign(name=table["clip"], labels=labels, split=table.get("split"))
     recording = table.get("recording", table["clip"]).map(_plain)
     index["recording"] = recording.where(recording != "", index.name)
-    index["path"] = [str(paths.given(each.strip(), Path(path).absolute().parent)) for each in file]
+    index["path"] = [_found(each.strip(), beside) for each in file]
     if doubled := index["path"][index["path"].duplicated()].tolist():
         raise refused(path, f"files with two rows: {several(doubled)}", "one row a file")
     if "split" in table and (odd := {*table["split"]} - {*SPLITS}):
@@ -94,6 +101,12 @@ def read(path: str | Path) -> tuple[pd.DataFrame, Vocabulary]:
     codes = {code for row in labels for code in row}
     own = Vocabulary({code: code for code in sorted(codes)})
     return index, IRMAS if codes <= {*IRMAS.codes} else own
+
+
+def _found(file: str, folder: Path) -> str:
+    """Return a file's path; where there is none as written, as a list from Windows means it."""
+    here, there = (paths.given(name, folder) for name in (file, file.replace("\\", "/")))
+    return str(there if os.path.lexists(there) else here)
 
 
 def read_audio(path: str | Path) -> tuple[pd.DataFrame, Vocabulary]:

@@ -115,7 +115,9 @@ def _columns(path: Path, table: pd.DataFrame, named: list[str], needed: bool = F
     if missing:
         expected = f"a column for each label that clips have: {' '.join(named)}"
         raise refused(path, f"no column {several(missing)}", expected)
-    texts = table[named].replace({"True": "1", "False": "0"})  # as pandas writes decisions
+    # As pandas, R and spreadsheets write decisions, and decimals where a comma is their point.
+    plain = {r"(?i)^true$": "1", r"(?i)^false$": "0", ",": "."}
+    texts = table[named].replace(plain, regex=True)
     values = texts.apply(pd.to_numeric, errors="coerce").to_numpy(float)
     if len(bad := np.argwhere(~((values >= 0) & (values <= 1)))):
         places = [f"{table['clip'].iloc[r]}: {texts.iat[r, k]} for {named[k]}" for r, k in bad]

@@ -70,7 +70,8 @@ def results_root() -> Path:
 
 def weights_root() -> Path:
     """Folder of pre-trained weights, looked into first (`IRMAS_WEIGHTS`, else in the cache)."""
-    return _from_environment("IRMAS_WEIGHTS", cache_root() / "weights")
+    root = _from_environment("IRMAS_WEIGHTS", cache_root() / "weights")
+    return root.parent if root.is_file() else root  # some name the file in it
 
 
 def reference_dir(what: str = "sample") -> Path:

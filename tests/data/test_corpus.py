@@ -235,6 +235,31 @@ def test_labels_are_read_as_others_write_them(tmp_path, labels):
     assert clips["recording"].tolist() == ["one"]
 
 
+def test_brackets_in_a_label_are_its_own(tmp_path):
+    (tmp_path / "own.csv").write_text("file,labels\na.wav,sax(alto) oud\nb.wav,\"['sax(alto)']\"\n")
+    clips, _ = collection.read(tmp_path / "own.csv")
+    assert clips["labels"].tolist() == [("oud", "sax(alto)"), ("sax(alto)",)]
+
+
+def test_paths_may_be_written_as_on_windows(tmp_path):
+    own = collect(tmp_path)
+    paths = collection.read(own)[0]["path"]
+    own.write_text(own.read_text().replace("audio/", "audio\\"))
+    assert collection.read(own)[0]["path"].equals(paths)
+
+
+def test_a_split_does_not_take_the_place_of_what_it_splits(tmp_path, capsys):
+    text = (own := collect(tmp_path)).read_text()
+    assert (
+        cli.main(
+            ["split", "--labels", str(own), "--to", f"{tmp_path}/../{own.parent.name}/own.csv"]
+        )
+        == 1
+    )
+    assert "the file that is split" in capsys.readouterr().err
+    assert own.read_text() == text
+
+
 def test_labels_and_recordings_are_the_same_in_any_form_of_unicode(tmp_path):
     text = "file,labels,recording\na.wav,S\xf3,\xe9\nb.wav,So\u0301,e\u0301\n"
     (tmp_path / "own.csv").write_text(text)

@@ -1,6 +1,7 @@
 """The reference scorer: against scikit-learn, the paper's own figures, and files that are wrong."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -182,18 +183,36 @@ def test_wrong_files_are_told_of(tmp_path, truth, scores, change, message):
         lambda text: text.replace(",", ", "),
         lambda text: text.replace("song", "C:\\music\\song"),
         lambda text: text.replace("\n", ",\n"),
+        lambda text: text.replace(",", ";").replace(".", ","),
+        lambda text: text + "," * 11 + "\n",
+        lambda text: "\n" + text.replace(",", ";"),
+        lambda text: text.replace(",", "\t").encode("utf-16"),
     ],
-    ids=["bom, crlf", "semicolons", "tabs", "blanks", "paths", "an empty column"],
+    ids=[
+        "bom, crlf",
+        "semicolons",
+        "tabs",
+        "blanks",
+        "paths",
+        "an empty column",
+        "decimal commas",
+        "a row of commas",
+        "an empty line first",
+        "utf-16",
+    ],
 )
 def test_tables_of_other_programs_are_read_alike(tmp_path, truth, scores, odd):
     path = write(tmp_path / "answers.csv", truth.clips["name"], scores.round(3))
     expected = scorer.read(path, truth.clips["name"], INSTRUMENTS)[0]
-    path.write_bytes(odd(path.read_text()).encode())
+    text = odd(path.read_text())
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
     np.testing.assert_array_equal(scorer.read(path, truth.clips["name"], INSTRUMENTS)[0], expected)
 
 
-def test_decisions_may_be_true_and_false(tmp_path, truth, scores):
+@pytest.mark.parametrize("form", [str, str.upper, str.lower])
+def test_decisions_may_be_true_and_false(tmp_path, truth, scores, form):
     path = write(tmp_path / "answers.csv", truth.clips["name"], scores > 0.5)
+    path.write_text(re.sub("True|False", lambda word: form(word[0]), path.read_text()))
     np.testing.assert_array_equal(
         scorer.read(path, truth.clips["name"], INSTRUMENTS)[1], scores > 0.5
     )

@@ -31,6 +31,12 @@ print(json.dumps({
 DRAW = "figure, ax = plt.subplots()"
 
 
+def test_weights_may_be_named_by_their_file(tmp_path, monkeypatch):
+    (weights := tmp_path / "mn04.pt").touch()
+    monkeypatch.setenv("IRMAS_WEIGHTS", str(weights))
+    assert paths.weights_root() == tmp_path
+
+
 @pytest.mark.parametrize("variable", paths._VARIABLES)
 @pytest.mark.parametrize(
     ("given", "meant"),
