@@ -130,12 +130,8 @@ def _lrap(lrap: Stated) -> tuple[str, str, str]:
 
 
 def _trivial(score: str, stated: Stated) -> tuple[str, str, str]:
-    constants = {
-        "prior top-1": formulas.top("training", 1),
-        "prior top-3": formulas.top("training", 3),
-        "all eleven": np.ones(_LABELS),
-        "paper's constant": formulas.PAPER,
-    }
+    constants = {f"prior top-{k}": formulas.top("training", k) for k in (1, 3)}
+    constants |= {"all eleven": np.ones(_LABELS), "paper's constant": formulas.PAPER}
     values = {name: formulas.constant_scores(on)[score] for name, on in constants.items()}
     found = ", ".join(f"{name} {value:.4f}" for name, value in values.items())
     same = [n for n, v in values.items() if stated.low <= v <= stated.high]

@@ -5,7 +5,7 @@ import itertools
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from importlib import resources
 from io import BytesIO
@@ -195,10 +195,7 @@ def _sound(path: Path) -> bytes:
     return sound.getvalue()
 
 
-FILES: dict[str, tuple[str, Callable[["Prediction"], str]]] = {
-    "html": (".html", as_page),
-    "labels": (".txt", as_labels),
-}
+FILES = {"html": (".html", as_page), "labels": (".txt", as_labels)}
 """What may be written of each recording: a suffix, and its text."""
 
 
