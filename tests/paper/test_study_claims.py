@@ -109,8 +109,8 @@ def test_a_committed_change_on_real_clips_decides_a_claim(tmp_path, monkeypatch)
     (tmp_path / "real" / "tables").mkdir(parents=True)
     row = "idea,difference,low,high,verdict\n"
     for name, rows in {
-        "lstm_causes": "samples: units 66,0.2,0.1,0.3,supported\n"
-        "samples: fraction 0.5,0.01,0.001,0.1,inconclusive\n",
+        "lstm_causes": "frames: units 66,0.2,0.1,0.3,supported\n"
+        "frames: fraction 0.5,0.01,0.001,0.1,inconclusive\n",
         "fft_causes": ",,,,\nwaveform at half its rate,-0.2,-0.3,-0.1,inconclusive\n",
     }.items():
         (tmp_path / "real" / "tables" / f"{name}.csv").write_text(row + rows)
