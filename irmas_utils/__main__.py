@@ -278,7 +278,7 @@ def _site(options: Namespace) -> None:
     settings = _settings(options)
     from irmas_utils.paper import site
 
-    print(f"site: {site.build(settings)}", flush=True)
+    print(f"site: {site.build(settings, options.profile)}", flush=True)
 
 
 def _settings(options: Namespace) -> "Settings":

@@ -1,5 +1,6 @@
 """Executed notebooks and ``docs/`` as a site by Sphinx, laid out here: ``irmas site sample``."""
 
+import shlex
 import shutil
 import tempfile
 from pathlib import Path
@@ -13,9 +14,9 @@ from irmas_utils.project.settings import Settings
 DOCS = paths.ROOT / "docs"
 
 
-def build(settings: Settings) -> Path:
+def build(settings: Settings, given: str) -> Path:
     """Join a profile's manifests, make its site and return the front page. Raises as `source`."""
-    folder, target = source(settings.profile), records.results_dir(settings.profile) / "site"
+    folder, target = source(settings.profile, given), records.results_dir(settings.profile) / "site"
     if (folder / "manifests").is_dir():
         timing.enter(records.merge_manifests(settings.profile), folder)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -28,12 +29,13 @@ def build(settings: Settings) -> Path:
     return target / "index.html"
 
 
-def source(profile: str) -> Path:
+def source(profile: str, given: str) -> Path:
     """Return a profile's results, or what is committed; NotebookError if neither has notebooks."""
     for folder in (records.results_dir(profile), paths.reference_dir(profile)):
         if any(folder.glob("notebooks/[0-9]*.ipynb")):
             return folder
-    where, remedy = records.results_dir(profile), f"Run `make paper PROFILE={profile}` first."
+    where = records.results_dir(profile)
+    remedy = f"Run `make paper PROFILE={shlex.quote(given)}` first."
     raise NotebookError(where / "notebooks", "no executed notebook", "a finished run", remedy)
 
 

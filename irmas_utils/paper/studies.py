@@ -49,6 +49,8 @@ def runs(settings: Settings) -> dict[str, Run]:
         if network == "lstm":
             found["lstm-working"] = Run(notebook, base | study.working)
             found |= _causes(settings, base)
+    for name in settings.networks.plans:  # a misspelt one is told of before anything slow begins
+        registry.network(name, "networks.plans")
     for name in settings.networks.variants:
         network, change, _ = registry.variant(name)
         found[name] = Run(registry.NOTEBOOK, {"train": [network], "change": change})

@@ -120,7 +120,7 @@ def is_dry(options: Sequence[str]) -> bool:
 
 def redraw(profile: str, figure: str) -> int:
     """Execute the notebook that draws a figure again; NotebookError names those that there are."""
-    folder = records.results_dir(settings.load(profile).profile)
+    folder, figure = records.results_dir(settings.load(profile).profile), Path(figure).stem
     drawn = {
         Path(file).stem: notebook
         for file, (notebook, run, _) in records.outputs(folder).items()
@@ -136,8 +136,8 @@ def redraw(profile: str, figure: str) -> int:
 
 
 def _job(cfg: Settings, name: str) -> jobs.Job:
-    """Find a job by its name, or a notebook by its number."""
-    known = jobs.jobs(cfg)
+    """Find a job by its name, or a notebook by its number or file."""
+    known, name = jobs.jobs(cfg), Path(name).name.removesuffix(".ipynb")
     whole = [key for key, job in known.items() if job.run is None]
     meant = name if name in known else next((k for k in whole if k[:2] == name.zfill(2)), None)
     if meant is None:

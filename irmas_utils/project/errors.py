@@ -1,10 +1,17 @@
 """Errors that a user can meet and mend: what is at fault, found, expected, and to be done."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
 
 Option = TypeVar("Option")
+_CONTROL = re.compile("[\0-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+
+
+def printable(text: str | Path) -> str:
+    """Return a name in one line that gives a terminal no commands, whatever is in it."""
+    return _CONTROL.sub(lambda char: ascii(char[0])[1:-1], str(text))
 
 
 class IrmasError(Exception):
@@ -18,7 +25,9 @@ class IrmasError(Exception):
         self.args = self.where, found, expected, remedy  # so that it can cross to another process
 
     def __str__(self) -> str:
-        return f"{self.where}: found {self.found}; expected {self.expected}. {self.remedy}"
+        return (
+            f"{printable(self.where)}: found {self.found}; expected {self.expected}. {self.remedy}"
+        )
 
     def _render_traceback_(self) -> list[str]:
         """Show a reader of a notebook this error, and not the way to it."""

@@ -45,7 +45,7 @@ def given(path: str | Path, folder: str | Path = "") -> Path:
 
 def given_profile(profile: str) -> str:
     """Return the name of a profile as it is, the path of a YAML file as `given`."""
-    return str(given(profile)) if Path(profile).suffix in {".yaml", ".yml"} else profile
+    return str(given(profile)) if Path(profile).suffix.lower() in {".yaml", ".yml"} else profile
 
 
 def _from_environment(variable: str, default: Path) -> Path:

@@ -89,7 +89,7 @@ class Fft(Section):
 
 
 class Bosch(Section):
-    separator: str
+    separator: Literal["spectral", "demucs"]
     mixtures: PositiveInt
     aggregation: Literal["mean", "max"]
     quality_clips: Count
@@ -208,8 +208,8 @@ def load(profile: str | Path, **overrides: Mapping[str, Any] | Any) -> Settings:
 
 
 def _profile_path(profile: str | Path, beside: Path = Path()) -> Path:
-    is_file = Path(profile).suffix in {".yaml", ".yml"}
-    path = beside / profile if is_file else paths.PROFILES / f"{profile}.yaml"
+    is_file = Path(profile).suffix.lower() in {".yaml", ".yml"}
+    path = paths.given(profile, beside) if is_file else paths.PROFILES / f"{profile}.yaml"
     if not os.path.isfile(path):  # False also for what can be no path
         names = ", ".join(sorted(p.stem for p in paths.PROFILES.glob("*.yaml")))
         expected = f"one of {names}, or the path of a YAML file"
@@ -292,6 +292,8 @@ def _refused(error: ValidationError, where: tuple[str, ...], chain: list) -> Set
     else:
         found = f"{key} = {first['input']!r}"[:200] + f" ({type(first['input']).__name__})"
         remedy = "Correct the value; profiles/full.yaml explains it."
+        if key == "profile":
+            remedy = "Rename the file, or state `profile: a_name` in it."
     return SettingsError(files[-1], found, first["msg"].lower(), remedy)
 
 
@@ -310,7 +312,10 @@ def _did_you_mean(key: str) -> str:
         known += [f"study.{network}.{kind}.{k}" for kind in kinds.split() for k in _keys(section)]
     flat = {k.replace(".", "_"): k for k in known}
     flat |= {k.partition(".")[2]: k for k in known if k.count(".") == 1}
-    close = difflib.get_close_matches(key.replace(".", "_"), flat, n=1, cutoff=0.6)
+    if key in known:
+        section, _, name = key.rpartition(".")
+        return f"Write {name} into the section {section}."
+    close = difflib.get_close_matches(key.replace(".", "_").lower(), flat, n=1, cutoff=0.6)
     return f"Did you mean {flat[close[0]]}?" if close else "Remove the key."
 
 

@@ -20,15 +20,16 @@ from irmas_utils.audio import io
 from irmas_utils.data import index, names
 from irmas_utils.metrics import relative
 from irmas_utils.project import files
-from irmas_utils.project.errors import AudioError, IrmasError
+from irmas_utils.project.errors import AudioError, IrmasError, printable
 from irmas_utils.project.vocabulary import IRMAS
 
 if TYPE_CHECKING:
     from irmas_utils.systems.predict import Prediction
     from irmas_utils.systems.recognizer import Recognizer
 
+_CLOSED = {".m4a", ".aac", ".wma"}  # which libsndfile does not read
 SUFFIXES = {f".{name.lower()}" for name in soundfile.available_formats()} - {".raw"} | {
-    ".aif", ".aifc", ".oga", ".opus", ".mp2", ".m4a", ".aac", ".wma"}  # fmt: skip
+    ".aif", ".aifc", ".oga", ".opus", ".mp2"} | _CLOSED  # fmt: skip
 """Of the files that are taken from a folder, also to be told of; one that is named may have any."""
 
 _NEITHER = "a folder without audio files that can be read, a pipe or a device"
@@ -108,7 +109,7 @@ def about(prediction: "Prediction") -> str:
 
 def as_table(prediction: "Prediction") -> str:
     """Return a prediction as text: a row an instrument, with its course over time as a strip."""
-    lines = [f"{prediction.path}  ({about(prediction)})"]
+    lines = [f"{printable(prediction.path)}  ({about(prediction)})"]
     if prediction.silent.all():
         return f"{lines[0]}\n  silence"
     parts = np.array_split(prediction.window_scores, min(60, len(prediction.window_scores)))
@@ -132,7 +133,7 @@ def overview(
             found = predict(path, recognizer, ear)
             rows.append((path.name, in_words(found), also_heard(found)))
         except AudioError as error:
-            rows.append((path.name, str(error), ""))
+            rows.append((path.name, _told(path, error), ""))
     return pd.DataFrame(rows, columns=["file", "instruments", "also heard"])
 
 
@@ -226,23 +227,34 @@ def tell(
             prediction = predict.predict(path, recognizer, ear)
             entry |= as_dict(prediction)
             if prediction.shortfall:
-                print(f"warning: {path}: {prediction.shortfall}", file=sys.stderr, flush=True)
+                print(
+                    f"warning: {printable(path)}: {prediction.shortfall}",
+                    file=sys.stderr,
+                    flush=True,
+                )
             say(as_table(prediction))
             for key in wanted:
                 entry[key] = _write(prediction, key, out, entries)
-                say(f"  {key}: {entry[key]}")
+                say(f"  {key}: {printable(entry[key])}")
             say("")
         except BrokenPipeError:  # nobody reads any more
             raise
         except Exception as error:  # whatever a file makes a library raise: the others are told
-            told = "" if isinstance(error, IrmasError) else f"{path}: {type(error).__name__}: "
-            entry["error"] = f"{told}{error}"
+            entry["error"] = _told(path, error)
             print(f"error: {entry['error']}", file=sys.stderr, flush=True)
     if form == "json":
         print(json.dumps(entries, indent=2))
     if form == "csv":
         print(as_rows(entries, recognizer.labels).to_csv(index=False), end="")
     return sum("error" in entry for entry in entries)
+
+
+def _told(path: str | Path, error: Exception) -> str:
+    if not isinstance(error, IrmasError):
+        return f"{printable(path)}: {type(error).__name__}: {error}"
+    if "unreadable audio" in error.found and Path(path).suffix.lower() in _CLOSED:
+        error.remedy = "Convert it to WAV or FLAC."
+    return str(error)
 
 
 def _write(prediction: "Prediction", key: str, folder: Path, entries: list[dict[str, Any]]) -> str:

@@ -15,7 +15,7 @@ from irmas_utils.audio import io, joined, windows
 from irmas_utils.data import fetch, published
 from irmas_utils.project import files, paths
 from irmas_utils.project.backend import tf
-from irmas_utils.project.errors import DiskError, ModelError
+from irmas_utils.project.errors import AudioError, DiskError, ModelError
 from irmas_utils.systems.networks import zero_shot
 from irmas_utils.systems.networks.zero_shot import untrained
 from irmas_utils.systems.recognizer import Recognizer, describe
@@ -96,8 +96,16 @@ def _hear(path: str | Path, recognizer: Recognizer) -> tuple[np.ndarray, dict[st
     if not (len(starts) and np.isfinite(scores).all()):
         raise io.unusable(path, "audio that the model gives no score")
     silent = np.array(peaks) < SILENCE
+    if silent.all() and about["channels"] > 1 and _is_loud(path):
+        found, expected = "channels that cancel each other", "sound that is left in mono"
+        raise AudioError(path, found, expected, "Save one of its channels alone.")
     scores[silent] = 0
     return scores, about | {"starts": starts, "silent": silent}
+
+
+def _is_loud(path: str | Path) -> bool:
+    with io.opened(path) as file:
+        return any(np.abs(block).max() >= SILENCE for block in file.rest(partly=True))
 
 
 def listeners(model: str | Path | None = None) -> tuple[Recognizer, Recognizer | None]:

@@ -88,6 +88,26 @@ def test_a_figure_that_nobody_draws_says_how_to_make_it(tmp_path):
     assert shlex.split(make) == ["make", "paper", f"PROFILE={profile}"]
 
 
+@pytest.mark.parametrize("name", ["1", "01", NAME, f"{NAME}.ipynb", f"notebooks/{NAME}.ipynb"])
+def test_a_notebook_may_be_named_by_its_number_or_file(asked, name):
+    workflow.run("smoke", [name], 1, [])
+    assert f"notebooks/{NAME}.ipynb" in asked[-1]
+
+
+@pytest.mark.parametrize(
+    "name", ["durations", "durations.pdf", "results/smoke/figures/durations.png"]
+)
+def test_a_figure_may_be_named_by_its_file(asked, finished, name):
+    workflow.redraw("smoke", name)
+    assert f"notebooks/{NAME}.ipynb" in asked[-1]
+
+
+def test_a_misspelt_plan_is_told_of_before_anything_runs(asked, tmp_path):
+    (profile := tmp_path / "p.yaml").write_text("extends: smoke\nnetworks: {plans: {hann: {}}}")
+    with pytest.raises(SettingsError, match=r"networks.plans: found 'hann'; expected one of han"):
+        workflow.run(str(profile), [], 1, ["--dry-run"])
+
+
 def test_no_name_of_a_folder_is_pasted_into_a_shell_or_a_pattern(tmp_path):
     """A clone, a profile and results in folders of the worst names: the jobs get them whole."""
     clone, here = tmp_path / f"clone {ODD}", tmp_path / f"mine {ODD}"

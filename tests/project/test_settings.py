@@ -1,4 +1,5 @@
 import re
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ from limits import bounded
 
 from irmas_utils.project import paths, settings
 from irmas_utils.project.errors import SettingsError
+from irmas_utils.systems.bosch import separation
 
 PROFILES = ("smoke", "sample", "full")
 
@@ -145,12 +147,40 @@ def test_a_wrong_value_names_the_key_and_the_file(write, text, said):
         ("networks_batch_size: 3", "networks_batch_size", "networks.batch_size"),
         ("study_lstm_base_units: 3", "study_lstm_base_units", "study.lstm.base.units"),
         ("lstm: {unit: 3}", "lstm.unit", "lstm.units"),
+        ("LSTM: {units: 3}", "LSTM", "lstm"),
         ("study: {lstm: {vary: {unit: [3]}}}", "study.lstm.vary.unit", "study.lstm.vary.units"),
     ],
 )
 def test_an_unknown_or_old_key_names_the_right_one(write, text, key, right):
     with pytest.raises(SettingsError, match=rf"mine\.yaml: found unknown key {key}; .*{right}\?"):
         settings.load(write(f"extends: sample\n{text}\n"))
+
+
+@pytest.mark.parametrize("key", ["lstm.units", "study.lstm.vary"])
+def test_a_key_with_dots_is_told_its_section(write, key):
+    section, _, name = key.rpartition(".")
+    with pytest.raises(
+        SettingsError, match=f"key {key}; .*Write {name} into the section {section}"
+    ):
+        settings.load(write(f"extends: sample\n{key}: 3\n"))
+
+
+@pytest.mark.parametrize("stem", ["my own", "50%", "-x", "reference"])
+def test_a_file_whose_name_names_no_results_may_state_one_that_does(write, stem):
+    with pytest.raises(SettingsError, match=f"profile = '{stem}'.*Rename the file, or state"):
+        settings.load(write("extends: sample\n", stem))
+    assert settings.load(write("extends: sample\nprofile: a_name\n", stem)).profile == "a_name"
+
+
+def test_a_parent_may_be_at_home_and_a_suffix_in_capitals(write, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write("extends: sample\nseed: 7\n", "parent").rename(tmp_path / "parent.YAML")
+    assert settings.load(write("extends: ~/parent.YAML\n")).seed == 7
+
+
+def test_the_separators_of_a_profile_are_those_that_there_are():
+    known = get_args(settings.Bosch.model_fields["separator"].annotation)
+    assert known == (*separation.SEPARATORS,)
 
 
 def test_the_file_that_states_a_wrong_key_is_named(write):

@@ -68,8 +68,8 @@ def test_an_unknown_name_on_the_front_page_is_an_error():
 
 
 def test_a_profile_without_results_says_what_to_run():
-    with pytest.raises(NotebookError, match="make paper PROFILE=smoke"):
-        site.build(settings.load("smoke"))
+    with pytest.raises(NotebookError, match="make paper PROFILE='my folder/smoke.yaml'"):
+        site.build(settings.load("smoke"), "my folder/smoke.yaml")
 
 
 def test_every_section_that_has_a_caption_is_there():

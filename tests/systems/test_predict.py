@@ -101,6 +101,16 @@ def test_silence_is_no_instrument(recognizer, tmp_path, level):
     assert not found.named.any()
 
 
+def test_channels_that_cancel_each_other_are_no_silence(recognizer, tmp_path):
+    _write(tmp_path / "a.wav", channels=1)
+    noise = soundfile.read(tmp_path / "a.wav")[0]
+    soundfile.write(tmp_path / "b.wav", np.stack([noise, -noise], axis=1), 44100)
+    with pytest.raises(AudioError, match="channels that cancel each other"):
+        predict.predict(tmp_path / "b.wav", recognizer)
+    soundfile.write(tmp_path / "c.wav", np.zeros((44100, 2)), 44100)
+    assert predict.predict(tmp_path / "c.wav", recognizer).silent.all()
+
+
 def test_silent_stretches_have_no_say(recognizer, tmp_path):
     _write(tmp_path / "a.wav", 2, 32000, 1)
     samples = np.concatenate([soundfile.read(tmp_path / "a.wav")[0], np.zeros(64000)])
@@ -240,6 +250,25 @@ def test_names_that_the_terminal_cannot_show(saved, tmp_path, monkeypatch, optio
     assert main(["predict", path, "--model", saved, *options]) == 0
     text = out.getvalue().decode("ascii")
     assert json.loads(text)[0]["file"] == path if options else "lo" in text
+
+
+def test_a_name_gives_the_terminal_no_commands(saved, tmp_path, capsys):
+    good, gone = (f"{tmp_path}/\x1b[31m\n\u202e{name}.wav" for name in ("good", "gone"))
+    _write(good)
+    assert main(["predict", good, gone, "--model", saved, "--labels", "--out", str(tmp_path)]) == 1
+    out, err = capsys.readouterr()
+    assert err.count("\n") == 1
+    assert r"/\x1b[31m\n\u202egone.wav: found no such file" in err
+    assert r"/\x1b[31m\n\u202egood.wav  (0:02" in out
+    assert not {*out} & {"\x1b", "\u202e"}
+
+
+def test_what_libsndfile_does_not_read_is_to_be_converted(saved, tmp_path, capsys):
+    for name in ("a.m4a", "b.wav"):
+        (tmp_path / name).write_bytes(b"\0\0\0\x20ftypM4A " + bytes(99))
+    assert main(["predict", str(tmp_path), str(tmp_path / "gone.m4a"), "--model", saved]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.endswith("Convert it to WAV or FLAC.") for line in lines] == [True, False, False]
 
 
 def test_a_missing_file_alone_is_json_too(saved, tmp_path, capsys):
