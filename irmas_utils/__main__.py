@@ -182,6 +182,7 @@ def _train(options: Namespace) -> None:
     from irmas_utils.project import execute
     from irmas_utils.systems.networks import own
 
+    files.require_writable(options.to)
     change = {key: execute.parse_value(text) for key, text in options.p}
     own.train(options.collection, options.to, options.network, settings, change)
     print(f"trained: {files.suffixed(options.to, '.keras')}")
@@ -321,8 +322,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:  # the reader, `head` for example, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (OSError, UnicodeError) as error:  # a full disk, a folder that may not be written
-        print(f"error: {error}", file=sys.stderr)
+    except (OSError, UnicodeError, MemoryError) as error:  # a disk that is full, for example
+        print(f"error: {error or 'more memory is needed than there is'}", file=sys.stderr)
     return 1
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import stat
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -58,6 +59,13 @@ def _writing(target: Path) -> Iterator[None]:
         found = f"a failed write ({error.strerror or error})"
         remedy = "Make room, or name another place: IRMAS_CACHE or IRMAS_RESULTS, or an option."
         raise DiskError(target, found, "a folder of yours with room", remedy) from error
+
+
+def require_writable(target: str | Path) -> None:
+    """Raise DiskError unless `target` can be written: for what takes hours to make."""
+    with _writing(Path(target)):
+        Path(target).parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=Path(target).parent).close()
 
 
 def _sync(path: Path) -> None:

@@ -217,7 +217,8 @@ def tell(
 
     recognizer, ear = predict.listeners(model)
     say = partial(print, flush=True) if form is None else str
-    say(f"model: {recognizer.name}. * marks the instruments named.\n")
+    complain = partial(print, file=sys.stderr, flush=True)
+    say(f"model: {printable(recognizer.name)}. * marks the instruments named.\n")
     entries: list[dict[str, Any]] = []
     for path in paths:
         entry: dict[str, Any] = {"file": str(path), "model": recognizer.name}
@@ -227,11 +228,7 @@ def tell(
             prediction = predict.predict(path, recognizer, ear)
             entry |= as_dict(prediction)
             if prediction.shortfall:
-                print(
-                    f"warning: {printable(path)}: {prediction.shortfall}",
-                    file=sys.stderr,
-                    flush=True,
-                )
+                complain(f"warning: {printable(path)}: {prediction.shortfall}")
             say(as_table(prediction))
             for key in wanted:
                 entry[key] = _write(prediction, key, out, entries)
@@ -241,7 +238,7 @@ def tell(
             raise
         except Exception as error:  # whatever a file makes a library raise: the others are told
             entry["error"] = _told(path, error)
-            print(f"error: {entry['error']}", file=sys.stderr, flush=True)
+            complain(f"error: {entry['error']}")
     if form == "json":
         print(json.dumps(entries, indent=2))
     if form == "csv":

@@ -76,6 +76,10 @@ def test_what_cannot_be_trained_is_one_line(tmp_path, monkeypatch, capsys):
     whole = ["train", str(tmp_path / "own.csv"), "--to", str(tmp_path / "x")]
     assert cli.main(whole) == 1
     assert "irmas split" in capsys.readouterr().err
+    with monkeypatch.context() as patch:  # hours of training
+        patch.setattr("irmas_utils.systems.networks.own.train", pytest.fail)
+        assert cli.main([*whole[:-1], str(tmp_path / "own.csv" / "x")]) == 1
+    assert f"{tmp_path / 'own.csv' / 'x'}: found a failed write" in capsys.readouterr().err
     split = str(tmp_path / "split.csv")
     assert cli.main(["split", "--labels", str(tmp_path / "own.csv"), "--to", split]) == 0
     assert cli.main(["train", split, "--to", str(tmp_path / "x"), "-p", "epoch", "3"]) == 1
