@@ -138,6 +138,7 @@ def irmas(root: Path | None = None, address: str = ADDRESS) -> Path:
     archives = facts["archives"].items()
     wanted = {name: md5 for name, md5 in archives if index.PARTS[Path(name).stem] in parts}
     if wanted:
+        files.require_writable(root / next(iter(wanted)))
         print(*(facts[key] for key in ("name", "source", "licence", "licence_note")), sep="\n")
         whole = (facts["training"]["size_gib"] + facts["testing"]["size_gib"]) * 2**30
         _require_room(root, whole * len(wanted) / len(archives))

@@ -57,7 +57,8 @@ def _writing(target: Path) -> Iterator[None]:
         if isinstance(error, DiskError):
             raise
         found = f"a failed write ({error.strerror or error})"
-        remedy = "Make room, or name another place: IRMAS_CACHE or IRMAS_RESULTS, or an option."
+        variables = "IRMAS_DATA, IRMAS_CACHE or IRMAS_RESULTS"
+        remedy = f"Make room, or name another place: {variables}, or an option."
         raise DiskError(target, found, "a folder of yours with room", remedy) from error
 
 

@@ -18,7 +18,7 @@ import soundfile
 
 from irmas_utils.data import fetch, index
 from irmas_utils.project import paths
-from irmas_utils.project.errors import DataError, DownloadError
+from irmas_utils.project.errors import DataError, DiskError, DownloadError
 
 CONTENT = b"not really weights" * 1000
 
@@ -238,10 +238,16 @@ def test_pauses_end(server, irmas):
     assert len(server.asked) == 4
 
 
-def test_a_folder_that_cannot_be_made_is_an_error(irmas, tmp_path):
+@pytest.mark.parametrize("inner", ["", "data"])
+def test_a_folder_that_cannot_be_made_is_told_before_anything_is_fetched(
+    server, irmas, tmp_path, inner
+):
     (tmp_path / "file").write_text("")
-    with pytest.raises(DownloadError, match="Not a directory"):
-        irmas(tmp_path / "file" / "data")
+    with pytest.raises(
+        DiskError, match=r"IRMAS-TrainingData\.zip: found a failed write.*IRMAS_DATA"
+    ):
+        irmas(tmp_path / "file" / inner)
+    assert not server.asked
 
 
 def test_no_zip_is_an_error(server, irmas):
