@@ -160,15 +160,19 @@ def decide(system: System, known: Truth) -> Decided:
     if validation:
         labels, on = validated(validation, known)
         chosen = metrics.choose_threshold(labels, on)
-        told = f"cut at {chosen:.4g}, of the best micro F1 on the {len(on)} clips of {validation}"
+        told = f"{_cut(chosen)}, of the best micro F1 on the {len(on)} clips of {validation}"
         if (labels.sum(axis=1) == 1).all():
             told += ", which have one label each: too high a threshold for clips of several"
         return Decided(scores, metrics.binarize(scores, chosen), told)
     if decisions is not None:
         return Decided(scores, decisions, "the file's own")
     chosen = metrics.choose_threshold(known.matrix(known.clips["labels"]), scores)
-    told = f"cut at {chosen:.4g}, chosen on the scored clips themselves"
+    told = f"{_cut(chosen)}, chosen on the scored clips themselves"
     return Decided(scores, metrics.binarize(scores, chosen), told, optimistic=True)
+
+
+def _cut(chosen: float) -> str:
+    return f"cut at {chosen:.4g}" if chosen >= 0 else "every label named, also with a score of 0"
 
 
 def validated(path: Path, known: Truth) -> tuple[np.ndarray, np.ndarray]:

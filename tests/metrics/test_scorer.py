@@ -136,6 +136,15 @@ def test_thresholds_are_given_or_chosen_elsewhere_or_told_of(tmp_path, truth, sc
     assert "Optimistic" not in scorer.render(chosen)
 
 
+def test_a_threshold_below_all_scores_is_told_in_words(tmp_path, truth):
+    scores = 1 - truth.matrix(truth.clips["labels"])
+    path = write(tmp_path / "answers.csv", truth.clips["name"], scores * 0.5)  # all wrong
+    told = scorer.score(scorer.System(path), truth)["decisions"]
+    assert (
+        told == "every label named, also with a score of 0, chosen on the scored clips themselves"
+    )
+
+
 def test_single_label_validation_is_warned_of(tmp_path, truth, scores):
     path = write(tmp_path / "answers.csv", truth.clips["name"], scores)
     single = write(tmp_path / "v.csv", ["a"], [[0.2] + [0.1] * 10], labels=["cel"])
