@@ -25,14 +25,27 @@ Davison and Hinkley 1997, section 3.8). Every score here is a function of sums o
 resampling is one matrix product.
 """
 
-# isort: off
-# fmt: off
 from irmas_utils.metrics.constancy import clip_gain, dependence
 from irmas_utils.metrics.scores import (
-    AVERAGES, clip_counts, clip_lrap, cooccurrence, f1, from_counts, validate)
+    AVERAGES,
+    clip_counts,
+    clip_lrap,
+    cooccurrence,
+    f1,
+    from_counts,
+    validate,
+)
 from irmas_utils.metrics.thresholds import (
-    PAPER_CONSTANT, THRESHOLD, binarize, choose_threshold, prior_only_labels, prior_top,
-    relative, threshold_curve, trivial_predictors)
+    PAPER_CONSTANT,
+    THRESHOLD,
+    binarize,
+    choose_threshold,
+    prior_only_labels,
+    prior_top,
+    relative,
+    threshold_curve,
+    trivial_predictors,
+)
 from irmas_utils.metrics.uncertainty import evaluate, holm, mean_interval, paired_test
 
 __all__ = [

@@ -215,12 +215,14 @@ def score(system: System, known: Truth, against: System | None = None) -> dict[s
     ours, prior = decide(system, known), known.prior()
     constants = {} if prior is None else metrics.trivial_predictors(prior, len(labels), codes)
     found = {
-        "file": system.path.name, "data": known.data, "decisions": ours.told,
+        "file": system.path.name,
+        "data": known.data,
+        "decisions": ours.told,
         "optimistic": ours.optimistic,
         "evaluation": metrics.evaluate(labels, ours.decisions, ours.scores, **options),
         "trivial": {k: metrics.evaluate(labels, *v, **options) for k, v in constants.items()},
         "published": published.results() if known.is_official else [],
-    }  # fmt: skip
+    }
     if against is None:
         return found
     other, tests = decide(against, known), {}

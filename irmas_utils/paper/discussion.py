@@ -88,10 +88,10 @@ def lstm_causes(settings: Settings) -> pd.DataFrame:
     ideas = [i for i in asked if _exist(settings, i.systems + i.against)]
     if not ideas:
         return pd.DataFrame({"idea": [], "verdict": []})
-    runs = pd.concat([studies.rows(settings, run, run) for (run,) in (i.systems for i in ideas)])
+    runs = pd.concat([studies.rows(settings, run, run) for idea in ideas for run in idea.systems])
     means = runs.groupby("value")[["information", "detectable", "listens"]].mean()
-    hears = {base: studies.rows(settings, base, "")["listens"].any() for (base,) in
-             {i.against for i in ideas}}  # fmt: skip
+    bases = {base for idea in ideas for base in idea.against}
+    hears = {base: studies.rows(settings, base, "")["listens"].any() for base in bases}
     found = compare(settings, {"causes": (ideas, "gain")})["causes"]
     found = found.join(means, on="system")
     found["deaf"] = (found["listens"] == 0) & ~found["against"].map(hears).astype(bool)
@@ -189,7 +189,7 @@ def outlook(settings: Settings) -> list[Idea]:
     """Return the ideas of section 7's outlook that this profile has results for."""
     learnt = [name for name, entry in registry.NETWORKS.items() if entry.learns]
     trained = ["lstm", "fft", *registry.recorded(settings, learnt)]
-    bosch, best = [f"bosch-{n}" for n in range(1, 6)], (hypothesis.kept(settings),)
+    every, best = [*trained, *(f"bosch-{n}" for n in range(1, 6))], (hypothesis.kept(settings),)
     # Where published weights are needed the name says so, and the reference can leave it out.
     ideas = [
         Idea("FFT of separated streams", ("fft-separated",), ("fft-base",)),
@@ -197,9 +197,7 @@ def outlook(settings: Settings) -> list[Idea]:
         Idea("spectrogram images", ("han",), ("fft",)),
         Idea("the paper's two combined", ("lstm", "fft"), ("fft",)),
         Idea(f"ensemble of {len(trained)} networks, the paper's two too", tuple(trained), best),
-        Idea(
-            f"ensemble of these and Bosch's, {len(trained) + 5} systems", (*trained, *bosch), best
-        ),
+        Idea(f"ensemble of these and Bosch's, {len(every)} systems", tuple(every), best),
         Idea("larger network", ("han-wide",), ("han",)),
         Idea("balanced classes", ("han-balanced",), ("han",)),
         Idea("mn04 with balanced classes", ("mn04-balanced",), ("mn04",)),
@@ -301,11 +299,15 @@ def supported(reasons: pd.DataFrame) -> dict[str, str]:
     """
     found = {}
     for reason, rows in reasons.groupby(reasons["idea"].str.split(":").str[0]):
+        rows = rows[rows["low"] != rows["high"]]  # two constants differ by nothing, always
+        if rows.empty:
+            found[reason] = "cannot tell, constant either way"
+            continue
         is_better, of_data = (rows["verdict"] == "better").any(), reason.startswith("3")
         against = is_better if of_data else (rows["high"] < SMALL).all()
         said = "supported" if is_better and not of_data else "inconclusive"
-        seen = rows["seen"][rows["seen"] > 0].min()  # two constants differ by nothing, always
-        found[reason] = f"{'not supported' if against else said}; {seen:.3f} would have been seen"
+        said = "not supported" if against else said
+        found[reason] = f"{said}; {rows['seen'].min():.3f} would have been seen"
     return found
 
 

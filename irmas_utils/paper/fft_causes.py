@@ -105,10 +105,12 @@ def _save(
         found = evaluation.score(one_each(clips[key.split()[0]]), first, settings)
         accuracy[key] = found["micro"]["f1"]
     found = {
-        "description": description, "threshold": threshold, "accuracy": accuracy,
+        "description": description,
+        "threshold": threshold,
+        "accuracy": accuracy,
         "on_mixtures": metrics.f1(labels, metrics.binarize(mixed, threshold), "micro"),
         "n_parameters": outcome.facts["n_parameters"],
         "evaluation": evaluation.score(testing, scores, settings, threshold),
         "dependence": evaluation.listens(testing, scores, settings),
-    }  # fmt: skip
+    }
     record.save_metrics(found, run)

@@ -128,6 +128,6 @@ def heard(ours: Evaluations, trivial: Evaluations, data: str) -> str:
     above = sum((leaf["low"] or 0) > most for leaf in f1.values())
     return (
         f"{text}, and {above} of {len(f1)} systems lie with their whole interval above the best "
-        f"that never listens, {constant} ({most:.3f}); paired tests decide (notebook 09, section "
-        "4)."
+        f"that never listens, {constant} ({most:.3f}); paired tests decide (notebook 09, "
+        "section 4)."
     )

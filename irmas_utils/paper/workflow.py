@@ -71,9 +71,8 @@ def run(
         command += _submitted(cluster, gpus)
         command += ["--forcerun", *altered.values()] if dry else []
         state.discard({} if dry else altered)
-        left = functools.partial(
-            _left, _foretold(profile, cfg, cores) if whole else None, cfg, cores
-        )
+        hours = _foretold(profile, cfg, cores) if whole else None
+        left = functools.partial(_left, hours, cfg, cores)
         log = None if options else folder / "snakemake.log"
         count = 0 if dry or cluster else min(cores, len(state.jobs))
         with kernels.kept(count, folder / "kernels.log", environment) as environment:

@@ -48,14 +48,21 @@ def use_style(settings: Settings | None = None) -> None:
         shell.run_line_magic("matplotlib", "inline")
     source = settings.corpus.source if settings else "irmas"
     hooks = [f"{__name__}:mark_{source}"] if source != "irmas" else []
-    seaborn.set_theme("notebook", "whitegrid", "colorblind", font_scale=0.85, rc={
-        "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": "medium",
-        "axes.titleweight": "bold", "axes.titlelocation": "left", "axes.axisbelow": True,
-        "grid.color": "#e4e4e4", "legend.frameon": False, "savefig.bbox": "tight",
+    rc = {
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.titlesize": "medium",
+        "axes.titleweight": "bold",
+        "axes.titlelocation": "left",
+        "axes.axisbelow": True,
+        "grid.color": "#e4e4e4",
+        "legend.frameon": False,
+        "savefig.bbox": "tight",
         "pdf.fonttype": 42,  # text stays text
         "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib
         "figure.hooks": hooks,
-    })  # fmt: skip
+    }
+    seaborn.set_theme("notebook", "whitegrid", "colorblind", font_scale=0.85, rc=rc)
 
 
 def _mark(figure: Figure, source: str) -> None:

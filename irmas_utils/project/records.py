@@ -104,11 +104,15 @@ class Record:
     def enter(self, file: str) -> None:
         """Add a file that lies in the results to the manifest; the ``save_`` methods do."""
         self.entries[file] = {
-            "notebook": self.notebook, "run": self.run, "profile": self.settings.profile,
-            "seed": self.settings.seed, "data": self.data, **_made_with(),
+            "notebook": self.notebook,
+            "run": self.run,
+            "profile": self.settings.profile,
+            "seed": self.settings.seed,
+            "data": self.data,
+            **_made_with(),
             "digest": files.digest(self.folder / file),
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        }  # fmt: skip
+        }
         name = manifest_name(self.notebook, self.run)
         files.write_sealed(self.folder / "manifests" / f"{name}.json", self.entries)
 

@@ -73,12 +73,13 @@ def measure(ranked: pd.DataFrame, wrong: pd.Series) -> dict[str, float]:
     """
     hits, doubtful = wrong[ranked.index].to_numpy(), ranked["doubtful"].to_numpy()
     return {
-        "wrong": float(hits.mean()), "doubtful": float(doubtful.mean()),
+        "wrong": float(hits.mean()),
+        "doubtful": float(doubtful.mean()),
         "precision": float(hits[doubtful].mean()) if doubtful.any() else 0.0,
         "recall": float(doubtful[hits].mean()),
         "precision_at_wrong": float(hits[: hits.sum()].mean()),
         "average_precision": float(average_precision_score(hits, -np.arange(len(hits)))),
-    }  # fmt: skip
+    }
 
 
 def trial(clips: pd.DataFrame, features: np.ndarray, share: float, seed: int) -> dict[str, float]:

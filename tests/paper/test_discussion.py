@@ -131,10 +131,7 @@ def test_the_adjusted_p_of_the_whole_family_decides(runs, monkeypatch):
     one, two = discussion.compare(CFG, {"a": ([idea], "lrap"), "b": ([idea], "micro_f1")}).values()
     assert one["p_adjusted"].item() == two["p_adjusted"].item() == 0.06
     assert one["verdict"].item() == "no clear difference"  # though its interval leaves out zero
-    found = [
-        table["seen"].item()
-        for table in (one, discussion.compare(CFG, {"a": ([idea], "lrap")})["a"])
-    ]
+    found = [table["seen"].item() for table in (one, alone)]
     assert found == pytest.approx([0.095 * 2.2414 / 1.96, 0.095], rel=1e-3)  # two tests and one
     assert discussion.compare(CFG, {"a": ([idea], "lrap"), "b": ([], "lrap")})["b"].empty
 
@@ -154,6 +151,8 @@ def test_a_reason_is_supported_not_supported_or_left_open():
     assert said["2. size"] == "inconclusive; 0.100 would have been seen"
     assert said["3. data"].startswith("not supported;")
     assert said["4. else"].startswith("not supported;")
+    table.loc[2, ["low", "high", "seen"]] = 0
+    assert discussion.supported(table)["2. size"] == "cannot tell, constant either way"
     table.loc[3, "verdict"] = "no clear difference"
     assert discussion.supported(table)["3. data"].startswith("inconclusive;")
 
