@@ -98,8 +98,7 @@ lock: $(READY)
 
 # All that is installed is in the lock with its hash: uv first, which also builds this package, and
 # is several times faster than pip. Compiled here, once, modules are not compiled again by each of
-# the paper's kernels where Python may not write its bytecode; nor is half a minute of librosa's
-# loops, which numba keeps beside them.
+# the paper's kernels where Python may not write its bytecode.
 $(READY): requirements.lock pyproject.toml
 	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
 	    { echo "error: $(PYTHON) is not Python 3.11 to 3.13; set PYTHON=/path/to/python3.11" >&2; exit 1; }

@@ -62,13 +62,15 @@ class Record:
     def save_figure(self, figure: "Figure", name: str) -> None:
         """Write a figure as PNG (for screens) and PDF (for print)."""
         layout = figure.get_layout_engine()
+        figure.draw_without_rendering()
+        figure.set_layout_engine(None)  # laid out and measured once for both
+        box = figure.get_tightbbox().padded(0.1)  # inches
         # Without a date the same figure is the same file, byte for byte.
         for suffix, dateless in {"png": "Software", "pdf": "CreationDate"}.items():
             file, dpi = f"figures/{name}.{suffix}", 150 if suffix == "png" else "figure"
             with files.replacing(self.folder / file) as temporary:
-                figure.savefig(temporary, dpi=dpi, bbox_inches="tight", metadata={dateless: None})
+                figure.savefig(temporary, dpi=dpi, bbox_inches=box, metadata={dateless: None})
             self.enter(file)
-            figure.set_layout_engine("none")  # once is enough
         figure.set_layout_engine(layout)
 
     def save_table(self, table: pd.DataFrame, name: str) -> None:
