@@ -93,9 +93,9 @@ def _figure(options: Namespace) -> int:
 
 @_command({
     "files": {"nargs": "+", "metavar": "FILE|FOLDER"},
-    "--json": {"dest": "form", "action": "store_const", "const": "json",
+    "--json": {"dest": "form", "action": "append_const", "const": "json", "default": [],
                "help": "print a list with an entry a file"},
-    "--csv": {"dest": "form", "action": "store_const", "const": "csv",
+    "--csv": {"dest": "form", "action": "append_const", "const": "csv",
               "help": "print a table with a row a file"},
     "--html": {"dest": "wanted", "action": "append_const", "const": "html", "default": [],
                "help": "write a page of each file: waveform, instruments over time, player"},
@@ -106,13 +106,16 @@ def _figure(options: Namespace) -> int:
 })  # fmt: skip
 def _predict(options: Namespace) -> int:
     """Name the instruments in audio files, with the best model at hand or the one named."""
+    if len({*options.form}) > 1:
+        options.refuse("--json or --csv: both would be printed into each other")
     if not (options.form or any(map(os.path.lexists, options.files))):  # those at hand are read
         files.require(options.files[0], AudioError, "an audio file, or a folder of some")
     if options.model:
         files.require(files.suffixed(options.model, ".keras"), ModelError, "a .keras file")
     from irmas_utils.systems import answers
 
-    what = options.files, options.model, options.form, options.wanted, options.out
+    form = options.form[0] if options.form else None
+    what = options.files, options.model, form, options.wanted, options.out
     return int(answers.tell(*what) > 0)
 
 

@@ -102,7 +102,8 @@ def test_a_pipe_is_not_waited_for(tmp_path, name, capsys):
 @pytest.mark.parametrize(
     "arguments",
     [["site", "smoke", "--fast"], [], ["sit"], ["predict"], ["estimate", "--cores", "0"],
-     ["paper", "--cores=-1"], ["score", "a.csv", "--threshold", ".1,x"]],
+     ["paper", "--cores=-1"], ["score", "a.csv", "--threshold", ".1,x"],
+     ["predict", "a.wav", "--json", "--csv"]],
     ids=" ".join,
 )  # fmt: skip
 def test_what_is_not_understood_is_refused(arguments, capsys):

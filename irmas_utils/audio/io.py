@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import IPython.display
 
 PLAYED_RATE = 22_050
+CLOSED = (".m4a", ".aac", ".wma")
+"""Suffixes of audio that libsndfile does not read."""
 _RATES = range(1_000, 1_000_001)  # [Hz]
 _PEAK = 16.0  # 24 dB above full scale: no decoder goes there
 _BLOCK = 2**19  # values that are read at a time
@@ -117,12 +119,11 @@ def opened(path: str | Path) -> Iterator[AudioFile]:
 
 def unusable(path: str | Path, found: str) -> AudioError:
     """Return the error of an audio file in which `found` was found."""
-    return AudioError(
-        path,
-        found=found,
-        expected="a whole file that libsndfile reads, with at least one sample, all in [-1, 1]",
-        remedy="Restore the file from where it came, or leave it out.",
-    )
+    expected = "a whole file that libsndfile reads, with at least one sample, all in [-1, 1]"
+    remedy = "Restore the file from where it came, or leave it out."
+    if found.startswith("unreadable") and Path(path).suffix.lower() in CLOSED:
+        remedy = "Convert it to WAV or FLAC."
+    return AudioError(path, found, expected, remedy)
 
 
 def _whole(file: AudioFile, dtype: str = "float32") -> np.ndarray:

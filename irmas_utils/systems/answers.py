@@ -27,9 +27,8 @@ if TYPE_CHECKING:
     from irmas_utils.systems.predict import Prediction
     from irmas_utils.systems.recognizer import Recognizer
 
-_CLOSED = {".m4a", ".aac", ".wma"}  # which libsndfile does not read
 SUFFIXES = {f".{name.lower()}" for name in soundfile.available_formats()} - {".raw"} | {
-    ".aif", ".aifc", ".oga", ".opus", ".mp2"} | _CLOSED  # fmt: skip
+    ".aif", ".aifc", ".oga", ".opus", ".mp2", *io.CLOSED}  # fmt: skip
 """Of the files that are taken from a folder, also to be told of; one that is named may have any."""
 
 _NEITHER = "a folder without audio files that can be read, a pipe or a device"
@@ -133,7 +132,7 @@ def overview(
             found = predict(path, recognizer, ear)
             rows.append((path.name, in_words(found), also_heard(found)))
         except AudioError as error:
-            rows.append((path.name, _told(path, error), ""))
+            rows.append((path.name, str(error), ""))
     return pd.DataFrame(rows, columns=["file", "instruments", "also heard"])
 
 
@@ -237,21 +236,14 @@ def tell(
         except BrokenPipeError:  # nobody reads any more
             raise
         except Exception as error:  # whatever a file makes a library raise: the others are told
-            entry["error"] = _told(path, error)
+            said = f"{printable(path)}: {type(error).__name__}: {error}"
+            entry["error"] = str(error) if isinstance(error, IrmasError) else said
             complain(f"error: {entry['error']}")
     if form == "json":
         print(json.dumps(entries, indent=2))
     if form == "csv":
         print(as_rows(entries, recognizer.labels).to_csv(index=False), end="")
     return sum("error" in entry for entry in entries)
-
-
-def _told(path: str | Path, error: Exception) -> str:
-    if not isinstance(error, IrmasError):
-        return f"{printable(path)}: {type(error).__name__}: {error}"
-    if "unreadable audio" in error.found and Path(path).suffix.lower() in _CLOSED:
-        error.remedy = "Convert it to WAV or FLAC."
-    return str(error)
 
 
 def _write(prediction: "Prediction", key: str, folder: Path, entries: list[dict[str, Any]]) -> str:
