@@ -3,7 +3,7 @@
 import pandas as pd
 
 from irmas_utils.data import published
-from irmas_utils.paper import claims
+from irmas_utils.paper import claims, study_claims
 from irmas_utils.paper.claims import verify
 from irmas_utils.project import paths
 from irmas_utils.project.files import write_text
@@ -14,17 +14,17 @@ HEAD = """# Every claim of the paper, and the command that decides it
 Written by `make reproduce` from the ledger, `irmas_utils/data/published/paper_claims.yaml`, where
 each claim stands with its quotation and with how it is decided. *Expected* is what the ledger asks
 of the value for the claim to be confirmed, a margin written down before any result. *Today* is the
-verdict without the audio of IRMAS; *cannot tell* says that deciding takes what has not been run or
-is not published. Commands that take more than a minute run notebooks on the real IRMAS
-(`IRMAS_DATA`) under the full profile; their minutes are estimates for two cores. The commands are
-those of a shell in which `source .venv/bin/activate` has been given.
+verdict without the audio of IRMAS, as in notebook 10, section 7; *cannot tell* says that deciding
+takes what has not been run or is not published. Commands that take more than a minute run notebooks
+on the real IRMAS (`IRMAS_DATA`) under the full profile; their minutes are estimates for two cores.
+The commands are those of a shell in which `source .venv/bin/activate` has been given.
 
 """
 
 
 def text() -> str:
     """Return what the file should say."""
-    today = claims.check().set_index("id")
+    today = claims.check(findings=study_claims.on_real_clips()).set_index("id")
     rows = [
         {
             "claim": claim["id"],

@@ -5,6 +5,7 @@ result. It is paired by seed, with its 95 % interval over the seeds; one seed de
 Notebooks: 05_lstm_hyperparameters.ipynb and 06_fft_hyperparameters.ipynb.
 """
 
+import json
 from collections.abc import Iterator
 from functools import partial
 
@@ -53,18 +54,21 @@ def on_real_clips() -> dict[str, Finding]:
     """What committed results on real clips say of the claims that the ledger lets them decide.
 
     The value is what the claim holds against its opposite, in gain (notebook 05) or in micro F1
-    (notebook 06), with its 95 % interval over recordings.
+    (notebook 06), with its 95 % interval over recordings; or by the metrics that the claim names.
     """
-    found = {}
+    folder, found = paths.reference_dir("real"), {}
+    systems = {f.stem: json.loads(f.read_text("utf-8")) for f in folder.glob("metrics/*.json")}
     for claim in published.load("paper_claims")["claims"]:
+        if claim["kind"] == "real clips" and "metric" in claim:
+            found[claim["id"]] = claims.by_metric(claim, systems)
         name, idea, sign = claim.get("real", (None, "", 1))
-        file = paths.reference_dir("real") / "tables" / f"{name}.csv"
+        file = folder / "tables" / f"{name}.csv"
         table = pd.read_csv(file) if file.is_file() else pd.DataFrame({"idea": []})
         for row in table[table["idea"].astype(str).str.startswith(idea)].to_dict("records")[:1]:
             value, *ends = (sign * row[key] for key in ("difference", "low", "high"))
             said = f"{row['idea']}: {row['verdict']}."
             found[claim["id"]] = Finding(value, min(ends), max(ends), said)
-    return found
+    return {name: finding for name, finding in found.items() if finding}
 
 
 def _over_seeds(values: ArrayLike, said: str) -> Finding:

@@ -117,7 +117,8 @@ def test_every_claim_says_how_it_is_decided():
         i for i, c in CLAIMS.items() if c["kind"] == "study" or i == "fft-75-epochs"
     }
     for claim in CLAIMS.values():
-        assert ("metric" in claim) == (claim["kind"] == "experiment")
+        assert claim["kind"] in ("experiment", "real clips") or "metric" not in claim
+        assert "metric" in claim or claim["kind"] != "experiment"
         assert claim["kind"] in (*DECIDED_HERE, *claims.NEED_A_RUN, "real clips")
         assert "compute" not in claim or claim["kind"] in DECIDED_HERE
         assert sum(key in claim for key in ("stated", "region", "implied")) <= 1
@@ -155,7 +156,7 @@ def test_what_needs_a_run_on_irmas_is_not_judged_elsewhere(offline):
         ("fft-43-percent-worse", "confirmed", "0.4341"),
         ("bosch-best", "confirmed", "0.503"),
         ("bosch-worst", "refuted", "0.355"),
-        ("bosch-improvement", "refuted", "0.3307"),
+        ("bosch-improvement", "cannot tell", "0.3307"),
         ("hypothesis", "confirmed", "0.171"),
         ("hypothesis-false", "refuted", "0.171"),
         ("training-format", "confirmed", "44100, 2, 16"),
@@ -242,7 +243,6 @@ FLIPS = {  # the published number, or the word of the formula, that turns the ve
     "bosch-real-audio": (REFERENCES.format("3.real_recordings"), False),
     "bosch-labels": ("irmas.testing.clips", {"cel": 1}),
     "bosch-fasst-version": (REFERENCES.format("4.year"), 2012),
-    "bosch-improvement": ("bosch2012.experiments.5.micro_f1", 0.5),
     "training-clips": ("irmas.training.n_clips", 6660),
     "training-format": ("irmas.training.bits", 24),
     "training-duration": ("irmas.training.duration_range", [3, 4]),
@@ -310,7 +310,6 @@ FLIPS = {  # the published number, or the word of the formula, that turns the ve
     "voice-f1-from-precision-recall": (STATED.format("voice-recall"), 0.5),
     "clarinet-f1-from-precision-recall": (STATED.format("clarinet-precision"), 0.1),
     "clarinet-base-rate": (COUNTS.format("cla"), 300),
-    "fft-not-overfitting": (STATED.format("fft-75-epochs"), 0.28),
     "bosch-worst": ("bosch2012.experiments.3.micro_f1", 0.4),
     "lstm-above-worst": (STATED.format("lstm-f1"), 0.3),
     "lstm-f1-meaningless": (STATED.format("lstm-f1"), 0.5),
@@ -384,7 +383,7 @@ EXPERIMENTS = [c for c in CLAIMS.values() if c["kind"] == "experiment"]
 
 def systems_with(claim, value, half):
     """All scores a tenth, the claim's own such that it finds `value`, plus or minus `half`."""
-    scores = {s: perfect_scores() for s in ("lstm", "fft", "fft-75-epochs", "bosch-1", "bosch-3")}
+    scores = {s: perfect_scores() for s in ("lstm", "fft", "fft-75-epochs", "bosch-1")}
     others = {"value": 0.1, "low": 0.1, "high": 0.1}
     for result in scores.values():
         for averaged in (result["micro"], *result["per_label"].values()):

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -120,6 +122,35 @@ def test_a_committed_change_on_real_clips_decides_a_claim(tmp_path, monkeypatch)
         "lstm-more-data": "refuted",
         "spectrum-more-relevant": "confirmed",
     }
+
+
+def test_committed_scores_on_real_clips_decide_a_claim(tmp_path, monkeypatch):
+    monkeypatch.setattr(study_claims.paths, "reference_dir", lambda what: tmp_path / what)
+    (tmp_path / "real" / "metrics").mkdir(parents=True)
+
+    def score(value):
+        return {"value": value, "low": value - 0.1, "high": value + 0.1}
+
+    def found(precision, recall):
+        run = {"evaluation": {"micro": {"precision": score(precision), "recall": score(recall)}}}
+        (tmp_path / "real" / "metrics" / "bosch-3.json").write_text(json.dumps(run))
+        (said,) = study_claims.on_real_clips().items()  # the others' runs are not there
+        return said
+
+    name, finding = found(0.3, 0.6)
+    assert name == "bosch-fasst-precision"
+    assert verdict(name, finding) == "confirmed"
+    assert finding.comment.startswith("0.300 less 0.600; 95 % interval -0.500 to -0.100. Of the")
+    assert verdict(*found(0.6, 0.3)) == "refuted"
+    assert verdict(*found(0.5, 0.5)) == "inconclusive"
+
+
+def test_what_is_committed_on_real_clips_decides_these_claims():
+    found = study_claims.on_real_clips()
+    said = {name: verdict(name, finding) for name, finding in found.items()}
+    assert said["bosch-fasst-precision"] == "confirmed"
+    assert said["fft-not-overfitting"] == "refuted"
+    assert said["streams-fft"] == said["combined-results"] == "inconclusive"
 
 
 @pytest.fixture

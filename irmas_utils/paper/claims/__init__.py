@@ -20,7 +20,6 @@ from irmas_utils.paper.claims.formulas import Finding, NotMeasured, codes, label
 
 __all__ = ["Finding", "check", "codes", "expected", "judge", "label_counts"]
 
-
 NEED_A_RUN = ("experiment", "study")
 """Kinds that results on the complete IRMAS decide; their values have sampling error."""
 
@@ -56,42 +55,38 @@ def check(
 def _find(
     claim: dict[str, Any], index: pd.DataFrame | None, systems: Systems, findings: Findings
 ) -> Finding | None:
-    name = claim["id"]
     if claim["kind"] == "experiment":
-        return _experiment(claim, systems)
+        return by_metric(claim, systems)
     if "compute" not in claim:
-        return findings.get(name)
+        return findings.get(claim["id"])
     recounts = "recount" in claim and index is not None
-    clips = index[index["split"] == name.split("-")[0]] if recounts else None
+    clips = index[index["split"] == claim["id"].split("-")[0]] if recounts else None
     with contextlib.suppress(NotMeasured):
         return formulas.compute(claim, clips)
     return None
 
 
-def _experiment(claim: dict[str, Any], systems: Systems) -> Finding | None:
+def by_metric(claim: dict[str, Any], systems: Systems) -> Finding | None:
+    """Find what the ledger takes from the metrics of `systems`; None where one is not there."""
     system, *keys = claim["metric"].split(".")
-    if system not in systems:
+    against = claim.get("against", "")
+    named = [name for name in (claim["metric"], against) if "." in name]
+    if not {name.split(".")[0] for name in named} <= {*systems}:
         return None
-    leaf, against = _leaf(systems, claim["metric"]), claim.get("against")
+    leaf, *rest = (functools.reduce(operator.getitem, n.split("."), systems) for n in named)
     if against in ("highest", "lowest"):
         of_label, code, score = keys
         others = [v[score] for c, v in systems[system][of_label].items() if c != code]
         pick = max if against == "highest" else min
-        other = pick(others, key=operator.itemgetter("value"))
-    elif against:
-        other = _leaf(systems, against)
-    else:
-        other = dict.fromkeys(leaf, 0.0)
+        rest = [pick(others, key=operator.itemgetter("value"))]
+    other = [*rest, dict.fromkeys(leaf, 0.0)][0]
     if None in (leaf["low"], other["low"]):
         return Finding(leaf["value"] - other["value"])
     # Of a difference these bounds are wider than 95 % would need.
     low, high = leaf["low"] - other["high"], leaf["high"] - other["low"]
-    comment = f"95 % interval {low:.3f} to {high:.3f}."
+    pair = f"{leaf['value']:.3f} less {other['value']:.3f}; " if against else ""
+    comment = f"{pair}95 % interval {low:.3f} to {high:.3f}. {formulas.noted(claim)}".rstrip()
     return Finding(leaf["value"] - other["value"], low, high, comment=comment)
-
-
-def _leaf(systems: Systems, metric: str) -> dict[str, float | None]:
-    return functools.reduce(operator.getitem, metric.split("."), systems)
 
 
 def _row(claim: dict[str, Any], finding: Finding | None) -> dict[str, str]:

@@ -79,13 +79,16 @@ def compute(ledger: dict[str, Any], clips: pd.DataFrame | None = None) -> Findin
     From `clips`, rows of the index of the complete set, if given. An array or a tuple is a value
     and its two bounds. The ledger is part of the package and as much to be trusted as its code.
     """
-    words = globals() | {"clips": clips}
-    found = eval(ledger["compute" if clips is None else "recount"], words)
-    note = eval(f'f"""{ledger.get("note", "")}"""', words)
+    found = eval(ledger["compute" if clips is None else "recount"], globals() | {"clips": clips})
     if isinstance(found, tuple | np.ndarray) and np.ndim(found):
         value, *bounds = (float(v) for v in found)
-        return Finding(value, min(bounds), max(bounds), note)
-    return Finding(found.item() if isinstance(found, np.generic) else found, comment=note)
+        return Finding(value, min(bounds), max(bounds), noted(ledger))
+    return Finding(found.item() if isinstance(found, np.generic) else found, comment=noted(ledger))
+
+
+def noted(ledger: dict[str, Any]) -> str:
+    """Write the note of a claim of the ledger, whose formulas are computed as in `compute`."""
+    return eval(f'f"""{ledger.get("note", "")}"""', globals())
 
 
 def kinds(clips: pd.DataFrame) -> list[int]:

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from irmas_utils.data import published
-from irmas_utils.paper import claims
+from irmas_utils.paper import claims, study_claims
 from irmas_utils.project import paths
 from irmas_utils.project.errors import DataError
 
@@ -21,7 +21,7 @@ def verify(name: str | None, profile: str) -> int:
     """Run what decides a claim and print its verdict, or list all; DataError if it is unknown."""
     ledger = {claim["id"]: claim for claim in published.load("paper_claims")["claims"]}
     if name is None:
-        for row in claims.check().itertuples():
+        for row in claims.check(findings=study_claims.on_real_clips()).itertuples():
             print(f"{row.id:34}{row.section:10}{row.kind:13}{row.verdict}")
         return 0
     if name not in ledger:
@@ -43,8 +43,6 @@ def verify(name: str | None, profile: str) -> int:
 
 
 def _judged(claim: dict[str, Any], profile: str) -> pd.DataFrame:
-    from irmas_utils.paper import study_claims
-
     if claim["kind"] not in (*claims.NEED_A_RUN, "data") or not paths.data_root().is_dir():
         return claims.check(findings=study_claims.on_real_clips(), ids=[claim["id"]])
     from irmas_utils.data import corpus
