@@ -17,6 +17,10 @@ TITLES = {
 
 KEYS = {title: key for key, title in TITLES.items()}
 
+FORMATS = dict.fromkeys(  # of columns that three decimals would write as zero, on a page
+    ("p_value", "p_adjusted"), lambda p: "&lt; .001" if p < 0.001 else f"{p:.3f}"
+)
+
 
 def scores_of(evaluation: dict[str, Any]) -> dict[str, dict[str, float | None] | None]:
     """Return the scores that systems are compared by: key to value with its interval."""

@@ -21,7 +21,7 @@ from irmas_utils.project import records
 from irmas_utils.project.settings import Settings, load
 from irmas_utils.systems.networks import registry
 
-SMALL = 0.02  # a difference in gain that would not matter, set before any result
+SMALL = 0.02  # a difference in gain or micro F1 that would not matter, set before any result
 
 
 class Idea(NamedTuple):
@@ -96,8 +96,7 @@ def lstm_causes(settings: Settings) -> pd.DataFrame:
     found = found.join(means, on="system")
     found["deaf"] = (found["listens"] == 0) & ~found["against"].map(hears).astype(bool)
     found["verdict"] = [*map(_weighed, found.to_dict("records"))]
-    columns = ["idea", *means, "gain", "difference", "low", "high", "p_adjusted", "verdict"]
-    return found[columns]
+    return found[["idea", *means, "gain", "difference", "low", "high", "p_adjusted", "verdict"]]
 
 
 def _weighed(row: Mapping[str, Any]) -> str:
@@ -151,7 +150,7 @@ def heard(lstm: Mapping[str, Any] | None) -> str:
     return (
         f"**shown to listen in {n} of {len(seeds)} seeds**. Its outputs tell "
         f"{means['information']:.2f} bits, where {means['detectable']:.2f} would have been seen; "
-        f"before training its gradient reaches back {lstm['heard_seconds']:.3f} s."
+        f"to a thousandth, its untrained gradient reaches back {lstm['heard_seconds']:.3f} s."
     )
 
 
@@ -207,10 +206,11 @@ def outlook(settings: Settings) -> list[Idea]:
 
 
 def ablation(settings: Settings) -> list[Idea]:
-    """Return the variants of notebook 07's networks, each against the network it varies."""
+    """Return the variants of notebook 07's networks that are no idea of `outlook`."""
+    asked = {idea.systems for idea in outlook(settings)}
     found = {name: registry.variant(name) for name in settings.networks.variants}
     ideas = [Idea(f"{v.network}: {v.description}", (n,), (v.network,)) for n, v in found.items()]
-    return [idea for idea in ideas if _there(settings, idea)]
+    return [idea for idea in ideas if idea.systems not in asked and _there(settings, idea)]
 
 
 def _there(settings: Settings, idea: Idea) -> bool:
@@ -254,7 +254,7 @@ def compare(
     95 % intervals, share (of the clips that get the commonest answer), gain (`metrics.clip_gain`),
     against, difference in the metric with low, high and p_value of `metrics.paired_test`,
     p_adjusted (Holm), verdict, and seen, the difference that half of such tests would find at the
-    first of Holm's levels.
+    first of Holm's levels. What lies within `SMALL` is called neither better nor worse.
     """
     rows = [
         {"question": name, **_row(settings, idea, metric)}
@@ -265,6 +265,8 @@ def compare(
     if rows:
         wider = NormalDist().inv_cdf(1 - 0.025 / len(rows)) / NormalDist().inv_cdf(0.975)
         table["seen"] = wider * (table["high"] - table["low"]) / 2
+        told = table.eval("-low < @SMALL and high < @SMALL and p_adjusted <= @hypothesis.LEVEL")
+        table["verdict"] = table["verdict"].mask(told, "too small to matter")
     parts = {name: table[table["question"] == name] for name in questions}
     return {name: part.drop(columns="question") for name, part in parts.items()}
 
@@ -293,9 +295,8 @@ def _row(settings: Settings, idea: Idea, metric: str) -> dict[str, Any]:
 def supported(reasons: pd.DataFrame) -> dict[str, str]:
     """Say which reasons the rows of `compare` support, and what difference they would have seen.
 
-    A change that makes the LSTM better supports the reason it stands for; none does if every
-    interval is below `SMALL`. Of the data it is the other way round: another network that does
-    better with no more of it speaks against them.
+    A change for the better supports the reason it stands for; none does if every interval is below
+    `SMALL`. Of the data, another network that does better with no more speaks against them.
     """
     found = {}
     for reason, rows in reasons.groupby(reasons["idea"].str.split(":").str[0]):

@@ -31,17 +31,11 @@ def kept(settings: Settings) -> str:
     return registry.best({run: found["micro"]["f1"]["value"] for run, found in mixed.items()})
 
 
-def verdict(difference: float, p_value: float) -> str:
-    """Say what an adjusted p-value makes of a difference."""
-    if not p_value <= LEVEL:
-        return "no clear difference"
-    return "better" if difference > 0 else "worse"
-
-
 def decided(tests: pd.DataFrame) -> pd.DataFrame:
     """Add to the tests of one family, with difference and p_value: p_adjusted (Holm), verdict."""
     adjusted = metrics.holm(tests["p_value"])
-    said = [*map(verdict, tests["difference"], adjusted)]
+    clear = np.where(tests["difference"] > 0, "better", "worse")
+    said = np.where(adjusted <= LEVEL, clear, "no clear difference")
     return tests.assign(p_adjusted=adjusted, verdict=said)
 
 

@@ -133,8 +133,7 @@ def rows(settings: Settings, run: str, value: Any) -> pd.DataFrame:
     shared |= {"seconds": result["seconds_per_epoch"], "memory MiB": result["memory_peak_mib"]}
     shared |= {"heard seconds": result.get("heard_seconds")}
     found = pd.DataFrame(result["answers"])
-    listens = found["information"] > found["detectable"]
-    return found.assign(listens=listens, **scores, **shared)
+    return found.assign(listens=found["information"] > found["detectable"], **scores, **shared)
 
 
 def means(table: pd.DataFrame) -> dict[str, dict[str, float]]:

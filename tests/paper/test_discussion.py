@@ -118,8 +118,11 @@ def test_ideas_follow_the_results(runs):
     assert discussion.ablation(CFG) == []
     write("han-wide", noisy(0.5, 3), threshold=0.4)
     write("mn04", noisy(0.5, 4), threshold=0.4, mixtures=0.6)
-    assert [idea.systems for idea in discussion.ablation(CFG)] == [("han-wide",)]
     assert "larger network" in [idea.idea for idea in discussion.outlook(CFG)]
+    assert discussion.ablation(CFG) == []  # one family must not count a pair twice
+    write("mn04-alone", noisy(0.5, 3), threshold=0.4)
+    more = settings.load("smoke", networks={"variants": ["han-wide", "mn04-alone"]})
+    assert [idea.systems for idea in discussion.ablation(more)] == [("mn04-alone",)]
     assert hypothesis.kept(CFG) == "mn04"
 
 
@@ -134,6 +137,17 @@ def test_the_adjusted_p_of_the_whole_family_decides(runs, monkeypatch):
     found = [table["seen"].item() for table in (one, alone)]
     assert found == pytest.approx([0.095 * 2.2414 / 1.96, 0.095], rel=1e-3)  # two tests and one
     assert discussion.compare(CFG, {"a": ([idea], "lrap"), "b": ([], "lrap")})["b"].empty
+
+
+def test_what_lies_within_the_margin_is_called_neither_better_nor_worse(runs, monkeypatch):
+    test = {"difference": -0.005, "low": -0.012, "high": -0.001, "p_value": 0.001}
+    monkeypatch.setattr(discussion.metrics, "paired_test", lambda *_, **__: test)
+    asked = {"a": ([Idea("1. size: x", ("han",), ("lstm",))], "gain")}
+    found = discussion.compare(CFG, asked)["a"]
+    assert found["verdict"].tolist() == ["too small to matter"]
+    assert discussion.supported(found)["1. size"].startswith("not supported;")
+    test["low"] = -0.03
+    assert discussion.compare(CFG, asked)["a"]["verdict"].tolist() == ["worse"]
 
 
 TEST = {"difference": 0.1, "low": 0.01, "high": 0.2, "p_value": 0.03}

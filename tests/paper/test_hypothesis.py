@@ -78,5 +78,5 @@ def test_elsewhere_the_literature_answers_and_is_named():
 
 
 def test_no_p_is_no_difference():
-    assert hypothesis.verdict(0.2, np.nan) == "no clear difference"
-    assert hypothesis.verdict(-0.2, 0.05) == "worse"
+    tests = pd.DataFrame({"difference": [0.2, -0.2], "p_value": [np.nan, 0.05]})
+    assert hypothesis.decided(tests)["verdict"].tolist() == ["no clear difference", "worse"]

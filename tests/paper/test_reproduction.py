@@ -46,6 +46,8 @@ def test_low_precision_and_a_gain_are_reproduced_where_they_are_there():
 def test_precision_that_falls_less_than_recall_is_told():
     third, _ = reproduction.answers(table(third=(0.4, 0.1), fifth=(0.8, 0.1), mono=(0.9, 0.1)))
     assert "in part: it falls, but recall falls more" in third
+    third, _ = reproduction.answers(table(third=(0.4, 0.07), fifth=(0.8, 0.1), mono=(0.9, 0.1)))
+    assert "low precision is not shown: it may fall, but recall falls more" in third
 
 
 def test_they_are_not_where_precision_is_high_or_nothing_is_gained():
