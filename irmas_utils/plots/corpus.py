@@ -1,5 +1,6 @@
 """What the data set holds. Notebook: 01_data_analysis.ipynb."""
 
+import textwrap
 from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
@@ -40,7 +41,7 @@ def label_occurrences(counts: Mapping[str, ArrayLike]) -> Figure:
         shape = {"figsize": (10, 3.8), "layout": "constrained", "squeeze": False}
         figure, axes = plt.subplots(1, len(counts), sharey=True, **shape)
     for ax, (name, each) in zip(axes[0], counts.items(), strict=True):
-        label_occurrence(each, ax, title=name)
+        label_occurrence(each, ax, title=textwrap.fill(name, 44))
     axes[0, 0].set_ylim(len(NAMES) - 0.5, -0.5)  # sharing it has turned it over twice
     return figure
 

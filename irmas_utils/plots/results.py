@@ -162,13 +162,13 @@ def study(
 
 
 def _mark_constants(ax: Axes, places: Sequence[float], every: bool) -> None:
-    """Write at the values of which every run gives all clips the same answer that it does."""
+    """Write at the values of which every run names the same labels for all clips that it does."""
     style = {"ha": "center", "fontsize": "small"}
     if every:
-        ax.annotate("all constant", (0.5, 0.02), xycoords="axes fraction", **style)
+        ax.annotate("the same labels for all", (0.5, 0.02), xycoords="axes fraction", **style)
         return
     for place in places:
-        ax.annotate("all\nconstant", (place, 0.02), xycoords=("data", "axes fraction"), **style)
+        ax.annotate("the same\nlabels", (place, 0.02), xycoords=("data", "axes fraction"), **style)
 
 
 def causes(

@@ -11,6 +11,7 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from irmas_utils import metrics, plots
+from irmas_utils.data import corpus
 from irmas_utils.metrics import levels
 from irmas_utils.paper import claims
 from irmas_utils.plots import signals, style
@@ -389,9 +390,9 @@ def test_an_interval_of_a_score_stays_a_score_and_that_of_seconds_does_not():
 
 def test_runs_that_are_constant_are_told():
     one = plots.study([1, 1, 2, 2], [0.3, 0.3, 0.3, 0.4], constant=[True, True, True, False])
-    assert [(t.get_text(), t.xy[0]) for t in one.texts] == [("all\nconstant", 1)]
+    assert [(t.get_text(), t.xy[0]) for t in one.texts] == [("the same\nlabels", 1)]
     whole = plots.study([1, 2], [0.3, 0.3], constant=[True, True])
-    assert [t.get_text() for t in whole.texts] == ["all constant"]
+    assert [t.get_text() for t in whole.texts] == ["the same labels for all"]
 
 
 def test_counts_stand_beside_the_instruments_and_the_verdicts():
@@ -407,6 +408,14 @@ def test_counts_stand_beside_the_instruments_and_the_verdicts():
 def test_panels_of_other_data_do_not_say_that_they_are_the_sample_corpus():
     plots.use_style(settings.load("sample"))
     assert not plots.label_occurrences({"IRMAS, published": range(11), "this": range(11)}).texts
+
+
+def test_a_long_name_of_the_data_makes_no_figure_wider():
+    names = [f"here: {name}" for name in corpus.NAMES.values()][1:]
+    figure = plots.label_occurrences(dict.fromkeys(names, range(11)))
+    figure.canvas.draw()
+    box = figure.get_tightbbox(figure.canvas.get_renderer())
+    assert max(box.x1, 10) - min(box.x0, 0) <= 10.1
 
 
 def test_panels_share_one_legend():
