@@ -9,13 +9,13 @@ import sys
 
 import nbformat
 import numpy as np
-import pandas as pd
 import pytest
 import yaml
 from conftest import write_clip
 from matplotlib import image
 
 from irmas_utils import __main__ as cli
+from irmas_utils.data import published
 from irmas_utils.paper import studies, workflow
 from irmas_utils.project import paths, settings
 from tools import reference
@@ -101,7 +101,7 @@ def test_every_notebook_ran_without_noise(smoke, name):
 def test_the_first_page_lists_every_claim(smoke):
     results, _, _ = smoke
     page = (results / "site" / "index.html").read_text()
-    assert page.count("<tr id=") == len(pd.read_csv(results / "tables" / "claims.csv"))
+    assert page.count("<tr id=") == len(published.load("paper_claims")["claims"])
 
 
 def test_no_figure_is_empty_or_too_wide_for_a_page(smoke):

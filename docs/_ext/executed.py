@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-NUMBER = re.compile(r"[-+−–]?[\d.,]*\d ?%?|nan|[–-]?")
+NUMBER = re.compile(r"(?:< )?[-+−–]?[\d.,]*\d ?%?|nan|[–-]?")
 IN_TABLE = re.compile(r'class="data row\d+ (col\d+)"[^>]*>([^<]*)<')
 LONG = 40  # letters: such columns must not be squeezed to a word a line
 SECTION = re.compile(r"^#+ (?:\d+\. )?(.*?)(?: \((?:sections?|Figure) .*\))?$", re.M)

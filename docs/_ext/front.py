@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from irmas_utils.data import corpus
+from irmas_utils.data import corpus, published
 from irmas_utils.data.sample.plan import SAMPLE_RATE
 from irmas_utils.paper import claims, discussion
 from irmas_utils.paper.claims.formulas import fact
@@ -50,7 +50,7 @@ def fill(template: str, settings: Settings, folder: Path) -> str:
     to its row, ``${count.VERDICT}`` of all of it, ``${real.SYSTEM}`` the micro F1 of a system on
     mixed real clips, ``${real.remembered}`` of `discussion`. Raises KeyError for none of these.
     """
-    table = pd.read_csv(folder / "tables" / "claims.csv", dtype=str, keep_default_na=False)
+    table = _claims(folder)
     bench = json.loads((paths.reference_dir("benchmarks") / "networks.json").read_text("utf-8"))
     counts = table["verdict"].value_counts().to_dict()
     found = {
@@ -73,6 +73,15 @@ def fill(template: str, settings: Settings, folder: Path) -> str:
         found["stated." + row["id"]] = link(claims.show(stated))
         found["verdict." + row["id"]] = link(row["verdict"])
     return _Page(template).substitute(found)
+
+
+def _claims(folder: Path) -> pd.DataFrame:
+    """Return the judged claims of notebooks 09, 05 and 06, in the order of the ledger."""
+    files = (folder / "tables" / f"{name}.csv" for name in ("claims", "lstm_claims", "fft_claims"))
+    parts = [pd.read_csv(file, dtype=str, keep_default_na=False) for file in files]
+    order = [claim["id"] for claim in published.load("paper_claims")["claims"]]
+    table = pd.concat(parts)[[*parts[0]]].set_index("id", drop=False)
+    return table.loc[[name for name in order if name in table.index]]
 
 
 def _ledger(table: pd.DataFrame) -> str:
