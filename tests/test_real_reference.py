@@ -151,3 +151,14 @@ def test_without_clips_or_data_it_says_what_to_name(monkeypatch, capsys):
     monkeypatch.delenv("IRMAS_DATA", raising=False)
     assert real.main(["run"]) == 1
     assert "make reference-real CLIPS=FOLDER" in capsys.readouterr().err
+
+
+def test_a_step_whose_end_was_not_counted_is_named(tmp_path):
+    row = {"hours": 1.0, "core_hours": 1.0, "cores": 2, "time": "", "source": ""}
+    ends = [("a", "stopped"), ("a", "done"), ("b", "done"), ("b", "interrupted")]
+    rows = [{"step": step, "ended": ended} | row for step, ended in ends]
+    write(tmp_path, real.HOURS, json.dumps(rows))
+    write(tmp_path, real.TRIVIAL, "{}")
+    assert "Without a last row *done*: b. " in real.readme(tmp_path)
+    write(tmp_path, real.HOURS, json.dumps(rows[:-1]))
+    assert "Without a last row" not in real.readme(tmp_path)

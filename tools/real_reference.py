@@ -48,6 +48,10 @@ FIGURES = ("label_*", "testing_set", "*_training", "*_per_label", "*_study_*", "
 HOURS = "hours.json"
 TRIVIAL = "metrics/trivial.json"  # of the predictors that never listen
 CAUSES = {"lstm": discussion.lstm_causes, "fft": discussion.dense_causes}
+UNCOUNTED = (
+    "The end of these was not counted, so that how long they took in all is not known; the seconds "
+    "of each epoch that was trained stand in `tables/*_history.csv`."
+)
 ABOUT = Path(__file__).with_name("real_reference.md")
 
 
@@ -206,6 +210,9 @@ def readme(folder: Path) -> str:
     if (folder / HOURS).is_file():
         took = pd.DataFrame(json.loads((folder / HOURS).read_text("utf-8"))).drop(columns="source")
         text += f"\n## Hours\n\n{took.to_markdown(index=False, floatfmt='.2f')}\n"
+        ends = took.groupby("step", sort=False)["ended"].last()
+        if left := ", ".join(ends.index[ends != "done"]):
+            text += f"\nWithout a last row *done*: {left}. {UNCOUNTED}\n"
     return text
 
 
