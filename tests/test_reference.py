@@ -48,6 +48,21 @@ def test_of_several_seeds_the_means_are_compared(tmp_path):
     assert len(reference.differences(seeds("e", 0.6, first=0.6), one)) == 2
 
 
+@pytest.mark.parametrize(("last", "lines"), [(2.9, 0), (2.8, 2)])
+def test_a_training_that_diverged_is_not_compared(tmp_path, last, lines):
+    folders = [tmp_path / name for name in "ab"]
+    for folder, f1 in zip(folders, (0.1, 0.4), strict=True):
+        run(folder, f1=0.5)
+        (folder / "metrics" / "fft-learning_rate-0.01.json").write_text(json.dumps({"f1": f1}))
+        studies = {"learning_rate": {"0.01": {"f1": f1}, "0.001": {"f1": 0.5}}}
+        (folder / "metrics" / "fft_studies.json").write_text(json.dumps(studies))
+        (folder / "tables").mkdir()
+    history = f"epoch,loss,seed\n1,2.4,0\n1,2.4,1\n2,2.3,0\n2,{last},1\n"
+    (folders[1] / "tables" / "fft-learning_rate-0.01_history.csv").write_text(history)
+    (folders[1] / "tables" / "probe_history.csv").write_text("epoch,seconds\n1,2.0\n")
+    assert len(reference.differences(*folders)) == lines
+
+
 def test_what_needs_weights_may_be_missing_on_either_side_and_must_agree_where_it_is(tmp_path):
     rows = {"systems": {"lstm": {"value": 0.3}}}
     more = {"systems": rows["systems"] | {"mn04 fine-tuned": {"value": 0.6}}}

@@ -16,6 +16,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from irmas_utils.project import paths, records
 from irmas_utils.project.errors import DataError
 from irmas_utils.project.files import write_text
@@ -38,6 +40,9 @@ NOT_COMPARED = ("seconds", "memory", "low", "high", "p_value", "per_label", "ans
 # One training of the dense network, summed in another order, ends with an LRAP of up to .09 away,
 # as it does with another seed; its mean over seeds stays.
 SWAYED = re.compile(r"^comparison\.|f1|lrap|mixtures|difference", re.IGNORECASE)
+# A loss that rises by more than a fifth over that of the first epoch: then rounding alone decides
+# where a training ends, and nothing of it is compared.
+DIVERGED = 1.2
 
 
 def refresh() -> int:
@@ -113,11 +118,24 @@ def differences(fresh: Path, reference: Path, tolerance: float = TOLERANCE) -> l
         ours.pop(optional, None), theirs.pop(optional, None)
     lines = [f"{key}: only in {reference}" for key in sorted(theirs.keys() - ours.keys())]
     lines += [f"{key}: only in {fresh}" for key in sorted(ours.keys() - theirs.keys())]
-    for key in sorted(ours.keys() & theirs.keys()):
+    aside = (*_diverged(fresh), *_diverged(reference))
+    for key in sorted(key for key in ours.keys() & theirs.keys() if not key.startswith(aside)):
         allowed = 2 * tolerance if SWAYED.search(key) else tolerance
         if not _close(ours[key], theirs[key], allowed):
             lines.append(f"{key}: {ours[key]} instead of {theirs[key]}")
     return lines
+
+
+def _diverged(folder: Path) -> Iterator[str]:
+    """Yield what the metrics of runs begin with that diverged, and of their rows in a study."""
+    for path in folder.glob("tables/*_history.csv"):
+        history = pd.read_csv(path)
+        losses = history.groupby("seed")["loss"] if "loss" in history else None
+        if losses is not None and (losses.max() > DIVERGED * losses.first()).any():
+            name = path.stem.removesuffix("_history")
+            yield f"{name}."
+            if name.count("-") > 1:
+                yield "{}_studies.{}.{}.".format(*name.split("-", 2))
 
 
 def _close(a: Any, b: Any, tolerance: float) -> bool:
