@@ -115,6 +115,14 @@ def test_what_is_not_understood_is_refused(arguments, capsys):
     assert "invalid _" not in said  # which no reader knows
 
 
+@pytest.mark.parametrize("name", ["", ".", "/"])
+def test_no_name_is_no_notebook(name, capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("IRMAS_RESULTS", str(tmp_path))
+    monkeypatch.setenv("IRMAS_CACHE", str(tmp_path / "cache"))
+    assert cli.main(["paper", "--profile", "smoke", "--notebook", name]) == 1
+    assert "no such notebook" in capsys.readouterr().err
+
+
 def test_other_options_of_the_paper_go_to_snakemake(monkeypatch):
     from irmas_utils.paper import workflow
 

@@ -138,7 +138,8 @@ def _job(cfg: Settings, name: str) -> jobs.Job:
     """Find a job by its name, or a notebook by its number or file."""
     known, name = jobs.jobs(cfg), Path(name).name.removesuffix(".ipynb")
     whole = [key for key, job in known.items() if job.run is None]
-    meant = name if name in known else next((k for k in whole if k[:2] == name.zfill(2)), None)
+    number = name.zfill(2) if name else None
+    meant = name if name in known else next((k for k in whole if k[:2] == number), None)
     if meant is None:
         expected, remedy = f"one of {', '.join(whole)}", "Check the spelling, or give its number."
         raise NotebookError(name, "no such notebook", expected, remedy)

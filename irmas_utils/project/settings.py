@@ -24,7 +24,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 def _of_a_profile(name: str) -> str:
-    if name in {"reference", "benchmarks"}:
+    if name.lower() in {"reference", "benchmarks"}:  # a Mac's folders differ not by case alone
         raise ValueError("another name: that folder of results holds what is committed")
     return name
 
@@ -35,7 +35,7 @@ def _each_once(seeds: list[int]) -> list[int]:
     return seeds
 
 
-Seeds = Annotated[list[Seed], Field(min_length=1), AfterValidator(_each_once)]
+Seeds = Annotated[list[Seed], Field(min_length=1, max_length=1000), AfterValidator(_each_once)]
 Name = Annotated[str, Field(pattern=r"^\w[\w.+-]*$", max_length=60)]  # of folders and files
 _BYTES = 2**20  # of a profile, which has some 6000
 Widths = Annotated[list[PositiveInt], Field(min_length=1)]
@@ -114,7 +114,7 @@ class Study(Section):
     """Of one network: what its base changes in the network's own section, and what is varied."""
 
     base: dict[str, Any]
-    vary: dict[str, list[Any]]
+    vary: dict[str, Annotated[list[Any], Field(max_length=1000)]]
 
 
 class Causes(Section):

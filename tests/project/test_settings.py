@@ -244,6 +244,13 @@ def test_a_profile_of_a_few_lines_that_would_fill_any_memory_is_refused_at_once(
         settings.load(write("\n".join(lines)))
 
 
+@pytest.mark.parametrize("key", ["lstm: {seeds: ", "study: {lstm: {vary: {units: "])
+def test_more_trainings_than_anybody_waits_for_are_refused_at_once(write, key):
+    text = f"extends: smoke\n{key}{[*range(1, 1002)]}" + "}" * key.count("{")
+    with bounded(), pytest.raises(SettingsError, match="at most 1000 items"):
+        settings.load(write(text))
+
+
 def test_no_mutated_profile_is_anything_but_settings_or_an_error(write):
     text = "extends: smoke\nseed: 7\nfft: {epochs: 3, dense: [8, 32]}\nprofile: mine\n"
     rng, signs = (
@@ -277,6 +284,7 @@ def test_no_key_is_there_twice(write, text):
         ("seed: 1:30", "seed = '1:30'"),
         ("lstm: {seeds: [1, 1]}", "lstm.seeds = [1, 1]"),
         ("profile: reference", "profile = 'reference'"),
+        ("profile: Reference", "profile = 'Reference'"),  # the same folder on a Mac
     ],
 )
 def test_what_looks_like_another_number_seed_or_folder_is_refused(write, text, found):
