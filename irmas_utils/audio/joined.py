@@ -40,10 +40,12 @@ def whole(path: str | Path) -> Path:
                 pass
             if "goes on" not in file.shortfall():
                 return Path(path)
-            shape = file.samplerate, file.channels
+            shape, n_read = (file.samplerate, file.channels), file.n_read
         copy = paths.cache_root() / "joined" / f"{files.digest(path)}.flac"
         parts = split(Path(path).read_bytes())
-        return files.kept(copy, lambda copy: _write(copy, path, parts, *shape))
+        copy = files.kept(copy, lambda copy: _write(copy, path, parts, *shape))
+        longer = soundfile.info(copy).frames > n_read + 0.1 * shape[0]  # else another kind follows
+        return copy if longer else Path(path)
     except AudioError:  # whoever reads `path` tells of it
         return Path(path)
 

@@ -54,7 +54,15 @@ def test_parts_of_another_rate_follow_in_time(tmp_path):
     assert len(found) == pytest.approx(2 * len(TONE), abs=1000)
 
 
-@pytest.mark.parametrize("change", [bytes, lambda x: x[: len(x) * 6 // 10], lambda _: b"no audio"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        bytes,
+        lambda x: x[: len(x) * 6 // 10],
+        lambda x: x + b"RIFF" + bytes(400),
+        lambda _: b"no audio",
+    ],
+)
 @pytest.mark.parametrize("format", ["WAV", "MP3", "OGG"])
 def test_others_are_left_as_they_are(tmp_path, format, change):
     path = tmp_path / "a"
