@@ -74,9 +74,9 @@ def _estimate(options: Namespace) -> None:
     from irmas_utils.paper import estimate
 
     table = estimate.estimate(settings)
-    cores = options.cores or estimate.CORES
-    for part in estimate.tables(table, settings, cores):
-        print(part.to_markdown(index=False, floatfmt=".3g", missingval="–"), end="\n\n")
+    for part in estimate.tables(table, settings, options.cores or estimate.CORES):
+        shown = part.astype(object).where(part.notna(), None)
+        print(shown.to_markdown(index=False, floatfmt=".3g", missingval="–"), end="\n\n")
     print(estimate.in_words(table, settings, options.cores[0] if options.cores else os.cpu_count()))
 
 

@@ -281,7 +281,7 @@ def tables(table: pd.DataFrame, settings: Settings, cores: Sequence[int]) -> lis
     groups = [name if known[name].run is None else name.rpartition("-")[0] for name in table.index]
     most = shown.groupby(groups).sum().sort_values(ascending=False).head(10)
     top = {"costs most": most.index, "hours": [*most], "share": [*most / shown.sum()]}
-    return [table.rename_axis("job").reset_index(), by_cores, pd.DataFrame(top)]
+    return [table.astype({"MiB": int}).reset_index(names="job"), by_cores, pd.DataFrame(top)]
 
 
 def lasting(hours: float) -> str:

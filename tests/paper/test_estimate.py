@@ -3,6 +3,7 @@ import json
 import pandas as pd
 import pytest
 
+from irmas_utils import __main__ as cli
 from irmas_utils.paper import cluster, estimate, jobs, timing, workflow
 from irmas_utils.project import files, records, settings
 
@@ -101,6 +102,13 @@ def test_what_a_job_took_is_in_the_manifest_and_counts_the_next_time(costs):
     assert job.set_index("job").loc["lstm-base", "took"] == 1
     assert cores["hours, everything"].is_monotonic_decreasing
     assert "20 jobs of at most 2.0 GiB" in estimate.in_words(table, SMOKE, 2)
+
+
+def test_the_printed_estimate_has_whole_mebibytes_and_says_what_is_not_known(costs, capsys):
+    assert cli.main(["estimate", "--profile", "smoke"]) == 0
+    said = capsys.readouterr().out
+    assert "2048 | –" in said
+    assert "nan" not in said
 
 
 def test_damaged_results_tell_nothing_of_what_they_took():
