@@ -212,7 +212,7 @@ def verdicts(ledger: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax = axes_or_new(ax, 9, 3.8)
     section = ledger["section"].astype(str)
     part = section.where(section.eq("Abstract"), section.str.split(".").str[:2].str.join("."))
-    counts = pd.crosstab(part, ledger["verdict"])
+    counts = pd.crosstab(part, ledger["verdict"]).loc[part.unique()]  # in the paper's order
     left = np.zeros(len(counts))
     for name in (name for name in VERDICT_COLOURS if name in counts):
         style = {"color": VERDICT_COLOURS[name], "height": 0.72}

@@ -403,6 +403,7 @@ def test_counts_stand_beside_the_instruments_and_the_verdicts():
                            "verdict": ["refuted", "confirmed", "confirmed"]})  # fmt: skip
     ax = plots.verdicts(ledger)
     assert [t.get_text() for t in ax.get_legend().get_texts()] == ["confirmed (2)", "refuted (1)"]
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["Abstract", "3.1"]
 
 
 def test_panels_of_other_data_do_not_say_that_they_are_the_sample_corpus():
