@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import prose
 import yaml
 
 NUMBER = re.compile(r"(?:< )?[-+−–]?[\d.,]*\d ?%?|nan|[–-]?")
@@ -73,7 +74,9 @@ def _output(output: Cell) -> Cell | None:
     if "application/vnd.jupyter.widget-view+json" in data:
         return None
     if "text/html" in data:
-        data["text/html"] = _aligned("".join(data["text/html"]))
+        page = _aligned("".join(data["text/html"]))
+        # Names of files are never markup; what the paper says may hold formulas.
+        data["text/html"] = prose.drawn(page) if ">quote</th>" in page else page
     return output
 
 

@@ -54,6 +54,11 @@ def _is_prose(text):
     return paragraph
 
 
+def drawn(page: str) -> str:
+    """Draw the formulas between dollar signs in the text of an HTML page."""
+    return re.sub(r"\$([^$<>]+)\$", lambda found: latex2mathml.tex2mathml(found[1]), page)
+
+
 def _visit_math(writer, node, mode=""):
     mathml = latex2mathml.tex2mathml(node.astext(), as_block=bool(mode))
     writer.body.append(f'<div class="formula">{mathml}</div>' if mode else mathml)

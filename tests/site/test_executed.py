@@ -98,3 +98,12 @@ def test_a_name_is_shown_as_it_is(tmp_path):
     lines = page.select(".cell_output strong")
     assert [line.text for line in lines] == [f"Model: {name}." for name in NAMES]
     assert {tag.name for line in lines for tag in line.find_all(True)} == {"code"}
+
+
+def test_formulas_are_drawn_in_what_the_paper_says_and_in_nothing_else():
+    tables = [f"<table><th>{head}</th><td>in $n^2$ time</td></table>" for head in ("quote", "file")]
+    cells = pages.shape(notebook(*[code("t", shown("text/html", t)) for t in tables]), {}, "data")
+    quote, file = (o["data"]["text/html"] for cell in cells["cells"] for o in cell["outputs"])
+    assert "<msup>" in quote
+    assert "$" not in quote
+    assert "in $n^2$ time" in file
