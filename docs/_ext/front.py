@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import prose
 
 from irmas_utils.data import corpus, published
 from irmas_utils.data.sample.plan import SAMPLE_RATE
@@ -26,9 +27,10 @@ OPEN = ("cannot tell", "inconclusive", "compatible")
 SYSTEMS = {"lstm": "LSTM on raw audio", "fft": "dense network on FFT", **registry.titles(),
            "bosch-5": "Bosch et al. 5, re-run"}  # fmt: skip
 ROW = """<tr id="{id}" data-verdict="{verdict}"><td>{section}</td>
-<td>“{quote}”<small>{comment}</small></td><td>{stated}</td><td>{recomputed}</td>
+<td>“{quote}”<small>{comment}</small></td>
 <td><span class="verdict {style}">{verdict}</span>
-<small><a href="notebooks/{notebook}.html">notebook {notebook:.2}</a></small></td></tr>"""
+<small><a href="notebooks/{notebook}.html">notebook {notebook:.2}</a></small></td>
+<td>{stated}</td><td>{recomputed}</td></tr>"""
 
 
 CLIP = """## Hear one clip
@@ -48,10 +50,12 @@ def fill(template: str, settings: Settings, folder: Path) -> str:
 
     ``${stated.CLAIM}``, ``${found.CLAIM}`` and ``${verdict.CLAIM}`` are of the ledger, each a link
     to its row, ``${count.VERDICT}`` of all of it, ``${real.SYSTEM}`` the micro F1 of a system on
-    mixed real clips, ``${real.remembered}`` of `discussion`. Raises KeyError for none of these.
+    mixed real clips (notebook 09), ``${real.remembered}`` of `discussion`. Raises KeyError for none
+    of these.
     """
     table = _claims(folder)
-    bench = json.loads((paths.reference_dir("benchmarks") / "networks.json").read_text("utf-8"))
+    real = paths.reference_dir("real")
+    scores = json.loads((real / "metrics" / "comparison.json").read_text("utf-8"))["systems"]
     counts = table["verdict"].value_counts().to_dict()
     found = {
         "corpus": corpus.name(settings),
@@ -61,11 +65,11 @@ def fill(template: str, settings: Settings, folder: Path) -> str:
         "provenance": _provenance(folder),
         "count.all": len(table),
         "count.open": sum(counts.get(verdict, 0) for verdict in OPEN),
-        "real.clips": bench["clips"],
+        "real.clips": json.loads((real / "corpus.json").read_text("utf-8"))["clips found"],
         "real.remembered": discussion.remembered(settings),
     }
     found |= {f"count.{verdict}": number for verdict, number in counts.items()}
-    found |= {f"real.{row['system']}": f"{row['micro F1']:.3f}" for row in bench["rows"]}
+    found |= {f"real.{system}": f"{f1['value']:.3f}" for system, f1 in scores.items()}
     for row in table.to_dict("records"):
         link = functools.partial('<a href="#{}">{}</a>'.format, row["id"])
         found["found." + row["id"]] = link(html.escape(row["recomputed"].lstrip("-")))
@@ -97,13 +101,13 @@ def _ledger(table: pd.DataFrame) -> str:
     ]
     heads = "".join(
         f'<th scope="col">{head}</th>'
-        for head in ("section", "the paper says", "stated", "found", "verdict")
+        for head in ("section", "the paper says", "verdict", "stated", "found")
     )
     return _html(
         f'<div class="ledger-filter" hidden>{"".join(buttons)}<input type="search" '
         'placeholder="Search the claims" aria-label="Search the claims"><output></output></div>'
         '<div class="ledger" tabindex="0" role="region" aria-label="The ledger of claims"><table>'
-        f"<thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+        f"<thead><tr>{heads}</tr></thead><tbody>{prose.drawn(''.join(rows))}</tbody></table></div>"
     )
 
 
