@@ -1,6 +1,7 @@
 """What a reader is shown of an executed notebook: folded code, captions, readable tables."""
 
 import html
+import itertools
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -18,14 +19,15 @@ CAPTIONS = yaml.safe_load((Path(__file__).parent.parent / "captions.yaml").read_
 Cell = dict[str, Any]
 
 
-def shape(notebook: Cell, captions: Mapping[str, list[str]], data: str) -> Cell:
+def shape(notebook: Cell, captions: Mapping[str, list[Any]], data: str) -> Cell:
     """Fold the code of an executed notebook, drop set-up and record, and caption its figures.
 
     Parameters
     ----------
     captions : mapping of str to list
         Heading of a section to its figure's caption and the words for who cannot see it; third
-        may stand what it is drawn from, if not the data set.
+        may stand what it is drawn from, if not the data set. Of a cell with figures of several
+        kinds a list of these, in their order.
     data : str
         What the data set is called.
     """
@@ -49,16 +51,16 @@ def shape(notebook: Cell, captions: Mapping[str, list[str]], data: str) -> Cell:
     return notebook | {"cells": shown}
 
 
-def _parts(cell: Cell, outputs: list[Cell], words: list[str], data: str) -> Iterator[Cell]:
+def _parts(cell: Cell, outputs: list[Cell], words: list[Any], data: str) -> Iterator[Cell]:
     """Take a cell apart, for a caption belongs to a picture and not to all that a cell shows."""
-    caption, alternative, *of = words
-    caption = f"{caption} Data: {of[0] if of else data}."
-    figure = {"figure": {"caption": caption}, "image": {"alt": alternative}}
+    captions = itertools.cycle([words] if isinstance(words[0], str) else words)
     yield cell | {"outputs": [], "metadata": {"tags": ["hide-input"]}}
     for output in outputs:
         metadata = {"tags": ["remove-input"]}
         if "image/png" in output.get("data", {}):
-            metadata |= {"mystnb": figure}
+            caption, alternative, *of = next(captions)
+            caption = f"{caption} Data: {of[0] if of else data}."
+            metadata |= {"mystnb": {"figure": {"caption": caption}, "image": {"alt": alternative}}}
         yield cell | {"source": ["#"], "outputs": [output], "metadata": metadata}
 
 

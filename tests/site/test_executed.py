@@ -100,6 +100,16 @@ def test_a_name_is_shown_as_it_is(tmp_path):
     assert {tag.name for line in lines for tag in line.find_all(True)} == {"code"}
 
 
+def test_figures_of_several_kinds_in_a_cell_have_a_caption_each():
+    head = nbformat.v4.new_markdown_cell("## 7. Levels")
+    drawn = notebook(head, code("draw()", *[shown("image/png", PNG) for _ in range(4)]))
+    given = {"Levels": [["A curve.", "rising"], ["A grid.", "darker", "both"]]}
+    cells = pages.shape(drawn, given, "sample")["cells"]
+    figures = [c["metadata"]["mystnb"]["figure"] for c in cells if "mystnb" in c["metadata"]]
+    said = [figure["caption"] for figure in figures]
+    assert said == ["A curve. Data: sample.", "A grid. Data: both."] * 2
+
+
 def test_formulas_are_drawn_in_what_the_paper_says_and_in_nothing_else():
     tables = [f"<table><th>{head}</th><td>in $n^2$ time</td></table>" for head in ("quote", "file")]
     cells = pages.shape(notebook(*[code("t", shown("text/html", t)) for t in tables]), {}, "data")
