@@ -70,6 +70,28 @@ def test_a_text_that_names_a_clip_is_refused_and_an_earlier_copy_goes(folders, f
     assert not (copy / file).exists()
 
 
+def test_a_difference_that_another_training_turns_tells_nothing(tmp_path):
+    file = tmp_path / "fft_causes.csv"
+
+    def causes(*differences):
+        rows = [(None, None, None), ("own cut", 0.0, "supported; .019 would have been seen"),
+                ("norm", 0.0, "not supported: worse"), ("bands", 0.0, "x")]  # fmt: skip
+        table = pd.DataFrame(rows, columns=["idea", "difference", "verdict"])
+        return table[: len(differences) + 1].assign(difference=[None, *differences])
+
+    assert "before" not in real.beside_earlier(causes(0.02, -0.03), file)
+    causes(0.02, -0.03).to_csv(file, index=False)
+    assert "before" not in real.beside_earlier(causes(0.02, -0.03), file)
+    found = real.beside_earlier(causes(-0.03, -0.02, 0.1), file)
+    assert found["before"].tolist()[1:3] == [0.02, -0.03]
+    assert found["verdict"].tolist()[1:] == [
+        "cannot tell, turned by another training", "not supported: worse", "x"
+    ]  # fmt: skip
+    found.to_csv(file, index=False)
+    assert real.beside_earlier(causes(-0.03, -0.02, 0.1), file).equals(found)  # of nothing new
+    assert "`before`" in real.discussion.so_far(found, "fft")
+
+
 def test_every_figure_of_the_sample_reference_is_known_to_show_a_clip_or_not():
     one = {"bosch_separation", "bosch_stems", "lstm_gradient", "networks_mixing", "your_own_audio"}
     drawn = {file.stem for file in (paths.reference_dir("sample") / "figures").glob("*.png")}

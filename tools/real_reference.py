@@ -26,6 +26,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import psutil
 
@@ -174,9 +175,28 @@ def collect(took: dict[str, Any] | None = None) -> list[str]:
     # Notebooks 05 and 06 wait for days of trainings; what some of them have shown need not.
     for network, weighed in CAUSES.items():
         if len(causes := weighed(cfg)):
-            files.write_text(target / f"tables/{network}_causes.csv", causes.to_csv(index=False))
+            file = target / f"tables/{network}_causes.csv"
+            files.write_text(file, beside_earlier(causes, file).to_csv(index=False))
     files.write_text(target / "README.md", readme(target))
     return copied
+
+
+def beside_earlier(causes: pd.DataFrame, file: Path) -> pd.DataFrame:
+    """Set an earlier training's differences beside those of `causes`, if `file` has others.
+
+    The same seed ends elsewhere on a processor that rounds otherwise: a difference that has changed
+    its sign tells nothing, whatever its interval, which is of the clips alone.
+    """
+    if not file.is_file():
+        return causes
+    old = pd.read_csv(file).dropna(subset="idea").set_index("idea")
+    now, was = causes["difference"], causes["idea"].map(old["difference"])
+    kept = causes["idea"].map(old["before"]) if "before" in old else np.nan
+    before = was.where((was - now).abs() > 1e-9, kept)
+    if before.isna().all():
+        return causes
+    verdict = causes["verdict"].mask(before * now < 0, "cannot tell, turned by another training")
+    return causes.assign(before=before, verdict=verdict)
 
 
 def may_be_shown(path: Path, clips: set[str]) -> bool:

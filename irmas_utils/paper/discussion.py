@@ -127,9 +127,15 @@ def so_far(causes: pd.DataFrame | None, network: str = "lstm") -> str:
     real = load("real")
     dense = [*fft_causes.COMPUTED, *real.study.fft.causes.changes][1:]
     asked = len(studies.changes(real) if network == "lstm" else dense)
-    if causes is None or (run := causes["verdict"].count()) == asked:
+    if causes is None:
         return ""
-    return f"Of its {asked} changes {run} have been run, and p is adjusted over these."
+    run = causes["verdict"].count()
+    said = f"Of its {asked} changes {run} have been run, and p is adjusted over these."
+    again = (
+        " Some were trained twice, on processors that round in different ways: `before` is the "
+        "earlier difference, and where its sign is another, nothing is concluded."
+    )
+    return (said if run < asked else "") + (again if "before" in causes else "")
 
 
 def by_reason(causes: pd.DataFrame | None) -> dict[str, str]:
