@@ -36,7 +36,8 @@ _MISFIT = re.compile(r"(?:data|SSND|BODY|Data Size|riff|Riff size) *: (\d+) \(sh
 _OPEN = range(0x7FFF0000, 0x80001000), range(0xFFFF0000, 2**32)
 _TOLD = re.compile(rb"(?:Xing|Info)\0\0\0[\x01-\x0f]|VBRI\0\x01")  # else MP3's length is guessed
 _STARTS = {"FLAC": b"fLaC\0\0\0\x22", "OGG": b"OggS\0\2"}
-_NEXT = (b"RIFF", b"RF64", b"FORM", b".snd", b"caff", b"ID3", b"\xff")
+_NEXT = (b"RIFF", b"RF64", b"FORM", b".snd", b"caff", b"OggS", b"fLaC", b"ID3", b"\xff")
+_CUT = re.compile("lacks an end-of|[Ss]eems to be (a )?truncated")  # also of VOC and MAT4
 
 
 class AudioFile(soundfile.SoundFile):
@@ -85,7 +86,7 @@ class AudioFile(soundfile.SoundFile):
             else:
                 unknown = "Unknown chunk marker" in log and end < 0.99 * len(content)
                 goes_on = unknown or content[end : end + 4].startswith(_NEXT)
-        ends = 0.01 < (told - self.n_read) / self.samplerate < 1e6 or "lacks an end-of" in log
+        ends = 0.01 < (told - self.n_read) / self.samplerate < 1e6 or _CUT.search(log)
         only = f"only the first {self.n_read / self.samplerate:.1f} s can be read: the file "
         return only + ("ends early" if ends else "goes on after them") if ends or goes_on else ""
 

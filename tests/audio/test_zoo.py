@@ -140,11 +140,13 @@ def twice(content):
     return content * 2
 
 
-FORMATS = ("WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "MP3")
+FORMATS = ("WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "VOC", "MAT4", "MP3")
 PARTIAL = {
     **{f"half a {format}": (format, half, CUT) for format in FORMATS},
     **{f"{format} and another": (format, twice, GOES_ON)
        for format in ("RF64", "AU", "CAF", "MP3", "FLAC", "OGG")},
+    "MP3 and FLAC": ("MP3", lambda x: x + b"fLaC\0\0\0\x22" + bytes(400), GOES_ON),
+    "MP3 and Ogg": ("MP3", lambda x: x + b"OggS\0\2" + bytes(400), GOES_ON),
     "two Ogg streams": ("OGG", lambda x: x + re.sub(rb"(OggS.{10}).{4}", rb"\1abcd", x), GOES_ON),
     "MP3 that tells of too few frames": ("MP3", told(5), GOES_ON),
     "MP3 that tells of none": ("MP3", told(0), GOES_ON),
