@@ -80,8 +80,9 @@ def fill(template: str, settings: Settings, folder: Path) -> str:
 
 
 def _claims(folder: Path) -> pd.DataFrame:
-    """Return the judged claims of notebooks 09, 05 and 06, in the order of the ledger."""
-    files = (folder / "tables" / f"{name}.csv" for name in ("claims", "lstm_claims", "fft_claims"))
+    """Return the judged claims of notebook 09, and of 05 and 06 if they ran, as in the ledger."""
+    first, *others = (folder / "tables" / f"{n}claims.csv" for n in ("", "lstm_", "fft_"))
+    files = [first, *filter(Path.is_file, others)]
     parts = [pd.read_csv(file, dtype=str, keep_default_na=False) for file in files]
     order = [claim["id"] for claim in published.load("paper_claims")["claims"]]
     table = pd.concat(parts)[[*parts[0]]].set_index("id", drop=False)
