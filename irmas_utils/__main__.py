@@ -18,6 +18,8 @@ from irmas_utils.project import files, paths
 from irmas_utils.project.errors import AudioError, DataError, IrmasError, ModelError, NotebookError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from irmas_utils.project.settings import Settings
 
 
@@ -75,8 +77,7 @@ def _estimate(options: Namespace) -> None:
 
     table = estimate.estimate(settings)
     for part in estimate.tables(table, settings, options.cores or estimate.CORES):
-        shown = part.astype(object).where(part.notna(), None)
-        print(shown.to_markdown(index=False, floatfmt=".3g", missingval="–"), end="\n\n")
+        print(_markdown(part, ".3g"), end="\n\n")
     print(estimate.in_words(table, settings, options.cores[0] if options.cores else os.cpu_count()))
 
 
@@ -202,9 +203,8 @@ def _diff(options: Namespace) -> None:
     for what, table in zip(
         ("settings and code", "scores"), diff.diff(options.a, options.b), strict=True
     ):
-        shown = table.astype(object).where(table.notna(), None)
-        text = shown.to_markdown(index=False, floatfmt=".3f", missingval="–")
-        print(text if len(table) else f"Nothing differs in the {what}.", end="\n\n")
+        text = _markdown(table, ".3f") if len(table) else f"Nothing differs in the {what}."
+        print(text, end="\n\n")
 
 
 _SCORES = ("precision", "recall", "f1", "macro-precision", "macro-recall", "macro-f1", "lrap")
@@ -283,6 +283,12 @@ def _site(options: Namespace) -> None:
     from irmas_utils.paper import site
 
     print(f"site: {site.build(settings, options.profile)}", flush=True)
+
+
+def _markdown(table: "pd.DataFrame", form: str) -> str:
+    """Write a table for the terminal, a dash where there is nothing."""
+    shown = table.astype(object).where(table.notna(), None)
+    return shown.to_markdown(index=False, floatfmt=form, missingval="–")
 
 
 def _settings(options: Namespace) -> "Settings":

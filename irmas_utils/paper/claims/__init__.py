@@ -70,16 +70,16 @@ def by_metric(claim: dict[str, Any], systems: Systems) -> Finding | None:
     """Find what the ledger takes from the metrics of `systems`; None where one is not there."""
     system, *keys = claim["metric"].split(".")
     against = claim.get("against", "")
-    named = [name for name in (claim["metric"], against) if "." in name]
-    if not {name.split(".")[0] for name in named} <= {*systems}:
+    if not {system, against.split(".")[0]} <= {*systems, "highest", "lowest", ""}:
         return None
-    leaf, *rest = (functools.reduce(operator.getitem, n.split("."), systems) for n in named)
+    leaf = _leaf(systems, claim["metric"])
     if against in ("highest", "lowest"):
         of_label, code, score = keys
         others = [v[score] for c, v in systems[system][of_label].items() if c != code]
         pick = max if against == "highest" else min
-        rest = [pick(others, key=operator.itemgetter("value"))]
-    other = [*rest, dict.fromkeys(leaf, 0.0)][0]
+        other = pick(others, key=operator.itemgetter("value"))
+    else:
+        other = _leaf(systems, against) if against else dict.fromkeys(leaf, 0.0)
     if None in (leaf["low"], other["low"]):
         return Finding(leaf["value"] - other["value"])
     # Of a difference these bounds are wider than 95 % would need.
@@ -87,6 +87,10 @@ def by_metric(claim: dict[str, Any], systems: Systems) -> Finding | None:
     pair = f"{leaf['value']:.3f} less {other['value']:.3f}; " if against else ""
     comment = f"{pair}95 % interval {low:.3f} to {high:.3f}. {formulas.noted(claim)}".rstrip()
     return Finding(leaf["value"] - other["value"], low, high, comment=comment)
+
+
+def _leaf(systems: Systems, metric: str) -> dict[str, float | None]:
+    return functools.reduce(operator.getitem, metric.split("."), systems)
 
 
 def _row(claim: dict[str, Any], finding: Finding | None) -> dict[str, str]:
