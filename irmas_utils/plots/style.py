@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from irmas_utils.data import corpus
+from irmas_utils.project import pictures
 from irmas_utils.project.settings import Settings
 from irmas_utils.project.vocabulary import INSTRUMENT_NAMES, INSTRUMENTS, IRMAS
 
@@ -44,8 +45,9 @@ def use_style(settings: Settings | None = None) -> None:
     # What a matplotlibrc says, or MPLBACKEND where a notebook is started by hand, is set aside.
     plt.rcdefaults()
     shell = get_ipython()
-    if hasattr(shell, "kernel") and plt.get_backend().lower() == "agg":
+    if hasattr(shell, "kernel") and plt.get_backend().lower().endswith(("agg", "inline")):
         shell.run_line_magic("matplotlib", "inline")
+        shell.display_formatter.formatters["image/png"].for_type(Figure, pictures.shown)
     source = settings.corpus.source if settings else "irmas"
     hooks = [f"{__name__}:mark_{source}"] if source != "irmas" else []
     rc = {

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from irmas_utils.project import files, paths
+from irmas_utils.project import files, paths, pictures
 from irmas_utils.project.errors import DataError, SettingsError
 from irmas_utils.project.settings import Settings
 from irmas_utils.project.vocabulary import INSTRUMENTS
@@ -61,17 +61,11 @@ class Record:
 
     def save_figure(self, figure: "Figure", name: str) -> None:
         """Write a figure as PNG (for screens) and PDF (for print)."""
-        layout = figure.get_layout_engine()
-        figure.draw_without_rendering()
-        figure.set_layout_engine(None)  # laid out and measured once for both
-        box = figure.get_tightbbox().padded(0.1)  # inches
-        # Without a date the same figure is the same file, byte for byte.
-        for suffix, dateless in {"png": "Software", "pdf": "CreationDate"}.items():
-            file, dpi = f"figures/{name}.{suffix}", 150 if suffix == "png" else "figure"
+        for suffix, picture in {"png": pictures.png, "pdf": pictures.pdf}.items():
+            file = f"figures/{name}.{suffix}"
             with files.replacing(self.folder / file) as temporary:
-                figure.savefig(temporary, dpi=dpi, bbox_inches=box, metadata={dateless: None})
+                temporary.write_bytes(picture(figure))
             self.enter(file)
-        figure.set_layout_engine(layout)
 
     def save_table(self, table: pd.DataFrame, name: str) -> None:
         """Write a table as CSV (all digits), and as Markdown and LaTeX (three decimals)."""
