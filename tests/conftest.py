@@ -1,3 +1,4 @@
+import contextlib
 import os
 import shutil
 import signal
@@ -10,7 +11,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from irmas_utils.project import paths
+from irmas_utils.data.sample import render
+from irmas_utils.project import parallel, paths
 from irmas_utils.project.vocabulary import INSTRUMENTS
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -79,6 +81,21 @@ def write_irmas(root):
         write_clip(testing / f"01 - Sólo piano-{number}.wav", seed=1000 + number)
         (testing / f"01 - Sólo piano-{number}.txt").write_bytes(labels)
     return root
+
+
+@contextlib.contextmanager
+def noise_for_music():
+    """Let sample corpora be rendered as noise, where only what becomes of the files matters."""
+
+    def noise(piece, _):
+        n_samples = round(piece.seconds * 44100)
+        sound = np.random.default_rng(piece.noise_seed).standard_normal((n_samples, 2), np.float32)
+        return sound / np.abs(sound).max()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(render, "mixture", noise)
+        patch.setattr(parallel, "cores", lambda: 1)  # another process would render music
+        yield patch
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import write_clip
+from conftest import noise_for_music, write_clip
 from hypothesis import given
 from hypothesis import settings as settings_of_tests
 from hypothesis import strategies as st
@@ -74,9 +74,9 @@ SMALL = settings.load("smoke", corpus={"training_clips": 11, "testing_clips": 11
 @pytest.fixture(scope="module")
 def rendered(tmp_path_factory):
     cache = tmp_path_factory.mktemp("rendered")
-    with pytest.MonkeyPatch.context() as patch:
+    with noise_for_music() as patch:
         patch.setenv("IRMAS_CACHE", str(cache))
-        return corpus.folder(SMALL)
+        yield corpus.folder(SMALL)
 
 
 DAMAGE = {

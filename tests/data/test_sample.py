@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from conftest import noise_for_music
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -200,8 +201,13 @@ def test_same_bytes_whatever_the_number_of_processes(root, elsewhere):
     again = sample.ensure(**SMALL, jobs=2)
     assert again.parent == elsewhere
     assert content(again) == content(root)
-    other = sample.ensure(**(SMALL | {"seed": 4, "training_clips": 11}), jobs=1)
-    assert content(other) != content(root)
+
+
+def test_another_seed_is_other_music():
+    pieces = [composer.compose(plan.recordings(22, 11, seed)[0]) for seed in (3, 4)]
+    font = soundfont.retuned(soundfont.find())
+    one, other = (render.mixture(piece, font) for piece in pieces)
+    assert one.shape != other.shape or not np.allclose(one, other, atol=1e-2)
 
 
 def test_a_second_call_renders_nothing(root, cache, monkeypatch):
@@ -210,37 +216,50 @@ def test_a_second_call_renders_nothing(root, cache, monkeypatch):
     assert sample.ensure(**SMALL, jobs=1) == root
 
 
-def test_an_interrupted_rendering_is_not_there_and_goes_on(root, elsewhere, monkeypatch):
-    mixture, rendered = render.mixture, []
+@pytest.fixture
+def noise(elsewhere):
+    """A stand-in for music, and a list of what has been rendered."""
+    with noise_for_music() as patch:
+        mixture, rendered = render.mixture, []
+        patch.setattr(render, "mixture", lambda *args: rendered.append(args) or mixture(*args))
+        yield rendered
 
-    def interrupted(piece, font):
-        if len(rendered) == 5:
+
+def test_an_interrupted_rendering_is_not_there_and_goes_on(
+    root, elsewhere, noise, monkeypatch, tmp_path
+):
+    count = len(plan.recordings(22, 11, 3))
+    with monkeypatch.context() as patch:
+        patch.setenv("IRMAS_CACHE", str(tmp_path / "undisturbed"))
+        expected = content(sample.ensure(**SMALL, jobs=1))
+    assert len(noise) == count
+    mixture = render.mixture
+
+    def interrupted(*args):
+        if len(noise) == count + 5:
             raise KeyboardInterrupt
-        rendered.append(piece)
-        return mixture(piece, font)
+        return mixture(*args)
 
-    monkeypatch.setattr(render, "mixture", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        sample.ensure(**SMALL, jobs=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(render, "mixture", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            sample.ensure(**SMALL, jobs=1)
     assert not (elsewhere / root.name).exists()
     (partial,) = elsewhere.glob("*.partial")
     (partial / "IRMAS-TrainingData" / "cel" / ".tmp-left.wav").write_bytes(b"half")
-    monkeypatch.setattr(render, "mixture", lambda *args: rendered.append(args) or mixture(*args))
     whole = sample.ensure(**SMALL, jobs=1)
-    assert len(rendered) == len(plan.recordings(22, 11, 3))  # each one once
-    assert content(whole) == content(root)
+    assert len(noise) == 2 * count  # each one once
+    assert content(whole) == expected
     assert not list(elsewhere.rglob(".tmp-*"))
     assert not partial.exists()
 
 
-def test_calls_at_the_same_time_render_once(elsewhere, monkeypatch):
-    rendered, mixture = [], render.mixture
-    monkeypatch.setattr(render, "mixture", lambda *args: rendered.append(args) or mixture(*args))
+def test_calls_at_the_same_time_render_once(noise):
     small = SMALL | {"training_clips": 11}
     with ThreadPoolExecutor(2) as pool:
         calls = [pool.submit(sample.ensure, **small, jobs=1) for _ in range(2)]
     assert len({call.result() for call in calls}) == 1
-    assert len(rendered) == 22
+    assert len(noise) == 22
 
 
 def test_true_stems_of_clips_sum_to_the_files(root):
