@@ -56,7 +56,7 @@ for name, job in JOBS.items():
             [EXECUTED[needed] for needed in job.needs],
         output:
             EXECUTED[name],
-        priority: job.notebook in jobs.LONG or jobs.SEED in name
+        priority: jobs.priority(name, JOBS)
         resources:
             **(REQUESTS[name].resources(config.get("gpus", 0)) if SUBMITTED else {}),
         group: "short" if "cluster" in config and REQUESTS[name].short else None

@@ -39,7 +39,6 @@ _SECTIONS = {
 STUDIES = ("05_lstm_hyperparameters", "06_fft_hyperparameters")
 MODELS = ("03_lstm_model", "04_fft_model", "07_other_networks", "08_bosch_baselines")
 LONG = ("07_other_networks", "08_bosch_baselines", "04_fft_model")
-"""Notebooks that begin first, or one core idles in the end."""
 SEED = "-seed-"
 """In the name of a job that trains a network of the paper with one seed."""
 
@@ -84,6 +83,15 @@ def jobs(settings: Settings) -> dict[str, Job]:
         needs[job.notebook] = (*needs.get(job.notebook, ()), run)
     whole = {name: Job(name, None, {}, needs.get(name, ())) for name in _SECTIONS}
     return of_seeds | studied | whole
+
+
+def priority(name: str, known: Mapping[str, Job]) -> int:
+    """Say which of two jobs begins: the higher, or one core idles in the end.
+
+    First what takes long, then what the last notebook waits for.
+    """
+    takes_long = known[name].notebook in LONG or SEED in name
+    return 2 * takes_long + (name in known["10_discussion"].needs)
 
 
 def made_from(job: Job, settings: Settings) -> dict[str, Any]:

@@ -133,3 +133,10 @@ def test_a_run_begins_without_what_only_notebooks_need():
     code = f"import irmas_utils.paper.workflow, sys; print({heavy} & {{*sys.modules}})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+def test_what_takes_long_begins_and_what_nothing_waits_for_is_left_to_the_end():
+    known = jobs.jobs(settings.load("sample"))
+    rank = {name: jobs.priority(name, known) for name in known}
+    assert rank["08_bosch_baselines"] > rank["05_lstm_hyperparameters"] > rank["00_primer"]
+    assert rank["fft-base"] > rank["lstm-base"] > rank["11_your_own_audio"]
