@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pooch
 import requests
 import urllib3
 from urllib3.exceptions import InvalidHeader
@@ -62,6 +61,8 @@ def file(
     connection fails, it is tried again after each of `pauses` [s]; what has come is kept.
     DownloadError if it cannot be fetched whole, or has another hash.
     """
+    import pooch  # takes a fifth of a second, and most find all that they need on disk
+
     pooch.get_logger().setLevel("WARNING")
     partial = folder / f".{name}-{hashed[-8:]}.part"
 
@@ -92,6 +93,8 @@ def file(
 
 def _go_on(url: str, partial: Path) -> None:
     """Fetch what `partial` lacks, or all of it where the server gives no ranges."""
+    import pooch
+
     with partial.open("ab") as file:
 
         def begin(answer: requests.Response, **_: Any) -> None:
@@ -194,14 +197,15 @@ def weights(wanted: Weights = MN04) -> Path:
     a fetched file is kept. DownloadError as `file`, and if the local file has another hash.
     """
     hashed, folder = f"sha256:{wanted.sha256}", paths.cache_root() / "weights"
-    if not given(wanted):
-        remedy = "Try again, or put the file in the folder that IRMAS_WEIGHTS names."
-        return file(wanted.address + wanted.name, hashed, folder, wanted.name, remedy)
-    local = paths.weights_root() / wanted.name
-    if (found := files.sha256(local)) != wanted.sha256:
+    local = (paths.weights_root() if given(wanted) else folder) / wanted.name
+    found = files.sha256(local) if local.is_file() else None
+    if found == wanted.sha256:
+        return local
+    if given(wanted):
         remedy = "Remove the file or unset IRMAS_WEIGHTS, and it is fetched."
         raise _failed(local, f"SHA-256 {found}", hashed, remedy)
-    return local
+    remedy = "Try again, or put the file in the folder that IRMAS_WEIGHTS names."
+    return file(wanted.address + wanted.name, hashed, folder, wanted.name, remedy)
 
 
 def given(wanted: Weights = MN04) -> bool:
