@@ -29,6 +29,7 @@ def of_notebook(notebook: Path) -> str:
         return f"_ = {content!r}"
 
 
+@functools.cache
 def _python(cell: str) -> str:
     """Return a cell's code, in which magics, or the whole where it is broken, stand as texts."""
     for code in (cell, _MAGIC.sub(lambda line: f"{line[1]}_ = {line[2]!r}", cell)):
@@ -83,12 +84,22 @@ def _digest_of(path: Path) -> bytes:
 
 
 def _meaning(code: str) -> str:
-    tree = ast.parse(code)
+    return _parsed(code)[0]
+
+
+@functools.cache
+def _parsed(code: str) -> tuple[str, frozenset[str]]:
+    """Return the syntax tree of some code without its docstrings, as text, and what it imports."""
+    tree, names = ast.parse(code), set()
     for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
         body = getattr(node, "body", None)
         if isinstance(body, list) and body and _is_docstring(body[0]):
             del body[0]
-    return ast.dump(tree)
+    return ast.dump(tree), frozenset(names)
 
 
 def _is_docstring(node: ast.AST) -> bool:
@@ -104,13 +115,7 @@ def _imports_of(path: Path) -> frozenset[Path]:
 
 
 def _imported(code: str) -> set[Path]:
-    names = set()
-    for node in ast.walk(ast.parse(code)):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return {path for name in names for path in _files_of(name)}
+    return {path for name in _parsed(code)[1] for path in _files_of(name)}
 
 
 def _files_of(module: str) -> Iterator[Path]:
