@@ -76,7 +76,7 @@ reproduce: $(READY)
 
 # An hour on two idle cores, and 12 GB for the corpus of real size.
 benchmarks: $(READY)
-	for script in lstm_training fft_training fine_tuning memory input_pipeline real_size epochs descriptors prediction prior_only cpu_seconds summary; do \
+	for script in lstm_training fft_training fine_tuning memory input_pipeline real_size epochs descriptors prediction figures prior_only cpu_seconds summary; do \
 	    $(RUN) benchmarks/$$script.py --out results/reference/benchmarks || exit 1; done
 	@$(RUN) -m tools.reference benchmarks
 
