@@ -44,8 +44,8 @@ def use_style(settings: Settings | None = None) -> None:
     """Set the style of every figure drawn after; on data other than IRMAS, each says so."""
     # What a matplotlibrc says, or MPLBACKEND where a notebook is started by hand, is set aside.
     plt.rcdefaults()
-    shell = get_ipython()
-    if hasattr(shell, "kernel") and plt.get_backend().lower().endswith(("agg", "inline")):
+    shell, backend = get_ipython(), plt.get_backend().lower()
+    if hasattr(shell, "kernel") and (backend == "agg" or backend.endswith("inline")):
         shell.run_line_magic("matplotlib", "inline")
         shell.display_formatter.formatters["image/png"].for_type(Figure, pictures.shown)
     source = settings.corpus.source if settings else "irmas"

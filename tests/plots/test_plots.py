@@ -2,6 +2,7 @@
 
 import inspect
 import itertools
+from unittest import mock
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -466,3 +467,12 @@ def test_the_name_of_the_data_has_a_line_of_its_own_and_stands_once():
     first, second = (ax.get_title(loc="left") for ax in figure.axes)
     assert first.splitlines()[1:] == ["against 1 other"]
     assert second == "against 3 others"
+
+
+@pytest.mark.parametrize(("backend", "inline"), [("agg", True), ("inline", True), ("QtAgg", False)])
+def test_a_kernel_keeps_a_window_that_was_asked_for(backend, inline, monkeypatch):
+    shell = mock.MagicMock()
+    monkeypatch.setattr(style, "get_ipython", lambda: shell)
+    monkeypatch.setattr(plt, "get_backend", lambda: backend)
+    plots.use_style()
+    assert shell.run_line_magic.called is inline
