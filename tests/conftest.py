@@ -112,6 +112,16 @@ def real_clips():
     return folder
 
 
+def paper_cache(tmp_path_factory):
+    """A cache for a paper, with the clips that were rendered and the code compiled for others."""
+    cache, common = tmp_path_factory.mktemp("cache"), tmp_path_factory.getbasetemp()
+    common = common.parent if "PYTEST_XDIST_WORKER" in os.environ else common
+    for kept in ("sample", "soundfonts", "numba"):
+        (common / kept).mkdir(exist_ok=True)
+        (cache / kept).symlink_to(common / kept)
+    return cache
+
+
 @pytest.fixture(scope="session")
 def site_pages(tmp_path_factory):
     """The site of the committed sample run, in a folder that it was moved to."""

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from conftest import paper_cache
 
 from irmas_utils.project import paths
 from tools import reference
@@ -110,8 +111,11 @@ def slurm(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory):
-    shared = tmp_path_factory.mktemp("shared")
-    folders = {"IRMAS_CACHE": str(shared / "cache"), "IRMAS_RESULTS": str(shared / "results")}
+    results = tmp_path_factory.mktemp("results")
+    folders = {
+        "IRMAS_CACHE": str(paper_cache(tmp_path_factory)),
+        "IRMAS_RESULTS": str(results),
+    }
     return dict(os.environ) | folders
 
 

@@ -11,13 +11,13 @@ import nbformat
 import numpy as np
 import pytest
 import yaml
-from conftest import write_clip
+from conftest import paper_cache, write_clip
 from matplotlib import image
 
 from irmas_utils import __main__ as cli
 from irmas_utils.data import published
 from irmas_utils.paper import studies, workflow
-from irmas_utils.project import kernels, paths, settings
+from irmas_utils.project import kernels, paths, records, settings
 from tools import reference
 
 pytestmark = pytest.mark.slow
@@ -27,10 +27,10 @@ NAMES = [path.stem for path in sorted(paths.NOTEBOOKS.glob("*.ipynb"))]
 STUDIES = list(studies.runs(settings.load("smoke")))
 
 
-def process(environment, *arguments):
+def process(environment, *arguments, folder=paths.ROOT):
     command = [sys.executable, "-m", *arguments]
     return subprocess.run(
-        command, cwd=paths.ROOT, env=environment, capture_output=True, text=True, check=False
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
 
 
@@ -50,7 +50,7 @@ def smoke(tmp_path_factory):
     """One finished run: its results folder, what it printed, and its environment."""
     folder = tmp_path_factory.mktemp("smoke")
     environment = dict(os.environ) | {
-        "IRMAS_CACHE": str(folder / "cache"),
+        "IRMAS_CACHE": str(paper_cache(tmp_path_factory)),
         "IRMAS_RESULTS": str(folder / "results"),
         "TQDM_DISABLE": "1",
     }
@@ -232,6 +232,30 @@ def test_parameters_given_by_hand_never_replace_the_papers_results(smoke, irmas,
     assert {p: p.read_bytes() for p in before} == before
     assert len(list(results.glob("metrics/fft-own-*.json"))) == 1
     assert "Nothing to run" in irmas("paper", "--profile", "smoke").stdout
+
+
+@pytest.mark.long
+def test_the_model_of_the_page_gets_a_row_in_the_comparison(smoke, tmp_path, monkeypatch):
+    """What docs/adding.md says, carried out to the letter in a clone, after a finished paper."""
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "-q", paths.ROOT, clone], check=True)
+    page = (paths.ROOT / "docs" / "adding.md").read_text(encoding="utf-8")
+    section = page.partition("## A model\n")[2].partition("\n## ")[0]
+    module, line, *_ = re.findall(r"^```\w*\n(.*?)^```", section, flags=re.M | re.S)
+    (clone / re.match(r"# (\S+)\n", module)[1]).write_text(module)
+    registry = clone / "irmas_utils/systems/networks/registry.py"
+    text = registry.read_text()
+    registry.write_text(text.replace("NETWORKS = {\n", f"NETWORKS = {{\n{line}", 1))
+    profile = tmp_path / "mine.yaml"
+    profile.write_text("extends: smoke\nnetworks:\n  plans:\n    spectrum: {epochs: 1}\n")
+
+    monkeypatch.setenv("IRMAS_RESULTS", str(tmp_path))
+    environment = smoke[2] | {"PYTHONPATH": str(clone), "IRMAS_RESULTS": str(tmp_path)}
+    command = ["irmas_utils", "paper", "--profile", str(profile), "--notebook", "09"]
+    done = process(environment, *command, folder=clone)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert records.load_metrics("mine", "spectrum")["evaluation"]["n_clips"] == 11
+    assert "mean spectrum" in set(records.load_table("mine", "comparison")["system"])
 
 
 def test_a_wrong_profile_is_one_clear_error(irmas):
