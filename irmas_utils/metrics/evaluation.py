@@ -49,6 +49,14 @@ def listens(clips: pd.DataFrame, scores: np.ndarray, settings: Settings) -> dict
     return metrics.dependence(labels, scores, groups, n, settings.seed)
 
 
+def lead(clips: pd.DataFrame, decisions: np.ndarray, settings: Settings) -> dict[str, dict]:
+    """Return `metrics.precision_lead` of decisions, bool (n_clips, 11), by instrument code."""
+    labels, groups = label_matrix(clips["labels"]), list(clips["recording"])
+    n = settings.evaluation.bootstrap_samples
+    found = metrics.precision_lead(labels, decisions, groups, n, settings.seed)
+    return dict(zip(INSTRUMENTS, found, strict=True))
+
+
 def answers(decisions: dict[int, np.ndarray]) -> pd.DataFrame:
     """Say of decisions by seed, bool (n_clips, 11), how many different ones there are.
 

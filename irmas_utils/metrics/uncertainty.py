@@ -70,6 +70,30 @@ def evaluate(
     return result | {"n_clips": len(y_true), "n_groups": len(counts)}
 
 
+def precision_lead(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    groups: Sequence[Any] | None = None,
+    n_bootstrap: int = 1000,
+    seed: int = 0,
+) -> list[dict[str, float | None]]:
+    """By how much each label's precision exceeds its base rate, which naming it always would reach.
+
+    Arguments are as for `evaluate`. Both are of the same resample of groups; where one does not
+    name the label, its lead is 0. Returns ``{"value", "low", "high"}`` a label.
+    """
+    members = scores.members(groups, len(y_true))
+    counts = scores.clip_counts(y_true, y_pred)
+    sums = _group_sums(np.concatenate([counts, np.ones_like(counts[:, :1])], axis=1), members)
+
+    def leads(totals: NDArray) -> NDArray:
+        tp, fp, fn, n = np.moveaxis(totals, -2, 0)
+        return np.where(tp + fp > 0, tp / np.maximum(tp + fp, 1) - (tp + fn) / n, 0)
+
+    drawn = leads(_bootstrap(sums, n_bootstrap, seed))
+    return [_leaf(*pair) for pair in zip(leads(sums.sum(axis=0)), drawn.T, strict=True)]
+
+
 def paired_test(
     y_true: ArrayLike,
     pred_a: ArrayLike,

@@ -132,8 +132,8 @@ def so_far(causes: pd.DataFrame | None, network: str = "lstm") -> str:
     run = causes["verdict"].count()
     said = f"Of its {asked} changes {run} have been run, and p is adjusted over these."
     again = (
-        " Some were trained twice, on processors that round in different ways: `before` is the "
-        "earlier difference, and where its sign is another, nothing is concluded."
+        " Some were trained twice, on processors that round in different ways: where "
+        "the other difference (`before`, in notebook 06) has another sign, nothing is concluded."
     )
     return (said if run < asked else "") + (again if "before" in causes else "")
 

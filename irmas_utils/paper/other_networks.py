@@ -147,7 +147,7 @@ class Report:
         lowest, *_, highest = (INSTRUMENT_NAMES[code] for code in sorted(f1, key=f1.get))
         say(
             f"So, averaged over the systems, the **{highest}** is the easiest, by F1, and the "
-            f"**{lowest}** the hardest."
+            f"**{lowest}** the hardest, of those in the testing set; n is how many clips have it."
         )
 
     def levels(self) -> None:

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from irmas_utils import metrics, plots
 from irmas_utils.audio import windows
+from irmas_utils.data import corpus
 from irmas_utils.data.corpus import Splits
 from irmas_utils.metrics import evaluation, tables
 from irmas_utils.models.training import Network, Trained
@@ -60,14 +61,18 @@ class Report:
             self.figures["training"] = plots.training_curves(self.trained.history)[0].figure
 
     def learnt(self) -> None:
-        """Say by how much each loss has moved."""
+        """Say by how much each loss has moved, and when the network began to learn by heart."""
+        own = self.network.settings
         means = self.trained.history.groupby("epoch")[["loss", "val_loss"]].mean()
         first, last = means.iloc[0], means.iloc[-1]
+        lowest = means["val_loss"].idxmin()
         say(
-            f"**From the first epoch to the last the training loss went from {first['loss']:.3f} "
-            f"to {last['loss']:.3f} and the validation loss from {first['val_loss']:.3f} to "
-            f"{last['val_loss']:.3f}**; eleven equal outputs have {np.log(len(INSTRUMENTS)):.3f} "
-            "under the softmax loss."
+            f"In {own.epochs} epochs, in batches of {own.batch_size}: **from first to last "
+            f"the training loss went from {first['loss']:.3f} to {last['loss']:.3f} and the "
+            f"validation loss from {first['val_loss']:.3f} to {last['val_loss']:.3f}**; eleven "
+            f"equal outputs have {np.log(len(INSTRUMENTS)):.3f} under the softmax loss. The "
+            f"validation loss was lowest after epoch {lowest}: what it has learnt since, it has "
+            "learnt by heart."
         )
 
     def scores(self, name: str) -> None:
@@ -76,11 +81,13 @@ class Report:
         show(tables.average_table({name: self.whole, **(trivial if self.draws else {})}))
         rivals = {rival: result["micro"]["f1"]["value"] for rival, result in trivial.items()}
         best, own = max(rivals, key=rivals.get), self.whole["micro"]["f1"]
-        above = own["low"] is not None and own["low"] > rivals[best]
+        low, high = (np.nan if own[end] is None else own[end] for end in ("low", "high"))
+        place = "above" if low > rivals[best] else "below" if high < rivals[best] else ""
+        said = f"it lies {place}" if place else "that it lies above is not shown"
         say(
-            f"**Micro F1 is {own['value']:.3f} ({tables.interval(own)}); that it is above the "
-            f"best that never listens, *{best}* with {rivals[best]:.3f}, is "
-            f"{'shown' if above else 'not shown'}.**"
+            f"**On the {corpus.name(self.record.settings)} micro F1 is {own['value']:.3f} "
+            f"({tables.interval(own)}). Of those that never listen the best, *{best}*, has "
+            f"{rivals[best]:.3f}: {said}.**"
         )
 
     def answers(self) -> None:
@@ -110,16 +117,15 @@ class Report:
 
     def found(self) -> None:
         """Say which instruments are named, and which of them better than by always naming them."""
-        labels = self.whole["per_label"].items()
-        named = {code: v for code, v in labels if v["predicted"]}
-        better = [
-            INSTRUMENT_NAMES[code]
-            for code, v in named.items()
-            if v["precision"]["low"] is not None and v["precision"]["low"] > v["base_rate"]
-        ]
+        per_label = self.whole["per_label"]
+        named = sum(bool(label["predicted"]) for label in per_label.values())
+        lead = evaluation.lead(self.parts.testing, self.decisions, self.record.settings)
+        better = [INSTRUMENT_NAMES[c] for c, leaf in lead.items() if (leaf["low"] or 0) > 0]
+        easiest = max(per_label, key=lambda code: per_label[code]["f1"]["value"])
         say(
-            f"**It names {len(named)} of the {len(INSTRUMENTS)} instruments at all; with a "
-            f"precision whose interval lies above the base rate: {', '.join(better) or 'none'}.**"
+            f"**It names {named} of the {len(INSTRUMENTS)} instruments at all, the easiest being "
+            f"{INSTRUMENT_NAMES[easiest]}, with F1 {per_label[easiest]['f1']['value']:.3f}; with a "
+            f"precision above the base rate: {', '.join(better) or 'none'}.**"
         )
 
     def save(self, **facts: Any) -> None:

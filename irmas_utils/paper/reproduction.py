@@ -101,6 +101,7 @@ def conclusion(found: pd.DataFrame) -> str:
     )
     drop = "; ".join(f"{way}: {change:+.3f}" for way, change in third["difference"].items())
     why = "it comes with the union" if lower == ways[:1] else "joining does not explain it"
+    why = why if lower else "not reproduced, so there is nothing that joining could explain"
     return (
         f"So {which} of the {len(ways)} ways of joining experiment 3 is shown to have a lower "
         f"precision than mono ({drop}): {why}. Of experiment 5's gain we find – {gains}."

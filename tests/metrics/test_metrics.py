@@ -90,6 +90,21 @@ def test_evaluate_is_consistent_with_the_single_metrics(data, seed, n_groups):
     assert (result["micro"]["f1"]["low"] is None) == (result["n_groups"] < 2)
 
 
+def test_a_lead_of_precision_is_that_over_the_base_rate_of_the_same_songs():
+    """Label 0 is named in one song alone, rightly; label 1 at random; label 2 always."""
+    groups = np.repeat(np.arange(20), 3)
+    y_true = np.zeros((60, 11), int)
+    y_true[:3, 0], y_true[::2, 1], y_true[:30, 2] = 1, 1, 1
+    y_pred = np.zeros((60, 11), bool)
+    y_pred[:3, 0], y_pred[::3, 1], y_pred[:, 2], y_pred[::2, 3] = True, True, True, True
+    once, chance, always, wrong, never = metrics.precision_lead(y_true, y_pred, groups)[:5]
+    assert once == {"value": pytest.approx(0.95), "low": 0, "high": pytest.approx(0.95)}
+    assert chance["low"] < 0 < chance["high"]
+    assert always == {"value": 0, "low": 0, "high": 0}
+    assert wrong["value"] == never["value"] == 0  # no clip has either
+    assert metrics.precision_lead(y_true, y_pred, n_bootstrap=0)[1]["low"] is None
+
+
 def test_bootstrap_agrees_with_resampling_the_clips_themselves():
     y_true, y_score, groups = fake_system(n_clips=120, n_groups=12)
     y_pred = metrics.binarize(y_score)

@@ -52,7 +52,7 @@ def test_precision_that_falls_less_than_recall_is_told():
 
 def test_they_are_not_where_precision_is_high_or_nothing_is_gained():
     found = table((0.3, 0.01), (0.5, 0.3), (0.8, 0.1))
-    assert "joining does not explain it" in reproduction.conclusion(found)
+    assert "nothing that joining could explain" in reproduction.conclusion(found)
     third, fifth = reproduction.answers(found)
     assert "low precision is not reproduced" in third
     assert "the gain is not reproduced" in fifth

@@ -150,6 +150,7 @@ def test_what_is_committed_on_real_clips_decides_these_claims():
     said = {name: verdict(name, finding) for name, finding in found.items()}
     assert said["bosch-fasst-precision"] == "confirmed"
     assert said["fft-not-overfitting"] == "refuted"
+    assert said["fft-more-indicative"] == "confirmed"
     assert said["streams-fft"] == said["combined-results"] == "inconclusive"
 
 
