@@ -68,7 +68,7 @@ def per_label_f1(results: Mapping[str, Mapping[str, Any]], ax: Axes | None = Non
     always = 2 * labels["base_rate"] / (1 + labels["base_rate"])  # recall 1, that precision
     style = {"color": COLOURS["published"]}
     score_each_instrument(ax, always, "always named", labels["support"], **style)
-    ax.set(ylim=(0, 1.02), ylabel="F1")
+    ax.set(ylim=(-0.03, 1.03), ylabel="F1")
     return ax
 
 
