@@ -80,7 +80,8 @@ def precision_lead(
     """By how much each label's precision exceeds its base rate, which naming it always would reach.
 
     Arguments are as for `evaluate`. Both are of the same resample of groups; where one does not
-    name the label, its lead is 0. Returns ``{"value", "low", "high"}`` a label.
+    name the label, its lead is 0. Returns ``{"value", "low", "high"}`` a label, in intervals of
+    which all hold together with 95 % (Bonferroni).
     """
     members = scores.members(groups, len(y_true))
     counts = scores.clip_counts(y_true, y_pred)
@@ -90,8 +91,9 @@ def precision_lead(
         tp, fp, fn, n = np.moveaxis(totals, -2, 0)
         return np.where(tp + fp > 0, tp / np.maximum(tp + fp, 1) - (tp + fn) / n, 0)
 
-    drawn = leads(_bootstrap(sums, n_bootstrap, seed))
-    return [_leaf(*pair) for pair in zip(leads(sums.sum(axis=0)), drawn.T, strict=True)]
+    drawn, level = leads(_bootstrap(sums, n_bootstrap, seed)), 1 - (1 - LEVEL) / sums.shape[-1]
+    pairs = zip(leads(sums.sum(axis=0)), drawn.T, strict=True)
+    return [{"value": float(value), **_bounds(own, level)} for value, own in pairs]
 
 
 def paired_test(
@@ -233,10 +235,10 @@ def _leaf(value: float, drawn: NDArray) -> dict[str, float | None]:
     return {"value": float(value), **_bounds(drawn)}
 
 
-def _bounds(drawn: NDArray) -> dict[str, float | None]:
+def _bounds(drawn: NDArray, level: float = LEVEL) -> dict[str, float | None]:
     if len(drawn) == 0:
         return {"low": None, "high": None}
-    low, high = np.quantile(drawn, [0.5 - LEVEL / 2, 0.5 + LEVEL / 2])
+    low, high = np.quantile(drawn, [0.5 - level / 2, 0.5 + level / 2])
     return {"low": float(low), "high": float(high)}
 
 

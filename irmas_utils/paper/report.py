@@ -85,9 +85,9 @@ class Report:
         place = "above" if low > rivals[best] else "below" if high < rivals[best] else ""
         said = f"it lies {place}" if place else "that it lies above is not shown"
         say(
-            f"**On the {corpus.name(self.record.settings)} micro F1 is {own['value']:.3f} "
-            f"({tables.interval(own)}). Of those that never listen the best, *{best}*, has "
-            f"{rivals[best]:.3f}: {said}.**"
+            f"**Micro F1 is {own['value']:.3f} ({tables.interval(own)}) on the "
+            f"{corpus.name(self.record.settings)}. Of those that never listen the best, *{best}*, "
+            f"has {rivals[best]:.3f}: {said}.**"
         )
 
     def answers(self) -> None:
