@@ -288,7 +288,9 @@ def _site(options: Namespace) -> None:
 def _markdown(table: "pd.DataFrame", form: str) -> str:
     """Write a table for the terminal, a dash where there is nothing."""
     shown = table.astype(object).where(table.notna(), None)
-    return shown.to_markdown(index=False, floatfmt=form, missingval="–")
+    from irmas_utils.metrics.tables import markdown
+
+    return markdown(shown, form)
 
 
 def _settings(options: Namespace) -> "Settings":
@@ -312,6 +314,9 @@ def _parser() -> ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run from the command line; returns the exit status."""
+    for name in ("stdout", "stderr"):  # closed, as some that start programs at night leave them
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - for as long as it runs
     paths.settle()
     for number in (signal.SIGINT, signal.SIGTERM):  # what is temporary goes, without complaints
         signal.signal(number, lambda *_: logging.disable() or signal.default_int_handler(*_))

@@ -173,3 +173,11 @@ def test_the_commands_of_the_page_on_scoring_are_understood():
     lines = [line for line in page.splitlines() if line.startswith("irmas ")]
     understood = [cli._parser().parse_args(shlex.split(line)[1:]).command for line in lines]
     assert understood == ["score", "score", "split", "audit", "diff"]
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_it_works_where_nobody_reads(closed, tmp_path):
+    command = f"{sys.executable} -m irmas_utils audit --f1 .38 {closed}"
+    done = subprocess.run(command, shell=True, cwd=paths.ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ("|" in done.stdout) == (closed == "2>&-")

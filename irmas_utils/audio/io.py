@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import IPython.display
 
 PLAYED_RATE = 22_050
-CLOSED = (".m4a", ".aac", ".wma")
+CLOSED = (".m4a", ".aac", ".wma", ".mp4", ".webm", ".ape", ".wv")
 """Suffixes of audio that libsndfile does not read."""
 _RATES = range(1_000, 1_000_001)  # [Hz]
 _PEAK = 16.0  # 24 dB above full scale: no decoder goes there

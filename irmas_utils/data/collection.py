@@ -45,6 +45,8 @@ def read_table(path: str | Path) -> pd.DataFrame:
         found = f"no table ({' '.join(str(error).split())})"[:300]
         raise refused(path, found, "a CSV file in UTF-8") from error
     rows = rows[(rows != "").any(axis=1)]  # spreadsheets write rows of separators alone
+    if rows.empty:
+        raise refused(path, "separators alone", "a row of names, and one a clip")
     heads = rows.iloc[0].str.strip()
     if twice := sorted({*heads[heads.duplicated()]} - {""}):
         raise refused(path, f"doubled columns: {several(twice)}", "each once")
@@ -70,7 +72,8 @@ def _plain(text: str) -> str:
 
 def parse_labels(texts: pd.Series) -> pd.Series:
     """Split texts, also lists as Python or JSON writes them, into sorted codes, each once."""
-    inner = texts.map(_plain).str.replace(r"^[\[({](.*)[\])}]$", r"\1", regex=True)
+    texts = texts.map(_plain).str.replace(r"np\.str_\((.*?)\)", r"\1", regex=True)  # of NumPy 2
+    inner = texts.str.replace(r"^[\[({](.*)[\])}]$", r"\1", regex=True)
     parts = inner.str.split(r"[\s,;|]+", regex=True)
     return parts.map(lambda row: tuple(sorted({code.strip("'\"") for code in row} - {""})))
 

@@ -113,7 +113,7 @@ def _columns(path: Path, table: pd.DataFrame, named: list[str], needed: bool = F
     if len(missing) == len(named) and not needed:
         return None
     if missing:
-        expected = f"a column for each label that clips have: {' '.join(named)}"
+        expected = f"a column for each label that there is: {' '.join(named)}"
         raise refused(path, f"no column {several(missing)}", expected)
     # As pandas, R and spreadsheets write decisions, and decimals where a comma is their point.
     plain = {r"(?i)^true$": "1", r"(?i)^false$": "0", ",": "."}
@@ -186,6 +186,8 @@ def validated(path: Path, known: Truth) -> tuple[np.ndarray, np.ndarray]:
     others = collection.rows_of(table["clip"], known.others["name"])
     from_scored = known.others["recording"].isin(known.clips["recording"])
     scored |= others.isin(np.flatnonzero(from_scored))
+    if "recording" in table:
+        scored |= table["recording"].str.strip().isin(known.clips["recording"])
     if scored.any():
         leaked = several([*table["clip"][scored]])
         raise refused(path, f"clips, or recordings, that are scored: {leaked}", "others alone")
@@ -295,4 +297,4 @@ def _table(title: str, table: pd.DataFrame, style: str) -> str:
         title = re.sub(r"([_%&#$])", r"\\\1", title)
         return table.to_latex(caption=title, position="tbp", **options).replace("–", "--")
     whole = table.astype(object).where(table.notna(), None)
-    return f"## {title}\n\n" + whole.to_markdown(index=False, floatfmt=".3f", missingval="–")
+    return f"## {title}\n\n" + tables.markdown(whole)

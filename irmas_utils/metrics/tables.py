@@ -86,6 +86,15 @@ def comparison_rows(
     return table.sort_values(["kind", "value"], ascending=[True, False], ignore_index=True)
 
 
+def markdown(table: pd.DataFrame, form: str = ".3f") -> str:
+    """Write a table in Markdown, floats as `form` says, texts as they are: also those of digits."""
+    texts = [
+        n for n, name in enumerate(table) if table[name].map(lambda v: isinstance(v, str)).any()
+    ]
+    options = {"index": False, "floatfmt": form, "missingval": "–"}
+    return table.to_markdown(disable_numparse=texts, **options)
+
+
 def interval(leaf: dict[str, float | None] | None) -> str:
     """Write a score's interval as text; a dash where there is none."""
     return "–" if leaf is None or leaf["low"] is None else f"{leaf['low']:.3f}–{leaf['high']:.3f}"

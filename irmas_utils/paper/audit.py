@@ -72,12 +72,15 @@ def audit(texts: Mapping[str, str]) -> tuple[pd.DataFrame, pd.DataFrame]:
 def counts(precision: Stated, recall: Stated, f1: Stated) -> NDArray:
     """Return the counts that round to three micro scores: rows of TP, least and most predicted."""
     true, every = fact("irmas.testing.n_labels"), fact("irmas.testing.n_clips") * _LABELS
-    tp = np.arange(1, true + 1)
+    tp = np.arange(true + 1)
     tp = tp[(tp >= recall.low * true) & (tp <= recall.high * true)]
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         least = np.maximum(tp / precision.high, 2 * tp / f1.high - true)
         most = np.minimum(tp / np.float64(precision.low), 2 * tp / np.float64(f1.low) - true)
-    least = np.ceil(np.maximum(least, tp)).astype(int)
+    if precision.low <= 0 >= f1.low:  # no hit: all are zero, however many labels are named
+        most = np.where(tp == 0, every, most)
+    least, most = np.maximum(least, tp), np.nan_to_num(most, nan=-1)
+    least = np.ceil(least).astype(int)
     most = np.floor(np.minimum(most, every - true + tp)).astype(int)
     return np.stack([tp, least, most], axis=1)[least <= most]
 

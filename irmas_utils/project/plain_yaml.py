@@ -1,6 +1,7 @@
 """YAML as people mean it: each key once, no aliases, and numbers as they look.
 
-PyYAML reads version 1.1, in which 010 is 8, 1:30 is 90 and 1e-4 is text; numbers are those of 1.2.
+PyYAML reads version 1.1, in which 010 is 8, 1:30 is 90 and 1e-4 is text; numbers are those of 1.2,
+and a date is a text.
 """
 
 import re
@@ -11,7 +12,7 @@ import yaml
 
 
 def load(text: str) -> Any:
-    """Read a document of plain values. Raises yaml.YAMLError or, for a date, ValueError."""
+    """Read a document of plain values. Raises yaml.YAMLError."""
     return yaml.load(text, _Plain)
 
 
@@ -36,7 +37,11 @@ _NUMBERS = {
                         r"|[-+]?\.(inf|Inf|INF)$|\.(nan|NaN|NAN)$"),
 }  # fmt: skip
 _Plain.yaml_implicit_resolvers = {
-    first: [(tag, form) for tag, form in resolvers if tag.rpartition(":")[2] not in _NUMBERS]
+    first: [
+        (tag, form)
+        for tag, form in resolvers
+        if tag.rpartition(":")[2] not in {*_NUMBERS, "timestamp"}
+    ]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 for _kind, _form in _NUMBERS.items():

@@ -121,7 +121,13 @@ class Causes(Section):
     """Of one failure: from which base, besides the studies', and one change a row."""
 
     base: dict[str, Any]
-    changes: list[Any]  # for "fft" names, of `models.fft_variants`; for "lstm" key: value
+    changes: list[str]  # names, of `models.fft_variants`
+
+
+class LstmReasons(Causes):
+    """Of the LSTM's failure, each change as ``key: value``."""
+
+    changes: list[dict[str, Any]]
 
 
 class LstmChange(Section):
@@ -140,8 +146,8 @@ class LstmChange(Section):
 
 
 class LstmCauses(Section):
-    samples: Causes
-    frames: Causes
+    samples: LstmReasons
+    frames: LstmReasons
 
 
 class LstmStudy(Study):
@@ -310,8 +316,8 @@ def _did_you_mean(key: str) -> str:
     # What a study changes or varies are keys of the network's own section.
     for network, section, kinds in (("lstm", Lstm, "base vary working"), ("fft", Fft, "base vary")):
         known += [f"study.{network}.{kind}.{k}" for kind in kinds.split() for k in _keys(section)]
-    flat = {k.replace(".", "_"): k for k in known}
-    flat |= {k.partition(".")[2]: k for k in known if k.count(".") == 1}
+    flat = {k.partition(".")[2]: k for k in known if k.count(".") == 1}
+    flat |= {k.replace(".", "_"): k for k in known}
     if key in known:
         section, _, name = key.rpartition(".")
         return f"Write {name} into the section {section}."

@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as hnp
 from sklearn import metrics as sklearn_metrics
 
 from irmas_utils import __main__ as cli
-from irmas_utils.data import published
+from irmas_utils.data import collection, published
 from irmas_utils.metrics import scorer
 from irmas_utils.project.errors import DataError
 from irmas_utils.project.vocabulary import INSTRUMENTS
@@ -279,6 +279,28 @@ def test_clips_of_a_recording_that_is_scored_choose_no_threshold(tmp_path, score
     elsewhere = write(tmp_path / "v.csv", truth.others["name"], scores[2:4])
     with pytest.raises(DataError, match="clips, or recordings, that are scored: 'song 0-2'; "):
         scorer.score(scorer.System(path, validation=elsewhere), truth)
+
+
+def test_a_recording_that_the_validation_scores_name_is_known_too(tmp_path, scores):
+    columns = {"recording": ["tape 1", "tape 2"]}
+    truth = write_truth(tmp_path / "truth.csv", [["cel"], ["voi"]], **columns)
+    path = write(tmp_path / "answers.csv", truth.clips["name"], scores[:2])
+    columns = {"recording": ["tape 3", " tape 2"], "labels": ["cel", "voi"]}
+    elsewhere = write(tmp_path / "v.csv", ["v 1", "v 2"], scores[2:4], **columns)
+    with pytest.raises(DataError, match="clips, or recordings, that are scored: 'v 2'; "):
+        scorer.score(scorer.System(path, validation=elsewhere), truth)
+
+
+def test_a_cleared_sheet_is_one_error(tmp_path, truth):
+    (tmp_path / "answers.csv").write_text(",,,\n,,,\n")
+    with pytest.raises(DataError, match="answers.csv: found separators alone"):
+        scorer.score(scorer.System(tmp_path / "answers.csv"), truth)
+
+
+def test_lists_as_numpy_2_writes_them_are_labels():
+    texts = pd.Series([str([*np.array(["pia", "voi"])]), "['cel', 'voi']", "gac"])
+    expected = [("pia", "voi"), ("cel", "voi"), ("gac",)]
+    assert collection.parse_labels(texts).tolist() == expected
 
 
 def test_a_threshold_is_given_or_chosen_and_not_both(tmp_path, truth, scores):

@@ -82,3 +82,10 @@ def test_rows_of_the_comparison_are_sorted_within_their_kind(parts):
     assert rows["kind"].unique().tolist() == ["ours", "trivial", "published"]
     assert rows["name"].tolist()[-2:] == ["b", "a"]
     assert rows[rows["kind"] == "ours"]["value"].is_monotonic_decreasing
+
+
+def test_texts_of_digits_are_shown_as_they_are():
+    table = pd.DataFrame({"what": ["rate", None], "A": ["0.0002", "1e5"], "x": [0.5, np.nan]})
+    shown = tables.markdown(table.astype(object).where(table.notna(), None))
+    rows = [line.replace(" ", "") for line in shown.splitlines()[2:]]
+    assert rows == ["|rate|0.0002|0.500|", "|–|1e5|–|"]

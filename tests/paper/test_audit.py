@@ -23,9 +23,9 @@ def verdicts(**texts):
 
 
 @relaxed
-@given(st.integers(1, 4917), st.integers(0, 26697), st.integers(2, 4))
+@given(st.integers(0, 4917), st.integers(0, 26697), st.integers(2, 4))
 def test_what_counts_give_is_possible(tp, fp, digits):
-    scores = tp / (tp + fp), tp / 4917, 2 * tp / (tp + fp + 4917)
+    scores = tp / max(tp + fp, 1), tp / 4917, 2 * tp / (tp + fp + 4917)
     stated = [audit.read("f1", f"{score:.{digits}f}") for score in scores]
     fits = audit.counts(*stated)
     (row,) = fits[fits[:, 0] == tp]
@@ -42,6 +42,13 @@ def test_the_mean_of_f1_is_possible(ratios):
     values = (precision.mean(), recall.mean(), f1)
     found, _ = verdicts(**{n: f"{v:.3f}" for n, v in zip(names, values, strict=True)})
     assert found["macro scores"].startswith("possible")
+
+
+@pytest.mark.parametrize("zero", ["0.0000", "0.00000", "0.000", "0"])
+def test_a_system_without_a_hit_is_possible(zero):
+    assert verdicts(precision=zero, recall=zero, f1=zero)[0]["micro scores"] == "possible"
+    found, _ = verdicts(precision="0.0000", recall="0.0000", f1="0.5000")
+    assert found["micro scores"] == "impossible"
 
 
 def test_what_no_counts_give_is_impossible():

@@ -295,3 +295,20 @@ def test_what_looks_like_another_number_seed_or_folder_is_refused(write, text, f
 def test_a_power_of_ten_is_a_number(write):
     found = settings.load(write("extends: smoke\nlstm: {learning_rate: 1e-4}"))
     assert found.lstm.learning_rate == 1e-4
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("study: {lstm: {causes: {frames: {changes: [5]}}}}", r"changes = 5 \(int\)"),
+        ("study: {lstm: {causes: {frames: {changes: [null]}}}}", r"changes = None"),
+        ("study: {lstm: {causes: {samples: {changes: [[cell, gru]]}}}}", r"changes = \['cell'"),
+        ("study: {fft: {causes: {changes: [{a: 1}]}}}", r"changes = {'a': 1}"),
+        ("lstm: {epochs: 2024-01-01}", r"lstm.epochs = '2024-01-01' \(str\)"),
+        ("lsmt: {epochs: 3}", r"Did you mean lstm\?"),
+        ("FFT: {epochs: 3}", r"Did you mean fft\?"),
+    ],
+)
+def test_what_is_no_setting_is_named(write, text, message):
+    with pytest.raises(SettingsError, match=message):
+        settings.load(write(f"extends: smoke\n{text}\n"))

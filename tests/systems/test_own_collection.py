@@ -80,10 +80,20 @@ def test_what_cannot_be_trained_is_one_line(tmp_path, monkeypatch, capsys):
         patch.setattr("irmas_utils.systems.networks.own.train", pytest.fail)
         assert cli.main([*whole[:-1], str(tmp_path / "own.csv" / "x")]) == 1
     assert f"{tmp_path / 'own.csv' / 'x'}: found a failed write" in capsys.readouterr().err
+    for place in ("", ".", "..", "/"):
+        assert cli.main([*whole[:-1], place]) == 1
+        assert "expected the name of a model" in capsys.readouterr().err
+    (tmp_path / "mine-testing.csv").write_text("mine")
+    assert cli.main([*whole[:-1], str(tmp_path / "mine")]) == 1
+    assert "mine-testing.csv: found another file" in capsys.readouterr().err
     split = str(tmp_path / "split.csv")
     assert cli.main(["split", "--labels", str(tmp_path / "own.csv"), "--to", split]) == 0
     assert cli.main(["train", split, "--to", str(tmp_path / "x"), "-p", "epoch", "3"]) == 1
     assert "change.epoch" in capsys.readouterr().err
+    one_tape = pd.read_csv(split).assign(recording="tape")
+    one_tape.to_csv(tmp_path / "tape.csv", index=False)
+    assert cli.main(["train", str(tmp_path / "tape.csv"), "--to", str(tmp_path / "x")]) == 1
+    assert "recordings on several sides of the split: 'tape'" in capsys.readouterr().err
     monkeypatch.setattr("irmas_utils.data.fetch.available", lambda: (None, "No network."))
     assert cli.main(["train", split, "--to", str(tmp_path / "x"), "--network", "mn04"]) == 1
     assert "IRMAS_WEIGHTS" in capsys.readouterr().err

@@ -9,10 +9,11 @@ import pandas as pd
 
 from irmas_utils import metrics
 from irmas_utils.data import collection
-from irmas_utils.data.collection import matrix, refused
+from irmas_utils.data.collection import matrix, refused, several
 from irmas_utils.models import layers
 from irmas_utils.project import files
 from irmas_utils.project.backend import keras, set_determinism
+from irmas_utils.project.errors import DataError
 from irmas_utils.project.settings import Settings
 from irmas_utils.systems.networks import fine_tuning, mixing, registry, zero_shot
 from irmas_utils.systems.networks.training import configure
@@ -28,14 +29,12 @@ def train(
 
     Its one threshold is that of the best micro F1 on the validation clips. Beside the model lie the
     scores of these and of the testing clips. Where training clips have several labels, none are
-    mixed. Raises DataError as `data.collection.read`, or if a part of the split is empty,
-    ModelError as `zero_shot.weights`, SettingsError as `training.configure`.
+    mixed. Raises DataError as `data.collection.read`, if a part of the split is empty or two share
+    a recording, or if there is no place `to` save it, ModelError as `zero_shot.weights`, SettingsError as `training.configure`.
     """
+    _require_place(to)
     index, vocabulary = collection.read_audio(path)
-    parts = {name: index[index["split"] == name] for name in _PARTS}
-    if empty := [name for name, clips in parts.items() if clips.empty]:
-        remedy = "Split it: irmas split --labels FILE --to SPLIT.csv"
-        raise refused(path, f"no clips for {' and '.join(empty)}", "clips for each part", remedy)
+    parts = _split(path, index)
     plan = configure(network, settings, change)
     if (parts["training"]["labels"].map(len) > 1).any():
         plan = plan.model_copy(update=mixing.ALONE.model_dump())
@@ -58,9 +57,35 @@ def train(
     whole = dataclasses.replace(
         trained, thresholds=(threshold,) * len(vocabulary.codes), provenance=told
     )
-    saved = whole.save(to)
+    whole.save(to)
     for part, found in scores.items():
         names = pd.Index(parts[part]["name"], name="clip")
         table = pd.DataFrame(found, names, vocabulary.codes).to_csv(float_format="%.9g")
-        files.write_text(saved.with_name(f"{saved.stem}-{part}.csv"), table)
+        files.write_text(_beside(to, part), table)
     return whole
+
+
+def _split(path: Path, index: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    parts = {name: index[index["split"] == name] for name in _PARTS}
+    remedy = "Split it: irmas split --labels FILE --to SPLIT.csv"
+    if empty := [name for name, clips in parts.items() if clips.empty]:
+        raise refused(path, f"no clips for {' and '.join(empty)}", "clips for each part", remedy)
+    sides = pd.concat([*parts.values()]).groupby("recording")["split"].nunique()
+    if leaks := sides.index[sides > 1].tolist():
+        found = f"recordings on several sides of the split: {several(leaks)}"
+        raise refused(path, found, "each on one side", remedy)
+    return parts
+
+
+def _beside(to: Path, part: str) -> Path:
+    return to.with_name(f"{files.suffixed(to, '.keras').stem}-{part}.csv")
+
+
+def _require_place(to: Path) -> None:
+    """Raise DataError, before anything is trained, where the model and its scores cannot lie."""
+    if to in (Path.cwd(), *Path.cwd().parents):
+        raise DataError(to, "a folder", "the name of a model", "Name it, as in --to models/mine")
+    theirs = [file for part in _PARTS[1:] if (file := _beside(to, part)).exists()]
+    if theirs and not files.suffixed(to, ".keras").exists():
+        expected = "a file of an earlier model of that name, or none"
+        raise DataError(theirs[0], "another file", expected, "Rename it, or the model.")
