@@ -65,14 +65,14 @@ class Report:
         own = self.network.settings
         means = self.trained.history.groupby("epoch")[["loss", "val_loss"]].mean()
         first, last = means.iloc[0], means.iloc[-1]
-        lowest = means["val_loss"].idxmin()
+        lowest, ends = means["val_loss"].idxmin(), means.index[-1]
+        since = ": what it has learnt since, it has learnt by heart" if lowest < ends else ""
         say(
             f"In {own.epochs} epochs, in batches of {own.batch_size}: **from first to last "
             f"the training loss went from {first['loss']:.3f} to {last['loss']:.3f} and the "
             f"validation loss from {first['val_loss']:.3f} to {last['val_loss']:.3f}**; eleven "
             f"equal outputs have {np.log(len(INSTRUMENTS)):.3f} under the softmax loss. The "
-            f"validation loss was lowest after epoch {lowest}: what it has learnt since, it has "
-            "learnt by heart."
+            f"validation loss was lowest after epoch {lowest}{since}."
         )
 
     def scores(self, name: str) -> None:

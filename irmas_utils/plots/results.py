@@ -163,7 +163,8 @@ def study(
 
 def _mark_constants(ax: Axes, places: Sequence[float], every: bool) -> None:
     """Write at the values of which every run names the same labels for all clips that it does."""
-    style = {"ha": "center", "fontsize": "small"}
+    box = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+    style = {"ha": "center", "fontsize": "small", "bbox": box, "zorder": 5}
     if every:
         ax.annotate("the same labels for all", (0.5, 0.02), xycoords="axes fraction", **style)
         return

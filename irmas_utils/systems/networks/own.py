@@ -30,7 +30,8 @@ def train(
     Its one threshold is that of the best micro F1 on the validation clips. Beside the model lie the
     scores of these and of the testing clips. Where training clips have several labels, none are
     mixed. Raises DataError as `data.collection.read`, if a part of the split is empty or two share
-    a recording, or if there is no place `to` save it, ModelError as `zero_shot.weights`, SettingsError as `training.configure`.
+    a recording, or if there is no place `to` save it, ModelError as
+    `zero_shot.weights`, SettingsError as `training.configure`.
     """
     _require_place(to)
     index, vocabulary = collection.read_audio(path)
