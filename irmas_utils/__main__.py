@@ -18,8 +18,6 @@ from irmas_utils.project import files, paths
 from irmas_utils.project.errors import AudioError, DataError, IrmasError, ModelError, NotebookError
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from irmas_utils.project.settings import Settings
 
 
@@ -73,11 +71,12 @@ def _estimate(options: Namespace) -> None:
     """Say what a profile costs: hours by job and number of cores, memory, disk."""
     settings = _settings(options)
     os.environ["OMP_NUM_THREADS"] = "1"  # as of every job
+    from irmas_utils.metrics import tables
     from irmas_utils.paper import estimate
 
     table = estimate.estimate(settings)
     for part in estimate.tables(table, settings, options.cores or estimate.CORES):
-        print(_markdown(part, ".3g"), end="\n\n")
+        print(tables.markdown(part, ".3g"), end="\n\n")
     print(estimate.in_words(table, settings, options.cores[0] if options.cores else os.cpu_count()))
 
 
@@ -198,12 +197,13 @@ def _train(options: Namespace) -> None:
 })  # fmt: skip
 def _diff(options: Namespace) -> None:
     """Say what differs between two runs, and whether their scores do."""
+    from irmas_utils.metrics import tables
     from irmas_utils.paper import diff
 
     for what, table in zip(
         ("settings and code", "scores"), diff.diff(options.a, options.b), strict=True
     ):
-        text = _markdown(table, ".3f") if len(table) else f"Nothing differs in the {what}."
+        text = tables.markdown(table) if len(table) else f"Nothing differs in the {what}."
         print(text, end="\n\n")
 
 
@@ -283,14 +283,6 @@ def _site(options: Namespace) -> None:
     from irmas_utils.paper import site
 
     print(f"site: {site.build(settings, options.profile)}", flush=True)
-
-
-def _markdown(table: "pd.DataFrame", form: str) -> str:
-    """Write a table for the terminal, a dash where there is nothing."""
-    shown = table.astype(object).where(table.notna(), None)
-    from irmas_utils.metrics.tables import markdown
-
-    return markdown(shown, form)
 
 
 def _settings(options: Namespace) -> "Settings":

@@ -176,7 +176,7 @@ def test_the_commands_of_the_page_on_scoring_are_understood():
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
-def test_it_works_where_nobody_reads(closed, tmp_path):
+def test_it_works_where_nobody_reads(closed):
     command = f"{sys.executable} -m irmas_utils audit --f1 .38 {closed}"
     done = subprocess.run(command, shell=True, cwd=paths.ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")

@@ -63,16 +63,17 @@ def read_table(path: str | Path) -> pd.DataFrame:
 
 def key(text: str) -> str:
     """Return what a clip is known by: its path less the suffix of an audio file, composed."""
-    return _plain(_AUDIO.sub("", text.strip().replace("\\", "/")))
+    return plain(_AUDIO.sub("", text.strip().replace("\\", "/")))
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """Return a text as it is compared: composed, without blanks around it."""
     return unicodedata.normalize("NFC", text.strip())
 
 
 def parse_labels(texts: pd.Series) -> pd.Series:
     """Split texts, also lists as Python or JSON writes them, into sorted codes, each once."""
-    texts = texts.map(_plain).str.replace(r"np\.str_\((.*?)\)", r"\1", regex=True)  # of NumPy 2
+    texts = texts.map(plain).str.replace(r"np\.str_\((.*?)\)", r"\1", regex=True)  # of NumPy 2
     inner = texts.str.replace(r"^[\[({](.*)[\])}]$", r"\1", regex=True)
     parts = inner.str.split(r"[\s,;|]+", regex=True)
     return parts.map(lambda row: tuple(sorted({code.strip("'\"") for code in row} - {""})))
@@ -94,7 +95,7 @@ def read(path: str | Path) -> tuple[pd.DataFrame, Vocabulary]:
     file, beside = table["file" if "file" in table else "clip"], Path(path).absolute().parent
     index = pd.DataFrame(index=table.index, columns=list(COLUMNS), dtype=object)
     index = index.assign(name=table["clip"], labels=labels, split=table.get("split"))
-    recording = table.get("recording", table["clip"]).map(_plain)
+    recording = table.get("recording", table["clip"]).map(plain)
     index["recording"] = recording.where(recording != "", index.name)
     index["path"] = [_found(each.strip(), beside) for each in file]
     if doubled := index["path"][index["path"].duplicated()].tolist():

@@ -1,6 +1,7 @@
 """Evaluate systems on the clips of a data set, and see whether they listen at all."""
 
 import resource
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -25,9 +26,13 @@ def score(
 def _evaluated(
     clips: pd.DataFrame, decisions: np.ndarray, scores: np.ndarray, settings: Settings
 ) -> dict[str, Any]:
+    return _resampled(metrics.evaluate, clips, settings, decisions, scores)
+
+
+def _resampled(metric: Callable, clips: pd.DataFrame, settings: Settings, *answers: Any) -> Any:
+    """Apply what draws recordings to the clips' labels and some answers, (n_clips, 11) each."""
     labels, groups = label_matrix(clips["labels"]), list(clips["recording"])
-    n = settings.evaluation.bootstrap_samples
-    return metrics.evaluate(labels, decisions, scores, groups, n, settings.seed)
+    return metric(labels, *answers, groups, settings.evaluation.bootstrap_samples, settings.seed)
 
 
 def constants(splits: Splits) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -44,16 +49,12 @@ def trivial(splits: Splits, settings: Settings) -> dict[str, dict[str, Any]]:
 
 def listens(clips: pd.DataFrame, scores: np.ndarray, settings: Settings) -> dict[str, float]:
     """Return `metrics.dependence` of scores, (n_clips, 11): whether they depend on what sounds."""
-    labels, groups = label_matrix(clips["labels"]), list(clips["recording"])
-    n = settings.evaluation.bootstrap_samples
-    return metrics.dependence(labels, scores, groups, n, settings.seed)
+    return _resampled(metrics.dependence, clips, settings, scores)
 
 
 def lead(clips: pd.DataFrame, decisions: np.ndarray, settings: Settings) -> dict[str, dict]:
     """Return `metrics.precision_lead` of decisions, bool (n_clips, 11), by instrument code."""
-    labels, groups = label_matrix(clips["labels"]), list(clips["recording"])
-    n = settings.evaluation.bootstrap_samples
-    found = metrics.precision_lead(labels, decisions, groups, n, settings.seed)
+    found = _resampled(metrics.precision_lead, clips, settings, decisions)
     return dict(zip(INSTRUMENTS, found, strict=True))
 
 

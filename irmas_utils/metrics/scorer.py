@@ -187,7 +187,7 @@ def validated(path: Path, known: Truth) -> tuple[np.ndarray, np.ndarray]:
     from_scored = known.others["recording"].isin(known.clips["recording"])
     scored |= others.isin(np.flatnonzero(from_scored))
     if "recording" in table:
-        scored |= table["recording"].str.strip().isin(known.clips["recording"])
+        scored |= table["recording"].map(collection.plain).isin(known.clips["recording"])
     if scored.any():
         leaked = several([*table["clip"][scored]])
         raise refused(path, f"clips, or recordings, that are scored: {leaked}", "others alone")
@@ -296,5 +296,4 @@ def _table(title: str, table: pd.DataFrame, style: str) -> str:
         options = {"index": False, "escape": True, "na_rep": "--", "float_format": "%.3f"}
         title = re.sub(r"([_%&#$])", r"\\\1", title)
         return table.to_latex(caption=title, position="tbp", **options).replace("–", "--")
-    whole = table.astype(object).where(table.notna(), None)
-    return f"## {title}\n\n" + tables.markdown(whole)
+    return f"## {title}\n\n" + tables.markdown(table)

@@ -87,12 +87,14 @@ def comparison_rows(
 
 
 def markdown(table: pd.DataFrame, form: str = ".3f") -> str:
-    """Write a table in Markdown, floats as `form` says, texts as they are: also those of digits."""
-    texts = [
-        n for n, name in enumerate(table) if table[name].map(lambda v: isinstance(v, str)).any()
-    ]
+    """Write a table in Markdown: floats as `form` says, a dash for what is not there.
+
+    Texts are shown as they are, also those of digits.
+    """
+    shown = table.astype(object).where(table.notna(), None)
+    texts = [n for n, key in enumerate(shown) if any(isinstance(v, str) for v in shown[key])]
     options = {"index": False, "floatfmt": form, "missingval": "–"}
-    return table.to_markdown(disable_numparse=texts, **options)
+    return shown.to_markdown(disable_numparse=texts, **options)
 
 
 def interval(leaf: dict[str, float | None] | None) -> str:

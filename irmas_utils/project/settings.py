@@ -246,7 +246,7 @@ def _read(path: Path) -> dict[str, Any]:
                 corpus["soundfont"] = str(paths.given(font, path.parent))
             return values
         found = f"{type(values).__name__} instead of sections"
-    except Exception as error:  # a date that is none, for example, is no YAMLError
+    except Exception as error:  # what is no UTF-8, for example, is no YAMLError
         found = f"text that is not YAML ({error})"[:1000]
     remedy = "Mend the file, or begin a new one with `extends: sample`."
     raise SettingsError(path, found, "sections of `key: value` lines in UTF-8", remedy)
