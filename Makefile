@@ -49,13 +49,13 @@ figure: $(READY)
 site: $(READY)
 	@$(RUN) -m irmas_utils site $(call quoted,PROFILE)
 
-## make test                       all tests but the longest
+## make test                       all tests but the slow ones
 test: $(READY) lint
 	@$(RUN) -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder
 
-## make test-all                   those too
+## make test-all                   those too: the smoke paper, pages in a browser, Slurm, faults
 test-all: $(READY) lint
-	@$(RUN) -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder -m "long or not long"
+	@$(RUN) -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder -m "slow or not slow"
 
 ## make lint                       the form of code and notebooks
 lint: $(READY)

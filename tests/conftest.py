@@ -136,5 +136,5 @@ def site_pages(tmp_path_factory):
 
 def pytest_collection_modifyitems(items):
     """Begin with the files that take minutes: one must not be the last, with one core idle."""
-    long = {item.path for item in items if item.get_closest_marker("long")}
-    items.sort(key=lambda item: (item.path.name != "test_workflow.py", item.path not in long))
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: (item.path.name != "test_workflow.py", item.path not in slow))

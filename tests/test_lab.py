@@ -87,7 +87,7 @@ def _served(folder):
         server.wait(30)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_a_server_saves_what_was_written_and_starts_our_kernel(tmp_path):
     for name in ("irmas_utils", "notebooks", "profiles", "tools"):
         shutil.copytree(paths.ROOT / name, tmp_path / name)

@@ -48,10 +48,9 @@ def test_the_commands_that_take_long_are_in_it():
 
 
 # The site, whose pages tests/site looks at, is not made twice in the short tier.
-MARKS = {"make site": pytest.mark.long}
+MARKS = {"make site": pytest.mark.slow}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "command", [pytest.param(c, marks=MARKS.get(c, ())) for c in sorted({*COMMANDS} - LONG)]
 )

@@ -22,7 +22,7 @@ PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch")
 JOBS = ("lstm-base", "lstm-units-2")
 
 pytestmark = [
-    pytest.mark.long,
+    pytest.mark.slow,
     pytest.mark.skipif(
         any(shutil.which(name) is None for name in PROGRAMS) or os.getuid() != 0,
         reason="no Slurm that may be started",

@@ -9,7 +9,7 @@ import pytest
 from irmas_utils.project import paths
 from tools import faults, torture
 
-pytestmark = pytest.mark.long
+pytestmark = pytest.mark.slow
 
 
 def suite(module, *options):

@@ -234,7 +234,6 @@ def test_parameters_given_by_hand_never_replace_the_papers_results(smoke, irmas,
     assert "Nothing to run" in irmas("paper", "--profile", "smoke").stdout
 
 
-@pytest.mark.long
 def test_the_model_of_the_page_gets_a_row_in_the_comparison(smoke, tmp_path, monkeypatch):
     """What docs/adding.md says, carried out to the letter in a clone, after a finished paper."""
     clone = tmp_path / "clone"

@@ -16,8 +16,6 @@ from irmas_utils.project.backend import keras
 from irmas_utils.project.errors import NotebookError
 from irmas_utils.systems.recognizer import Recognizer
 
-pytestmark = pytest.mark.slow
-
 NOTEBOOK = paths.NOTEBOOKS / "11_your_own_audio.ipynb"
 
 

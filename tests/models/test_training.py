@@ -169,7 +169,7 @@ tiny_training.fit(tiny_training.build(), 5, checkpoint_dir=folder)
 
 
 # What kills the writing of any file: tests/project/test_files.py.
-@pytest.mark.parametrize("where", ["epoch", pytest.param("checkpoint", marks=pytest.mark.long)])
+@pytest.mark.parametrize("where", ["epoch", pytest.param("checkpoint", marks=pytest.mark.slow)])
 def test_sigkilled_run_continues_to_the_same_bits(tmp_path, undisturbed, where):
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)}
     command = [sys.executable, "-c", KILLED, where, tmp_path]

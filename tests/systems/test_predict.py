@@ -409,7 +409,7 @@ def test_drums_are_heard_beside_the_eleven_and_no_instrument_is_named(
     assert predict.predict(tmp_path / "silence.wav", *predict.listeners()).others == {}
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.skipif(not WEIGHTS.is_dir(), reason="no weights at hand")
 def test_the_published_network_on_real_clips(monkeypatch, real_clips):
     monkeypatch.setenv("IRMAS_WEIGHTS", str(WEIGHTS))
