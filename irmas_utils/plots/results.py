@@ -28,10 +28,10 @@ from irmas_utils.plots.style import (
 )
 
 KIND_MARKERS = {"ours": "o", "trivial": "s", "published": "D"}
-# What is decided is strong, what is open pale; light and dark tell for from against in print.
+# What is decided has a strong colour, what is open is grey; all differ in lightness, for print.
 VERDICT_COLOURS = {
-    "confirmed": "#0173b2", "differs within rounding": "#56b4e9", "compatible": "#a6d5f2",
-    "implied": "#cfe6f5", "inconclusive": "#dddddd", "cannot tell": "#f2f2f2",
+    "confirmed": "#0173b2", "differs within rounding": "#56b4e9", "compatible": "#8cc5e8",
+    "implied": "#b5d8ee", "inconclusive": "#858585", "cannot tell": "#a6a6a6",
     "refuted": "#d55e00",
 }  # fmt: skip
 DECIDED = ("confirmed", "refuted")
@@ -93,7 +93,7 @@ def comparison(systems: pd.DataFrame, ax: Axes | None = None) -> Axes:
 
 
 def comparisons(panels: Mapping[str, pd.DataFrame]) -> Figure:
-    """Draw a panel for each data set, so that no two stand on one axis; see `comparison`."""
+    """Draw a panel for each data set, all on one scale of micro F1; see `comparison`."""
     rows = [len(systems) + 2 for systems in panels.values()]
     with plt.rc_context({"figure.hooks": []}):  # each panel says what its data is
         figure, axes = plt.subplots(
@@ -101,6 +101,7 @@ def comparisons(panels: Mapping[str, pd.DataFrame]) -> Figure:
         )
     for ax, (data, systems) in zip(np.atleast_1d(axes), panels.items(), strict=True):
         comparison(systems, ax).set_xlabel(f"micro F1, {data}")
+    plt.setp(figure.axes, xlim=(0, max(ax.get_xlim()[1] for ax in figure.axes)))
     return figure
 
 

@@ -108,6 +108,9 @@ def stems(spectrograms: Mapping[str, ArrayLike], rate: int) -> NDArray:
         image = _draw_mel(np.asarray(levels), rate, ax, vmin=top - 80, vmax=top)
         ax.set_title(name)
         ax.label_outer()
+    for ax in axes[-2:]:  # the lowest of each column, be there room left below it or not
+        ax.set_xlabel("time [s]")
+        ax.tick_params(labelbottom=True)
     for ax in spare:
         ax.set_visible(False)
     figure.colorbar(image, ax=grid, label="level [dB]", pad=0.01)

@@ -97,8 +97,9 @@ def shared_legend(*axes: Axes) -> None:
 
 
 def colour_names(*axes: Axis) -> None:
-    """Write the instruments' names along some axes in their colours."""
+    """Write the instruments' names, or their codes, along some axes in their colours."""
     colours = {INSTRUMENT_NAMES[code]: colour for code, colour in INSTRUMENT_COLOURS.items()}
+    colours |= INSTRUMENT_COLOURS
     for text in (text for axis in axes for text in axis.get_ticklabels()):
         text.set_color(colours.get(text.get_text().partition(" (")[0], "black"))
 

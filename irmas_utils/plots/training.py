@@ -27,12 +27,6 @@ def training_curves(history: pd.DataFrame, axes: NDArray | None = None) -> NDArr
     for ax, quantity in zip(axes, ("accuracy", "loss"), strict=True):
         for part, column in (("training", quantity), ("validation", f"val_{quantity}")):
             _draw_seeds(history, column, part, ax)
-        # The y limits are those of the curves: the interval of three seeds can dwarf them.
-        y = np.concatenate([np.asarray(line.get_ydata(), dtype=float) for line in ax.lines])
-        if np.isfinite(y).any():
-            low, high = np.nanmin(y), np.nanmax(y)
-            margin = 0.05 * (high - low) or 0.05
-            ax.set_ylim(low - margin, high + margin)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         ax.set(xlabel="epoch", ylabel=quantity)
         ax.legend()

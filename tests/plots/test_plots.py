@@ -338,6 +338,20 @@ def test_each_data_set_has_a_panel_of_its_own():
     figure = plots.comparisons({"this": fake_systems(), "that": fake_systems()[:2]})
     assert [ax.get_xlabel() for ax in figure.axes] == ["micro F1, this", "micro F1, that"]
     assert len(figure.axes[1].get_yticklabels()) == 2
+    assert figure.axes[0].get_xlim() == figure.axes[1].get_xlim()  # one scale
+
+
+def test_each_column_of_stems_has_its_axis_of_time():
+    axes = plots.stems({name: fake_mel() for name in ("mid", "side", "left")}, RATE)
+    assert [ax.get_xlabel() for ax in axes] == ["", "time [s]", "time [s]"]
+
+
+def test_bands_of_curves_are_not_cut():
+    for ax in plots.training_curves(fake_history(3, 5)):
+        bands = np.concatenate([c.get_paths()[0].vertices[:, 1] for c in ax.collections])
+        low, high = ax.get_ylim()
+        assert low <= bands.min()
+        assert bands.max() <= high
 
 
 def test_differences_have_a_row_an_idea_from_the_top():
@@ -373,6 +387,9 @@ def test_an_instrument_has_one_colour_everywhere():
         assert to_rgb(bar.get_facecolor()) == to_rgb(colour)
         assert name.get_color() == row.get_color() == colour
     assert len({*style.INSTRUMENT_COLOURS.values()}) == len(INSTRUMENTS)
+    bars.set_yticks([0], ["sax"])
+    style.colour_names(bars.yaxis)  # a code has its name's colour
+    assert bars.get_yticklabels()[0].get_color() == style.INSTRUMENT_COLOURS["sax"]
     for colour in style.INSTRUMENT_COLOURS.values():  # readable as text on white
         assert 1.05 / (0.05 + np.dot(np.array(to_rgb(colour)) ** 2.2, (0.21, 0.72, 0.07))) > 3.5
 
