@@ -293,8 +293,6 @@ FLIPS = {  # the published number, or the word of the formula, that turns the ve
     "cnn-likely-better": (ART.format("han2017"), 0.3),
     "lstm-f1-from-precision-recall": (STATED.format("lstm-precision"), 0.3),
     "lstm-more-positives": (STATED.format("lstm-recall"), 0.95),
-    "lstm-max-batch": (BENCHMARKS.format("memory.LSTM, batch 64.peak GiB"), 40.0),
-    "lstm-memory-limit": (BENCHMARKS.format("memory.LSTM, batch 64.peak GiB"), 40.0),
     "lstm-output-vector": (CLAIM.format("lstm-output-vector.quote"), str([1] + [0] * 10)),
     "lstm-constant-precision": ("irmas.testing.n_clips", 4000),
     "lstm-constant-recall": ("irmas.testing.clips.voi", 100),

@@ -39,8 +39,8 @@ def check(
     `systems` are `metrics.evaluate` on the test set of "lstm", "fft", "fft-75-epochs" and the
     re-runs; `findings` what a notebook found about a claim without a formula, by its id. Claims
     about scores and training are judged only if the data `is_irmas`, and on the complete set.
-    Returns a row a claim, all columns text: id, section, kind, notebook, quote, stated (or what the
-    ledger asks for), recomputed, verdict, comment.
+    Returns a row a claim, all columns text: id, section, kind, notebook, quote, check (how it is
+    decided), stated (or what the ledger asks for), recomputed, verdict, comment.
     """
     complete = is_irmas and (index is None or not integrity.missing(index))
     rows = []
@@ -97,7 +97,7 @@ def _row(claim: dict[str, Any], finding: Finding | None) -> dict[str, str]:
     shown = ("", "cannot tell", f"Would tell: {claim['check']}.")
     if finding is not None:
         shown = (show(finding.value), judge(claim, finding), finding.comment)
-    row = {key: str(claim[key]) for key in ("id", "section", "kind", "notebook", "quote")}
+    row = {key: str(claim[key]) for key in ("id", "section", "kind", "notebook", "quote", "check")}
     row["stated"] = expected(claim)
     return row | dict(zip(("recomputed", "verdict", "comment"), shown, strict=True))
 
