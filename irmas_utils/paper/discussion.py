@@ -190,23 +190,53 @@ def concluded(causes: pd.DataFrame | None) -> str:
     return f"{'; '.join(parts[::-1])}."
 
 
+def turned(causes: pd.DataFrame | None) -> str:
+    """Say of `lstm_causes` which changes make *samples* listen, and which leave *frames* deaf."""
+    if causes is None or causes.empty:
+        return ""
+    base = causes["idea"].str.split(":").str[0]
+    wakes, deafens = causes["listens"] > 0.5, causes["listens"] == 0
+    asked = (base == "samples") & wakes, (base == "frames") & deafens
+    woken, deaf = (", ".join(causes.loc[found, "idea"]) or "none" for found in asked)
+    return (
+        f"So of the changes run these make most seeds of *samples* listen: {woken}; these leave "
+        f"no seed of *frames* that does: {deaf}."
+    )
+
+
+def enough(causes: pd.DataFrame, trivial: hypothesis.Evaluations) -> str:
+    """Say whether the cause that scores best on mixtures beats all that never listen."""
+    best = causes.loc[causes["on mixtures"].idxmax()]
+    never = {name: result["micro"]["f1"]["value"] for name, result in trivial.items()}
+    rival = max(never, key=never.get)
+    above = float(best["micro F1, 95 % interval"].split("–")[0] or 0) > never[rival]
+    return (
+        f"**Best on the mixtures: {best['cause']}.** Its micro F1 is {best['micro F1']:.3f} "
+        f"({best['micro F1, 95 % interval']}), as printed it was {causes['micro F1'].iloc[0]:.3f}. "
+        f"That it beats the {never[rival]:.3f} of *{rival}*, which never listens, is "
+        f"**{'shown' if above else 'not shown'}**"
+    )
+
+
 def outlook(settings: Settings) -> list[Idea]:
     """Return the ideas of section 7's outlook that this profile has results for."""
     learnt = [name for name, entry in registry.NETWORKS.items() if entry.learns]
     trained = ["lstm", "fft", *registry.recorded(settings, learnt)]
     every, best = [*trained, *(f"bosch-{n}" for n in range(1, 6))], (hypothesis.kept(settings),)
     # Where published weights are needed the name says so, and the reference can leave it out.
+    width = settings.networks.plans.get("han", {}).get("width", 1)
+    at = f", han ×{width:g}" if width != 1 else ""  # it stands where the number stands
     ideas = [
         Idea("FFT of separated streams", ("fft-separated",), ("fft-base",)),
         Idea("separated streams, as Bosch et al. use them", ("bosch-5",), ("bosch-1",)),
-        Idea("spectrogram images", ("han",), ("fft",)),
+        Idea(f"spectrogram images{at}", ("han",), ("fft",)),
         Idea("the paper's two combined", ("lstm", "fft"), ("fft",)),
         Idea(f"ensemble of {len(trained)} networks, the paper's two too", tuple(trained), best),
         Idea(f"ensemble of these and Bosch's, {len(every)} systems", tuple(every), best),
-        Idea("larger network", ("han-wide",), ("han",)),
-        Idea("balanced classes", ("han-balanced",), ("han",)),
+        Idea(f"larger network{at}", ("han-wide",), ("han",)),
+        Idea(f"balanced classes{at}", ("han-balanced",), ("han",)),
         Idea("mn04 with balanced classes", ("mn04-balanced",), ("mn04",)),
-        Idea("mn04, pre-trained (not an idea of the paper)", ("mn04",), ("han",)),
+        Idea(f"mn04, pre-trained (not an idea of the paper){at}", ("mn04",), ("han",)),
     ]
     return [idea for idea in ideas if _there(settings, idea)]
 
@@ -302,14 +332,19 @@ def supported(reasons: pd.DataFrame) -> dict[str, str]:
     """Say which reasons the rows of `compare` support, and what difference they would have seen.
 
     A change for the better supports the reason it stands for; none does if every interval is below
-    `SMALL`. Of the data, another network that does better with no more speaks against them.
+    `SMALL`. Of the data, another network that does better with no more speaks against them. Where
+    both systems gain less than `SMALL`, hearing next to nothing, a row tells nothing.
     """
     found = {}
     for reason, rows in reasons.groupby(reasons["idea"].str.split(":").str[0]):
-        rows = rows[rows["low"] != rows["high"]]  # two constants differ by nothing, always
-        if rows.empty:
-            found[reason] = "cannot tell, constant either way"
+        hears = (rows["gain"] >= SMALL) | (rows["gain"] - rows["difference"] >= SMALL)
+        if not hears.any():
+            found[reason] = (
+                f"cannot tell: neither the base nor a change has a gain of {SMALL:g}, so none "
+                "hears; changes to a base that hears would tell (notebook 05, section 6)"
+            )
             continue
+        rows = rows[hears]
         is_better, of_data = (rows["verdict"] == "better").any(), reason.startswith("3")
         against = is_better if of_data else (rows["high"] < SMALL).all()
         said = "supported" if is_better and not of_data else "inconclusive"

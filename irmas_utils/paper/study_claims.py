@@ -6,7 +6,7 @@ Notebooks: 05_lstm_hyperparameters.ipynb and 06_fft_hyperparameters.ipynb.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 import pandas as pd
@@ -48,6 +48,30 @@ def closing(judged: pd.DataFrame) -> str:
     """Say in a sentence how many of the claims of `check` have which verdict."""
     counts = judged["verdict"].value_counts()
     return f"**Of {len(judged)}: {', '.join(f'{n} {v}' for v, n in counts.items())}.**"
+
+
+def answer(tables: pd.DataFrame | Mapping[str, pd.DataFrame]) -> str:
+    """Say which values score otherwise than the base, in micro F1, beyond the spread of the seeds.
+
+    `tables` is one of `studies.table`, or several, by what to write before a value. Where a value
+    and the base name the same labels for all clips, they differ by a constant: nothing is told.
+    """
+    told = better, worse, unsure, constant = [], [], [], []
+    several = {"": tables} if isinstance(tables, pd.DataFrame) else tables
+    for name, table in several.items():
+        scores, alike = _by_seed(table), table.groupby("value")["share"].min() == 1
+        for base in table.loc[table["base"], "value"].unique():
+            for value in scores.columns.drop(base):
+                gain = mean_interval(scores[value] - scores[base])
+                low, high = gain["low"] or 0, gain["high"] or 0
+                shown = better if low > 0 else worse if high < 0 else unsure
+                shown = constant if alike[value] and alike[base] else shown
+                shown.append(f"{name} {value}".strip())
+    words = ("better than the base", "worse", "cannot tell, but more seeds would",
+             "cannot tell, all constant, but a base that hears would")  # fmt: skip
+    said = [f"{what}: {', '.join(v) or 'none'}" for what, v in zip(words, told, strict=True)]
+    open_ = [text for text, values in zip(said[2:], told[2:], strict=True) if values]
+    return f"**So in micro F1, beyond the spread of the seeds, {'; '.join(said[:2] + open_)}.**"
 
 
 def on_real_clips() -> dict[str, Finding]:

@@ -112,13 +112,15 @@ def test_the_ensemble_takes_every_network_that_was_trained_and_has_results(runs)
 
 def test_ideas_follow_the_results(runs):
     names = [idea.idea for idea in discussion.outlook(CFG)]
-    assert "spectrogram images" in names
-    assert "larger network" not in names
+    wide = settings.load("smoke", networks={"plans": {"han": {"width": 1}}})
+    assert "spectrogram images, han ×0.125" in names  # of another width than as published
+    assert "larger network, han ×0.125" not in names
+    assert "spectrogram images" in [idea.idea for idea in discussion.outlook(wide)]
     assert hypothesis.kept(CFG) == "han"
     assert discussion.ablation(CFG) == []
     write("han-wide", noisy(0.5, 3), threshold=0.4)
     write("mn04", noisy(0.5, 4), threshold=0.4, mixtures=0.6)
-    assert "larger network" in [idea.idea for idea in discussion.outlook(CFG)]
+    assert "larger network, han ×0.125" in [idea.idea for idea in discussion.outlook(CFG)]
     assert discussion.ablation(CFG) == []  # one family must not count a pair twice
     write("mn04-alone", noisy(0.5, 3), threshold=0.4)
     more = settings.load("smoke", networks={"variants": ["han-wide", "mn04-alone"]})
@@ -146,6 +148,8 @@ def test_what_lies_within_the_margin_is_called_neither_better_nor_worse(runs, mo
     found = discussion.compare(CFG, asked)["a"]
     assert found["verdict"].tolist() == ["too small to matter"]
     assert discussion.supported(found)["1. size"].startswith("not supported;")
+    deaf = discussion.supported(found.assign(gain=0.01))["1. size"]
+    assert deaf.startswith("cannot tell:")
     test["low"] = -0.03
     assert discussion.compare(CFG, asked)["a"]["verdict"].tolist() == ["worse"]
 
@@ -158,15 +162,17 @@ def test_a_reason_is_supported_not_supported_or_left_open():
         "idea": ["1. structure: a", "1. structure: b", "2. size: c", "3. data: d", "4. else: e"],
         "verdict": ["worse", "better", "no clear difference", "better", "no clear difference"],
         "low": [-0.3, 0.1, -0.1, 0.1, -0.02], "high": [-0.1, 0.2, 0.1, 0.2, 0.01],
-        "seen": [0.1, 0.05, 0.1, 0.05, 0.0],
+        "seen": [0.1, 0.05, 0.1, 0.05, 0.0], "gain": 0.1, "difference": 0.05,
     })  # fmt: skip
     said = discussion.supported(table)
     assert said["1. structure"] == "supported; 0.050 would have been seen"
     assert said["2. size"] == "inconclusive; 0.100 would have been seen"
     assert said["3. data"].startswith("not supported;")
     assert said["4. else"].startswith("not supported;")
-    table.loc[2, ["low", "high", "seen"]] = 0
-    assert discussion.supported(table)["2. size"] == "cannot tell, constant either way"
+    table.loc[[1, 2], ["gain", "difference"]] = 0.015, -0.004  # nothing hears, with or without
+    said = discussion.supported(table)
+    assert said["2. size"].startswith("cannot tell: neither the base nor a change has a gain of")
+    assert said["1. structure"].startswith("not supported; 0.100")  # by what hears alone
     table.loc[3, "verdict"] = "no clear difference"
     assert discussion.supported(table)["3. data"].startswith("inconclusive;")
 
@@ -201,6 +207,32 @@ def test_what_is_concluded_of_real_clips_follows_from_their_table():
     assert said["2. size"] == "not supported: samples: units 66."
     assert said["1. structure"] == "supported: better: frames: cell gru."
     assert said["3. data"] == "no cause was put to the test."
+
+
+def test_what_wakes_a_base_and_what_makes_one_deaf_is_named():
+    assert discussion.turned(None) == ""
+    table = pd.DataFrame({
+        "idea": ["samples: prior True", "samples: units 66", "frames: n_mels 9", "frames: cell x"],
+        "listens": [0.0, 1.0, 0.0, 0.5],
+    })  # fmt: skip
+    said = discussion.turned(table)
+    assert "most seeds of *samples* listen: samples: units 66;" in said
+    assert said.endswith("no seed of *frames* that does: frames: n_mels 9.")
+
+
+def test_the_best_cause_is_held_against_what_never_listens():
+    causes = pd.DataFrame({
+        "cause": ["as printed", "bands"], "on mixtures": [0.3, 0.4], "micro F1": [0.35, 0.45],
+        "micro F1, 95 % interval": ["0.300–0.400", "0.410–0.490"],
+    })  # fmt: skip
+    for most, shown in {0.40: "**shown**", 0.42: "**not shown**"}.items():
+        said = discussion.enough(causes, {"top-3": {"micro": {"f1": {"value": most}}}})
+        assert said.startswith("**Best on the mixtures: bands.** Its micro F1 is 0.450")
+        assert "as printed it was 0.350" in said
+        assert said.endswith(shown)
+    alone = causes.assign(**{"micro F1, 95 % interval": "–"})  # one song has no interval
+    said = discussion.enough(alone, {"x": {"micro": {"f1": {"value": 0}}}})
+    assert said.endswith("**not shown**")
 
 
 def test_causes_that_have_not_been_run_yet_are_left_out(runs, monkeypatch):

@@ -177,3 +177,16 @@ def test_no_claim_about_irmas_is_judged_elsewhere(results, model):
     checked = study_claims.check(settings.load("sample"), model)
     assert set(checked["verdict"]) == {"cannot tell"}
     assert checked["here"].str.contains("%|by|above").any()
+
+
+def test_values_that_score_otherwise_than_the_base_are_told_apart():
+    scores = {"1": (0.3, 0.3, 0.3), "2": (0.4, 0.41, 0.42), "4": (0.2, 0.31, 0.4),
+              "8": (0.1, 0.11, 0.12), "16": (0.2, 0.2, 0.2)}  # fmt: skip
+    runs = table(**{f"_{value}": found for value, found in scores.items()})
+    runs["base"], runs["share"] = runs["value"] == 1, np.where(runs["value"].isin([1, 16]), 1, 0.5)
+    said = study_claims.answer(runs)
+    assert "better than the base: 2.0; worse: 8.0; cannot tell, but more seeds would: 4.0" in said
+    assert said.endswith("all constant, but a base that hears would: 16.0.**")
+    assert "better than the base: batch 2.0" in study_claims.answer({"batch": runs})
+    one = study_claims.answer(runs[runs["seed"] == 0])  # one seed decides nothing
+    assert "better than the base: none; worse: none; cannot tell, but more seeds would: 2.0" in one
