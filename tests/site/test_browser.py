@@ -126,6 +126,14 @@ def test_pages_on_a_server_load_whole(browser, site_pages, server):
     assert wrong(browser, site_pages, server, lost) == {}
 
 
+def test_the_ledger_fits_a_phone(browser, site_pages):
+    page = browser.new_page(viewport={"width": WIDTHS[1], "height": 900})
+    page.goto((site_pages / "index.html").as_uri())
+    over = "ledger => ledger.scrollWidth - ledger.clientWidth"
+    assert page.locator(".ledger").evaluate(over) == 0
+    page.close()
+
+
 def test_the_ledger_is_filtered_by_verdict_and_by_words(browser, site_pages):
     page = browser.new_page()
     page.goto((site_pages / "index.html").as_uri())
