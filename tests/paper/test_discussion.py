@@ -148,7 +148,7 @@ def test_what_lies_within_the_margin_is_called_neither_better_nor_worse(runs, mo
     found = discussion.compare(CFG, asked)["a"]
     assert found["verdict"].tolist() == ["too small to matter"]
     assert discussion.supported(found)["1. size"].startswith("not supported;")
-    deaf = discussion.supported(found.assign(gain=0.01))["1. size"]
+    deaf = discussion.supported(found.assign(**{"gain": 0.01, "gain without": 0}))["1. size"]
     assert deaf.startswith("cannot tell:")
     test["low"] = -0.03
     assert discussion.compare(CFG, asked)["a"]["verdict"].tolist() == ["worse"]
@@ -162,14 +162,14 @@ def test_a_reason_is_supported_not_supported_or_left_open():
         "idea": ["1. structure: a", "1. structure: b", "2. size: c", "3. data: d", "4. else: e"],
         "verdict": ["worse", "better", "no clear difference", "better", "no clear difference"],
         "low": [-0.3, 0.1, -0.1, 0.1, -0.02], "high": [-0.1, 0.2, 0.1, 0.2, 0.01],
-        "seen": [0.1, 0.05, 0.1, 0.05, 0.0], "gain": 0.1, "difference": 0.05,
+        "seen": [0.1, 0.05, 0.1, 0.05, 0.0], "gain": 0.1, "gain without": 0.0,
     })  # fmt: skip
     said = discussion.supported(table)
     assert said["1. structure"] == "supported; 0.050 would have been seen"
     assert said["2. size"] == "inconclusive; 0.100 would have been seen"
     assert said["3. data"].startswith("not supported;")
     assert said["4. else"].startswith("not supported;")
-    table.loc[[1, 2], ["gain", "difference"]] = 0.015, -0.004  # nothing hears, with or without
+    table.loc[[1, 2], ["gain", "gain without"]] = 0.015, 0.019  # nothing hears, with or without
     said = discussion.supported(table)
     assert said["2. size"].startswith("cannot tell: neither the base nor a change has a gain of")
     assert said["1. structure"].startswith("not supported; 0.100")  # by what hears alone
