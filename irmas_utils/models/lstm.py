@@ -3,7 +3,7 @@
 Notebooks: 03_lstm_model.ipynb, 05_lstm_hyperparameters.ipynb
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
@@ -33,32 +33,38 @@ def build(
     n_mels: int | None = None,
     input_scale: float = 1.0,
     sample_rate: int = SAMPLE_RATE,
+    cell: str = "lstm",
 ) -> keras.Model:
     """Build the network; the defaults are the paper's sizes, 159,851 parameters.
 
     It maps a waveform (batch, time) and its valid length (batch,), in samples, to scores
-    (batch, 11); `dense` are the widths of the hidden layers after the LSTM; initial weights follow
-    Keras's seed. At each step it reads `frame_size` samples, 1 in the paper, times `input_scale`,
-    or `n_mels` log-mel energies of them, which need the `sample_rate` [Hz]; an incomplete frame is
-    dropped.
+    (batch, 11); `dense` are the widths of the hidden layers after the LSTM, or after another of
+    `CELLS`; initial weights follow Keras's seed. At each step it reads `frame_size` samples, 1 in
+    the paper, times `input_scale`, or `n_mels` log-mel energies of them, which need the
+    `sample_rate` [Hz]; an incomplete frame is dropped.
     """
     waveform = keras.Input((None,), name="waveform")
     length = keras.Input((), dtype="int32", name="length")
     frames = Frames(frame_size, n_mels, input_scale, sample_rate, name="frames")((waveform, length))
-    state = LastState(units, name="lstm")(frames)
+    state = CELLS[cell](units, *frames)
     return keras.Model([waveform, length], scores(hidden(state, dense)), name="lstm")
 
 
 class Network:
     """The network as a profile sets it up, and what it reads; see `models.training.Network`.
 
-    `seed` says where clips lie in the silence around them, if they are padded.
+    `seed` says where clips lie in the silence around them, if they are padded. What no setting
+    reaches: one of `CELLS`, and `counts` of the labels, (11,), at whose frequencies the output
+    biases begin, so that nothing need be learnt to predict them.
     """
 
     name, code, trainer = "lstm", (__name__,), Trainer
 
-    def __init__(self, settings: Lstm, seed: int) -> None:
+    def __init__(
+        self, settings: Lstm, seed: int, cell: str = "lstm", counts: np.ndarray | None = None
+    ) -> None:
         self.settings, self.rate = settings, SAMPLE_RATE // settings.decimation
+        self.cell, self.counts = cell, counts
         cache = partial(FeatureCache, "waveform", samples, sample_rate=self.rate)
         self.plain = self.padded = cache()
         if settings.padded_seconds:
@@ -67,12 +73,19 @@ class Network:
 
     def describe(self) -> dict:
         """Return what the network and its input depend on, as JSON."""
-        return self.settings.model_dump(exclude={"seeds"}) | {"padding_seed": self.seed}
+        counts = None if self.counts is None else self.counts.tolist()
+        change = {"padding_seed": self.seed, "cell": self.cell, "counts": counts}
+        return self.settings.model_dump(exclude={"seeds"}) | change
 
     def build(self) -> keras.Model:
         """Build it untrained."""
         own = self.settings
-        return build(own.units, own.dense, own.frame_size, own.n_mels, own.input_scale, self.rate)
+        frames = own.frame_size, own.n_mels, own.input_scale, self.rate
+        model = build(own.units, own.dense, *frames, self.cell)
+        if self.counts is not None:
+            logits = np.log(np.maximum(self.counts, 0.5))
+            model.get_layer("logits").bias.assign(logits - logits.mean())
+        return model
 
     def batches(self, clips: pd.DataFrame, order: np.ndarray | None = None) -> tf.data.Dataset:
         """Stream clips as waveforms; see `audio.batches.waveform_batches`."""
@@ -120,6 +133,43 @@ class Frames(Configured):
     def compute_output_shape(self, input_shape) -> tuple:
         """((batch, frames, features), (batch,))."""
         return (input_shape[0][0], None, self.n_mels or self.frame_size), input_shape[1]
+
+
+@keras.saving.register_keras_serializable("irmas_utils")
+class Valid(Configured):
+    """Which steps of a sequence, (batch, time, features), are of the clip: bool (batch, time)."""
+
+    def call(self, inputs):
+        """Apply the layer to ``(sequence, length)``."""
+        sequence, length = inputs
+        return tf.sequence_mask(length, tf.shape(sequence)[1])
+
+    def compute_output_shape(self, input_shape) -> tuple:
+        """(batch, time)."""
+        return input_shape[0][:2]
+
+
+def _gru(units: int, frames, length):
+    return keras.layers.GRU(units, name="gru")(frames, mask=Valid(name="valid")((frames, length)))
+
+
+def _stacked(units: int, frames, length):
+    first = LastState(units, True, name="lstm_1")((frames, length))
+    return LastState(units, name="lstm_2")((first, length))
+
+
+def _bidirectional(units: int, frames, length):
+    both = LastState(units, name="lstm"), LastState(units, False, True, name="backward")
+    return keras.layers.Concatenate(name="both")([layer((frames, length)) for layer in both])
+
+
+CELLS: dict[str, Callable] = {
+    "lstm": lambda units, *frames: LastState(units, name="lstm")(frames),
+    "gru": _gru,
+    "stacked": _stacked,
+    "bidirectional": _bidirectional,
+}
+"""What reads the frames: functions of units, frames and their number, to (batch, n)."""
 
 
 def input_gradient_norms(

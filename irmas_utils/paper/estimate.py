@@ -176,13 +176,13 @@ def _seconds(task: Callable[[int], Any]) -> float:
 
 def _set_up(kind: str, setup: Mapping[str, Any]) -> tuple[Any, tuple]:
     """Return a trainer, and a batch of noise as it reads them."""
-    from irmas_utils.models import fft, lstm_cells, training
+    from irmas_utils.models import fft, lstm, training
 
     rng = np.random.default_rng(0)
     if section := {"lstm": Lstm, "fft": Fft}.get(kind):
         known = setup.keys() & section.model_fields.keys()
         own = section(seeds=[0], **{key: setup[key] for key in known})
-        network = fft.Network(own) if kind == "fft" else lstm_cells.network(own, 0, setup["cell"])
+        network = fft.Network(own) if kind == "fft" else lstm.Network(own, 0, setup["cell"])
         trainer = network.trainer(network.build(), own.loss, own.learning_rate)
         length = network.n_features if kind == "fft" else 3 * network.rate
     else:

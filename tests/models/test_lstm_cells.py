@@ -1,10 +1,9 @@
 import numpy as np
 import pytest
 
-from irmas_utils.models import lstm, lstm_cells
+from irmas_utils.models import lstm
 from irmas_utils.project import settings
 from irmas_utils.project.backend import set_determinism
-from irmas_utils.project.errors import SettingsError
 
 OWN = settings.load("smoke", lstm={"units": 3, "dense": [4], "frame_size": 4}).lstm
 LENGTH = np.array([40, 17], np.int32)
@@ -12,17 +11,9 @@ WAVEFORM = np.random.default_rng(0).normal(size=(2, 40)).astype(np.float32)
 WAVEFORM[1, 17:] = 0
 
 
-def test_without_a_change_it_is_the_paper_network():
-    network = lstm_cells.network(OWN, 1)
-    assert type(network) is lstm.Network
-    assert "cell" not in network.describe()
-    with pytest.raises(SettingsError, match="one of lstm, gru, stacked, bidirectional"):
-        lstm_cells.network(OWN, 1, "rnn")
-
-
 @pytest.mark.parametrize("cell", ["gru", "stacked", "bidirectional"])
 def test_a_cell_reads_each_clip_to_its_own_end(cell):
-    network = lstm_cells.network(OWN, 1, cell)
+    network = lstm.Network(OWN, 1, cell)
     assert network.describe()["cell"] == cell
     set_determinism(0)
     model = network.build()
@@ -37,7 +28,7 @@ def test_a_cell_reads_each_clip_to_its_own_end(cell):
 
 def test_output_biases_can_begin_at_the_labels_frequencies():
     counts = np.arange(11)
-    model = lstm_cells.network(OWN, 1, counts=counts).build()
+    model = lstm.Network(OWN, 1, counts=counts).build()
     bias = model.get_layer("logits").bias.numpy()
     np.testing.assert_allclose(np.diff(bias)[1:], np.diff(np.log(counts[1:])), rtol=1e-4)
     assert bias.mean() == pytest.approx(0, abs=1e-6)
