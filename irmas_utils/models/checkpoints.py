@@ -6,6 +6,7 @@ zip's own checksums tell a damaged file.
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from irmas_utils.project.backend import keras
 from irmas_utils.project.errors import CheckpointError, DiskError, TrainingError
 
 _ROOM = 2**24  # for the history and the headers of the arrays [bytes]
+_unfit = partial(CheckpointError, remedy="Delete the file to start afresh.")
 
 
 def save(
@@ -36,12 +38,10 @@ def save(
             np.savez(temporary, meta=json.dumps({"run": run, "history": history}), **arrays)
     except DiskError as error:
         size = sum(array.nbytes for array in arrays.values()) / 2**20
-        raise TrainingError(
-            path,
-            found=f"{error.found} after epoch {len(history)}",
-            expected=f"room for {size:.0f} MiB beside the checkpoint there is",
-            remedy=f"Make room and run again: it goes on after epoch {len(history) - 1}.",
-        ) from error
+        found = f"{error.found} after epoch {len(history)}"
+        expected = f"room for {size:.0f} MiB beside the checkpoint there is"
+        remedy = f"Make room and run again: it goes on after epoch {len(history) - 1}."
+        raise TrainingError(path, found, expected, remedy) from error
 
 
 def load(
@@ -84,8 +84,3 @@ def _check_run(path: str | Path, found: dict[str, Any], expected: dict[str, Any]
             for of in (found, expected)
         ]
         raise _unfit(path, f"a checkpoint of {values[0]}", values[1])
-
-
-def _unfit(path: str | Path, found: str, expected: str) -> CheckpointError:
-    remedy = "Delete the file to start afresh."
-    return CheckpointError(path, found=found, expected=expected, remedy=remedy)

@@ -2,13 +2,10 @@
 
 The paper's dense network has forty million weights and four clips a batch: a step is the traffic
 of weights and of Adam's two moments. Here the gradient of a kernel is made a row at a time and
-used up at once [1]_: each number is read and written once, and no gradient goes through memory.
-Results have the same bits whatever the number of threads.
-
-References
-----------
-.. [1] K. Lv et al., "Full parameter fine-tuning for large language models with limited resources",
-   2023, arXiv:2306.09782: gradient and update in one, there for the sake of memory.
+used up at once: each number is read and written once, and no gradient goes through memory (as K. Lv
+et al. do for the sake of memory in "Full parameter fine-tuning for large language models with
+limited resources", 2023, arXiv:2306.09782). Results have the same bits whatever the number of
+threads.
 """
 
 from collections.abc import Callable, Sequence

@@ -11,6 +11,7 @@ References
 """
 
 import itertools
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,6 +31,12 @@ AUDIOSET_INDEX = dict(
     zip(INSTRUMENTS, (193, 198, 196, 143, 141, 155, 153, 197, 187, 191, 27), strict=True)
 )
 """AudioSet class of each instrument; that of the voice is "Singing"."""
+
+_other_network = partial(
+    ModelError,
+    expected="the weights of mn04_as, release v0.0.1 of EfficientAT",
+    remedy="Remove the file and fetch it again.",
+)
 
 
 class _Block(NamedTuple):
@@ -190,12 +197,3 @@ def _transposed(tensor: np.ndarray, layer: keras.layers.Layer) -> np.ndarray:
     if isinstance(layer, keras.layers.DepthwiseConv2D):
         return tensor.transpose(2, 3, 0, 1)
     return tensor.transpose(2, 3, 1, 0) if tensor.ndim == 4 else tensor.T
-
-
-def _other_network(path: str | Path, found: str) -> ModelError:
-    return ModelError(
-        path,
-        found=found,
-        expected="the weights of mn04_as, release v0.0.1 of EfficientAT",
-        remedy="Remove the file and fetch it again.",
-    )

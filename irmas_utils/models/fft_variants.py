@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from irmas_utils.audio import io, windows
-from irmas_utils.audio.batches import epoch_order, fixed_batches
+from irmas_utils.audio.batches import fixed_batches
 from irmas_utils.audio.cache import FeatureCache
 from irmas_utils.audio.features import fft_magnitude, waveform
 from irmas_utils.data import selection
@@ -38,9 +38,7 @@ class Reader(NamedTuple):
     see: Callable[[np.ndarray], np.ndarray]
     seen: dict[str, np.ndarray] | None = None  # what is small stays in memory, by path
 
-    def __call__(
-        self, path: str, change: Callable[[np.ndarray, str], np.ndarray] | None = None
-    ) -> np.ndarray:
+    def __call__(self, path: str, change: Callable | None = None) -> np.ndarray:
         """Return it, (n_features,)."""
         if change:
             return self.see(change(self.features(path), path))
@@ -91,9 +89,8 @@ def trained(
     size = 2 * (len(BANDS) - 1) if change.reads == "bands" else own.samples
     load = _reader(change.reads, own.samples)
     reads = {"as": change.reads, "length": own.samples}
-    network = fft.Network(
-        own.model_copy(update={"samples": size}), f"fft-cause-{name}", load, reads
-    )
+    sized = own.model_copy(update={"samples": size})
+    network = fft.Network(sized, f"fft-cause-{name}", load, reads)
     fitting = selection.fewer(parts.fitting, change.fraction, settings.seed)
     clips = parts._replace(fitting=fitting)._asdict() | {"mixtures": mixed}
     made_from = {
@@ -101,25 +98,17 @@ def trained(
         "clips": {part: content(rows) for part, rows in clips.items()},
         "code": sources.digest_of(__name__),
     }
-    seeds = own.seeds[:1]
-    make = partial(_train, network, clips)
-    return training.each_seed(network.name, made_from, seeds, make)[0][seeds[0]], clips
+    make, seed = partial(_train, network, clips), own.seeds[0]
+    return training.each_seed(network.name, made_from, [seed], make)[0][seed], clips
 
 
 def _train(
     network: fft.Network, clips: dict[str, pd.DataFrame], seed: int, folder: Path
 ) -> runs.Outcome:
     set_determinism(seed)
-    model, own, fitting = network.build(), network.settings, clips["fitting"]
+    model, own = network.build(), network.settings
     trainer = network.trainer(model, own.loss, own.learning_rate)
-    history = training.fit(
-        trainer,
-        lambda epoch: network.batches(fitting, epoch_order(len(fitting), seed, epoch)),
-        network.batches(clips["validation"]),
-        epochs=own.epochs,
-        seed=seed,
-        checkpoint_dir=folder / "unfinished",
-    )
+    history = training.fit_network(trainer, network, clips, seed, folder)
     of_clips = {p: trainer.predict(network.batches(clips[p])) for p in ("mixtures", "testing")}
     arrays = of_clips | _changed(network, trainer, clips)
     return runs.Outcome(arrays, training.facts(model, history))
@@ -149,6 +138,7 @@ def _changed(
 
 
 def one_each(clips: pd.DataFrame) -> pd.DataFrame:
+    """Return a clip of each recording."""
     return clips.drop_duplicates("recording")
 
 

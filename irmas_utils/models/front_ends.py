@@ -110,11 +110,8 @@ class _Random(Configured):
 class SpecAugment(_Random):
     """While training, set a band of frequencies and a stretch of time to the clip's mean.
 
-    The widths of the masks and their places are uniform, for each clip.
-
-    References
-    ----------
-    .. [1] Park et al. (2019): SpecAugment. Interspeech.
+    The widths of the masks and their places are uniform, for each clip (Park et al. 2019:
+    SpecAugment. Interspeech).
     """
 
     n_bands: int = 0  # the widest mask; 0 switches it off
@@ -145,9 +142,7 @@ class SpecAugment(_Random):
 class RandomFilter(_Random):
     """While training, add a random smooth curve over frequency to a logarithmic spectrogram.
 
-    References
-    ----------
-    .. [1] Nam, Kim, Park (2022): FilterAugment. ICASSP.
+    After Nam, Kim, Park (2022): FilterAugment. ICASSP.
     """
 
     strength: float = 0.0  # largest gain either way, in units of the spectrogram; 0: no filter

@@ -15,10 +15,10 @@ LEAKY_SLOPE = 0.01
 """Slope of leaky ReLU: the paper's "usually around 0.01" (section 3.3.4), not Keras's 0.3."""
 
 
-def hidden(x: keras.KerasTensor, widths: Sequence[int], layer=keras.layers.Dense):
-    """Stack dense layers (of class `layer`) with leaky ReLU, one for each of `widths`."""
+def hidden(x: keras.KerasTensor, widths: Sequence[int]) -> keras.KerasTensor:
+    """Stack dense layers with leaky ReLU, one for each of `widths`."""
     for number, width in enumerate(widths, start=1):
-        x = layer(width, name=f"dense_{number}")(x)
+        x = keras.layers.Dense(width, name=f"dense_{number}")(x)
         x = keras.layers.LeakyReLU(LEAKY_SLOPE, name=f"leaky_relu_{number}")(x)
     return x
 

@@ -9,14 +9,10 @@ A step is far too little work for a call of its own: here all steps are one loop
 - The weights lie in the order of reading; sums that would wait for themselves are split.
 
 The forward pass remembers h and c at the start of each chunk of `CHUNK` steps; the backward pass
-runs a chunk again to know what happened inside, which then is still in the cache [1]_.
+runs a chunk again to know what happened inside, which then is still in the cache (T. Chen et al.,
+"Training deep nets with sublinear memory cost", 2016, arXiv:1604.06174).
 A clip is computed by one thread in one order: results have the same bits whatever the number of
 threads. NaN goes through.
-
-References
-----------
-.. [1] T. Chen, B. Xu, C. Zhang, C. Guestrin, "Training deep nets with sublinear memory cost",
-   2016, arXiv:1604.06174.
 """
 
 from typing import NamedTuple
@@ -195,20 +191,12 @@ def _run_chunk(weights, x, length, reverse, start, state, tape, sizes):
 
 @compiled
 def forward(weights, x, length, reverse, state, starts, sequence, tape, sizes):
-    """Take `state` over all steps of a clip; arrays are float32.
+    """Take `state`, h and c with their padding, (2 * width,), over all steps of a clip.
 
-    Parameters
-    ----------
-    weights : of `packed`
-    x : shape (time, features), of which `length` steps are valid
-    reverse : bool
-        Begin with the last valid step.
-    state : shape (2 * width,)
-        h and c, with their padding; changed in place.
-    starts : shape (chunks, 2 * width)
-        For the state before each chunk.
-    sequence : shape (time, units) or (0, units)
-        For h after each step, where the input has the step.
+    The weights are those of `packed`; of x, (time, features), `length` steps are valid, and
+    `reverse` begins with the last of them. Written are `starts`, (chunks, 2 * width), the state
+    before each chunk, and `sequence`, (time, units) or (0, units), h after each step, where the
+    input has the step. Arrays are float32.
     """
     for start in range(0, length, CHUNK):
         _copy(state, 0, starts[start // CHUNK], 0, state.size)
@@ -233,16 +221,10 @@ def _vanished(da, dc, sizes):
 def backward(weights, x, length, reverse, da, dc, starts, d_sequence, dx, d_weights, tape, sizes):
     """Take the gradients of h and c back over all steps; other parameters as for `forward`.
 
-    Once the gradient is zero it stays so, and the steps before are left out.
-
-    Parameters
-    ----------
-    da, dc : shapes (stride,) and (width,)
-        Gradients of the last h, from ``da[first]`` on, and c; replaced by those of the first.
-    d_sequence : shape (time, units) or (0, units)
-        Gradient of h after each step.
-    dx, d_weights : shapes as of `x` and `weights`
-        Of zeros, for their gradients.
+    `da`, (stride,), has that of the last h from ``da[first]`` on, `dc`, (width,), that of c: work
+    space. `d_sequence`, (time, units) or (0, units), is that of h after each step; `dx` and
+    `d_weights` are zeros, for the results. Once the gradient is zero it stays so, and the steps
+    before are left out.
     """
     for chunk in range((length + CHUNK - 1) // CHUNK - 1, -1, -1):
         if len(d_sequence) == 0 and _vanished(da, dc, sizes):

@@ -4,11 +4,8 @@ A ``.pt`` file is an uncompressed zip: ``<name>/data.pkl`` is a pickle of a dict
 names to tensors, and ``<name>/data/<key>`` are the raw numbers that the tensors point into. A
 pickle is a program, so the unpickler here knows the few instructions that PyTorch uses, and of
 names three kinds: the ordered dict, the function that rebuilds a tensor (replaced by `_rebuild`)
-and the storage types. No more is read or copied than twice what the file holds.
-
-References
-----------
-.. [1] ``torch/serialization.py`` and ``torch/_utils.py`` (PyTorch 2) for the format.
+and the storage types. No more is read or copied than twice what the file holds. For the format see
+``torch/serialization.py`` and ``torch/_utils.py`` (PyTorch 2).
 """
 
 import io
@@ -42,11 +39,8 @@ _PICKLE_BYTES = 2**18  # seven times what a network of 300 tensors takes
 def read(path: str | Path) -> dict[str, np.ndarray]:
     """Read what ``torch.save(model.state_dict(), path)`` wrote: parameter names to arrays.
 
-    Raises
-    ------
-    ModelError
-        If the file is missing, damaged, in another format than PyTorch's zip (1.6 and later) or
-        big-endian, or if its pickle asks for anything but tensors, which is never executed.
+    Raises ModelError if the file is missing, damaged, in another format than PyTorch's zip (1.6 and
+    later) or big-endian, or if its pickle asks for anything but tensors, which is never executed.
     """
     if not os.path.isfile(path):
         _refuse(path, "no such file")
@@ -168,9 +162,6 @@ def _rebuild(storage: np.ndarray, offset: int, shape: tuple, strides: tuple, *_:
 
 
 def _refuse(path: str | Path, found: str) -> NoReturn:
-    raise ModelError(
-        path,
-        found=found[:300],
-        expected="a dict of tensors in PyTorch's zip format",
-        remedy="Fetch the file again from where it was published.",
-    ) from None
+    expected = "a dict of tensors in PyTorch's zip format"
+    remedy = "Fetch the file again from where it was published."
+    raise ModelError(path, found[:300], expected, remedy) from None

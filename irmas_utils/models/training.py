@@ -47,37 +47,20 @@ def fit(
     checkpoint_dir: str | Path | None = None,
     progress: bool | None = None,
 ) -> pd.DataFrame:
-    """Train the model of `trainer` in place and return its history.
+    """Train the model of `trainer` in place, from the weights that it has; return its history.
 
-    Parameters
-    ----------
-    trainer : Trainer
-        Its optimizer starts afresh; the model starts from the weights that it has.
-    epoch_batches : callable
-        ``epoch_batches(epoch)``, with epochs counted from 1, gives that epoch's batches in an
-        order that depends on a seed and on the epoch alone.
-    validation : iterable of (x, y), optional
-        To evaluate after each epoch; without them the columns hold NaN.
-    epochs : int
-        In all, those of earlier runs included.
-    seed : int
-        Of what is random inside the network, such as dropout.
-    checkpoint_dir : str or Path, optional
-        Of ``checkpoint.npz``; a run that finds one goes on from it. It is replaced after each
-        epoch, or less often where that would take more than a tenth of the time.
-    progress : bool, optional
-        True draws a bar, False prints a line an epoch; None finds out if a person is watching.
+    ``epoch_batches(epoch)``, counted from 1, gives that epoch's batches in an order that depends on
+    a seed and on the epoch alone; those of `validation` are evaluated after each. `seed` is of what
+    is random inside the network, such as dropout.
 
-    Returns
-    -------
-    pandas.DataFrame
-        A row an epoch: epoch, loss, accuracy, val_loss, val_accuracy, seconds.
+    `epochs` counts those of earlier runs: one that left a ``checkpoint.npz`` in `checkpoint_dir`
+    goes on from it. It is replaced after each epoch, or less often where that would take more than
+    a tenth of the time. `progress` True draws a bar, False prints a line an epoch; None finds out
+    if a person is watching.
 
-    Raises
-    ------
-    TrainingError
-        If the loss is not finite (the last checkpoint stays), if a checkpoint cannot be written,
-        or if the one found is damaged or of another run.
+    Returns a row an epoch: epoch, loss, accuracy, val_loss, val_accuracy (NaN without
+    `validation`), seconds. Raises TrainingError if the loss is not finite (the last checkpoint
+    stays), if a checkpoint cannot be written, or if the one found is damaged or of another run.
     """
     set_determinism(seed)
     trainer.restart()
@@ -181,6 +164,21 @@ def facts(model: keras.Model, history: pd.DataFrame) -> dict[str, Any]:
     }
 
 
+def fit_network(
+    trainer: "Trainer", network: Network, clips: Mapping[str, pd.DataFrame], seed: int, folder: Path
+) -> pd.DataFrame:
+    """Train a network as its settings say on clips ``fitting`` and ``validation``; as `fit`."""
+    fitting = clips["fitting"]
+    return fit(
+        trainer,
+        lambda epoch: network.batches(fitting, epoch_order(len(fitting), seed, epoch)),
+        network.batches(clips["validation"]),
+        epochs=network.settings.epochs,
+        seed=seed,
+        checkpoint_dir=folder / "unfinished",
+    )
+
+
 def _train_seed(
     trainer: "Trainer", network: Network, parts: Splits, seed: int, folder: Path
 ) -> runs.Outcome:
@@ -188,32 +186,17 @@ def _train_seed(
     fresh = network.build()
     for variable, value in zip(trainer.model.variables, fresh.variables, strict=True):
         variable.assign(value)
-    n_clips = len(parts.fitting)
-    history = fit(
-        trainer,
-        lambda epoch: network.batches(parts.fitting, epoch_order(n_clips, seed, epoch)),
-        network.batches(parts.validation),
-        epochs=network.settings.epochs,
-        seed=seed,
-        checkpoint_dir=folder / "unfinished",
-    )
+    history = fit_network(trainer, network, parts._asdict(), seed, folder)
     scores = trainer.predict(network.batches(parts.testing))
     return runs.Outcome({"testing": scores}, facts(fresh, history))
 
 
 class Trainer:
-    """A model, its loss and its optimizer, with the compiled steps over them.
+    """A model, its loss (of `models.losses`) and its optimizer, with the compiled steps over them.
 
-    Parameters
-    ----------
-    loss : str
-        ``"paper"`` or ``"binary"``; see `models.losses`.
-    learning_rate : float or LearningRateSchedule
-        Of Adam, whose other constants are Keras's defaults (the paper's, section 3.3.3, but for
-        an epsilon of 1e-7).
-    ema : float, optional
-        Momentum a step of an exponential moving average of the weights, which is left in the
-        model at the end; validation sees the moving weights themselves.
+    That is Adam with Keras's constants (the paper's, section 3.3.3, but for an epsilon of 1e-7).
+    `ema` is the momentum a step of an exponential moving average of the weights, which is left in
+    the model at the end; validation sees the moving weights themselves.
     """
 
     def __init__(
@@ -288,7 +271,7 @@ class Trainer:
             _check_loss(total / len(y), epoch, number)
             sums += total, hits, len(y)
             bar.set_postfix_str(f"loss {sums[0] / sums[2]:.4f}", refresh=False)
-        return dict(zip(("loss", "accuracy"), _means(sums), strict=True))
+        return _means(sums)
 
     def evaluate(self, batches: Batches | None) -> dict[str, float]:
         """Mean loss and accuracy over `batches`, without training."""
@@ -296,18 +279,15 @@ class Trainer:
         for x, y in batches or ():
             total, hits = map(float, self._score(_tensors(x), _tensors(y)))
             sums += total, hits, len(y)
-        return dict(zip(("val_loss", "val_accuracy"), _means(sums), strict=True))
+        return {f"val_{name}": mean for name, mean in _means(sums).items()}
 
 
 def _check_loss(loss: float, epoch: int, batch: int) -> None:
     if not math.isfinite(loss):
-        raise TrainingError(
-            f"epoch {epoch}, batch {batch}",
-            found=f"a loss of {loss}",
-            expected="a finite number",
-            remedy="Lower the learning rate or look for bad values in this batch. The last "
-            f"checkpoint, if any, is of epoch {epoch - 1}.",
-        )
+        where, found = f"epoch {epoch}, batch {batch}", f"a loss of {loss}"
+        remedy = "Lower the learning rate or look for bad values in this batch."
+        remedy += f" The last checkpoint, if any, is of epoch {epoch - 1}."
+        raise TrainingError(where, found, "a finite number", remedy)
 
 
 def _tensors(x: Any) -> Any:
@@ -320,19 +300,19 @@ def _tensors(x: Any) -> Any:
     return tf.convert_to_tensor(x)
 
 
-def _means(sums: np.ndarray) -> tuple[float, float]:
-    return (sums[0] / sums[2], sums[1] / sums[2]) if sums[2] else (math.nan, math.nan)
+def _means(sums: np.ndarray) -> dict[str, float]:
+    loss, hits, n_clips = sums
+    if not n_clips:
+        return {"loss": math.nan, "accuracy": math.nan}
+    return {"loss": loss / n_clips, "accuracy": hits / n_clips}
 
 
 def _resumed(path: Path, run, variables, epochs: int) -> list[dict[str, float]]:
     history = checkpoints.load(path, run, variables)
     if len(history) > epochs:
-        raise TrainingError(
-            path,
-            found=f"a run of {len(history)} epochs",
-            expected=f"at most the {epochs} asked for",
-            remedy="Ask for as many epochs, or delete the file to start afresh.",
-        )
+        found, expected = f"a run of {len(history)} epochs", f"at most the {epochs} asked for"
+        remedy = "Ask for as many epochs, or delete the file to start afresh."
+        raise TrainingError(path, found, expected, remedy)
     return history
 
 
