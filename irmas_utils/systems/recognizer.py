@@ -17,7 +17,7 @@ import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -37,6 +37,10 @@ FORMAT = "irmas-notebooks model"
 VERSION = 1
 _JSON_BYTES = 2**20
 _USED = ("sample_rate", "window", "hop", "aggregation", "provenance", "labels", "thresholds")
+_unusable = partial(
+    ModelError,
+    remedy="Train the model again with this version, or copy both of its files afresh.",
+)
 _BATCH = 16  # windows at a time: more does not go faster, and memory stays small
 
 
@@ -56,9 +60,7 @@ class Recognizer:
     aggregation: str = "mean_logit"  # of the windows' scores: see `audio.windows.aggregate`
     provenance: Mapping[str, Any] = field(default_factory=dict)
     labels: tuple[str, ...] = IRMAS.codes
-    others: tuple[
-        str, ...
-    ] = ()  # sounds that it knows besides: outputs after the labels'; not saved
+    others: tuple[str, ...] = ()  # sounds that it knows besides, of outputs after; not saved
 
     @property
     def name(self) -> str:
@@ -213,15 +215,6 @@ class _Description(BaseModel):
         if not fits:
             raise ValueError(expected)
         return value
-
-
-def _unusable(where: Path, found: str, expected: str) -> ModelError:
-    return ModelError(
-        where,
-        found=found,
-        expected=expected,
-        remedy="Train the model again with this version, or copy both of its files afresh.",
-    )
 
 
 def card(path: str | Path) -> str:

@@ -65,12 +65,7 @@ def ensure(
 
 
 def stems(
-    name: str,
-    *,
-    training_clips: int,
-    testing_clips: int,
-    seed: int,
-    soundfont: str | None = None,
+    name: str, *, training_clips: int, testing_clips: int, seed: int, soundfont: str | None = None
 ) -> dict[str, np.ndarray]:
     """Render the true stems of the clip called `name`, whether or not its corpus is there.
 

@@ -12,6 +12,7 @@ import importlib.metadata
 import itertools
 import struct
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,12 @@ _HEADER = np.dtype(
      ("link", "<u2"), ("type", "<u2")]
 )  # fmt: skip
 
+_unusable = partial(
+    DataError,
+    expected="a General MIDI soundfont (.sf2 or .sf3)",
+    remedy="Correct `soundfont`, or leave it out to use the one in pretty_midi.",
+)
+
 
 def find(soundfont: str | None = None) -> Path:
     """Return the soundfont to use: the one named, or TimGM6mb in the pretty_midi package.
@@ -41,15 +48,6 @@ def find(soundfont: str | None = None) -> Path:
     if head[:4] != b"RIFF" or head[8:] != b"sfbk":
         raise _unusable(path, "a file that is not a SoundFont" if head else "no such file")
     return path.resolve()
-
-
-def _unusable(path: Path, found: str) -> DataError:
-    return DataError(
-        path,
-        found=found,
-        expected="a General MIDI soundfont (.sf2 or .sf3)",
-        remedy="Correct `soundfont`, or leave it out to use the one in pretty_midi.",
-    )
 
 
 def retuned(path: Path) -> Path:

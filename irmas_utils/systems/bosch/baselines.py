@@ -50,9 +50,8 @@ def run(
 def results_table(baselines: Mapping[int, Baseline]) -> pd.DataFrame:
     """Return a row an experiment: what it hears, the published micro F1, and ours."""
     facts = published.load("bosch2012")["experiments"]
-    rows = []
-    for number, (system, _, result) in baselines.items():
-        row = {
+    return pd.DataFrame(
+        {
             "experiment": number,
             "name": facts[number]["name"],
             "streams": ", ".join(system.streams),
@@ -62,8 +61,8 @@ def results_table(baselines: Mapping[int, Baseline]) -> pd.DataFrame:
             **tables.score_row(result, ("micro_f1", "macro_f1")),
             "threshold": system.threshold,
         }
-        rows.append(row)
-    return pd.DataFrame(rows)
+        for number, (system, _, result) in baselines.items()
+    )
 
 
 def stream_f1(
@@ -93,13 +92,11 @@ def listener(baseline: Baseline, parts: Splits, settings: Settings) -> Listener:
 
     @functools.cache
     def models() -> dict[str, Any]:
-        training = streams.extract(
-            parts.fitting["path"], streams.TRAINING_STREAMS, separator=separator
-        )
+        files, wanted = parts.fitting["path"], streams.TRAINING_STREAMS
+        training = streams.extract(files, wanted, separator=separator)
         used = {name: training.streams[name] for name in {*system.streams.values()}}
-        return experiments.fit_models(
-            training._replace(streams=used), parts.fitting, seed=settings.seed
-        )
+        training = training._replace(streams=used)
+        return experiments.fit_models(training, parts.fitting, seed=settings.seed)
 
     def score(clips: np.ndarray) -> np.ndarray:
         described = [streams.describe_clip(clip[:, None], rate, **options) for clip in clips]

@@ -46,12 +46,10 @@ def _network() -> Any:
     try:
         from demucs.states import load_model
     except ImportError as error:
-        raise SettingsError(
-            "separator",
-            found="'demucs', which is not installed",
-            expected="the optional extra 'demucs', or another separator",
-            remedy="Run `.venv/bin/uv pip install demucs`, or choose 'spectral'.",
-        ) from error
+        found = "'demucs', which is not installed"
+        expected = "the optional extra 'demucs', or another separator"
+        remedy = "Run `.venv/bin/uv pip install demucs`, or choose 'spectral'."
+        raise SettingsError("separator", found, expected, remedy) from error
     return load_model(fetch.weights(WEIGHTS)).eval()
 
 

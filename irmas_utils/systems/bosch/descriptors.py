@@ -45,12 +45,10 @@ def describe(samples: np.ndarray, rate: int) -> np.ndarray:
     AudioError if `samples` is not mono or the rate is below 16 kHz.
     """
     if samples.ndim != 1 or rate < LOWEST_RATE:
-        raise AudioError(
-            "describe",
-            found=f"samples of shape {samples.shape} at {rate} Hz",
-            expected=f"mono samples of shape (n,) at {LOWEST_RATE} Hz or more",
-            remedy="Mix down with audio.mono, and resample with audio.resample.",
-        )
+        found = f"samples of shape {samples.shape} at {rate} Hz"
+        expected = f"mono samples of shape (n,) at {LOWEST_RATE} Hz or more"
+        remedy = "Mix down with audio.mono, and resample with audio.resample."
+        raise AudioError("describe", found, expected, remedy)
     power = np.square(samples, dtype=np.float64).mean() if len(samples) else 0.0
     if power < 10 ** (SILENCE_DBFS / 10):
         return np.zeros(N_DESCRIPTORS, np.float32)

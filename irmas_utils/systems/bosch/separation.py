@@ -32,12 +32,9 @@ def separate(samples: np.ndarray, rate: int, separator: str) -> dict[str, np.nda
 def check_channels(samples: np.ndarray) -> None:
     """Raise AudioError unless `samples` are (n, 1) or (n, 2)."""
     if samples.ndim != 2 or samples.shape[1] not in (1, 2):
-        raise AudioError(
-            "clip",
-            found=f"samples of shape {samples.shape}",
-            expected="(n_samples, 1) or (n_samples, 2)",
-            remedy="Read the file with audio.read; mix more channels down first.",
-        )
+        found, expected = f"samples of shape {samples.shape}", "(n_samples, 1) or (n_samples, 2)"
+        remedy = "Read the file with audio.read; mix more channels down first."
+        raise AudioError("clip", found, expected, remedy)
 
 
 def si_sdr(estimate: np.ndarray, reference: np.ndarray) -> float:

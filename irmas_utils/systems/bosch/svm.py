@@ -86,12 +86,9 @@ def _f_ratio(features: np.ndarray, classes: np.ndarray) -> np.ndarray:
 def _learnable(classes: np.ndarray, recordings: np.ndarray) -> list[str]:
     known = [c for c in INSTRUMENTS if len(set(recordings[classes == c])) >= N_FOLDS]
     if len(known) < 2:
-        raise TrainingError(
-            "support vector machine",
-            found=f"{len(known)} classes with {N_FOLDS} or more recordings",
-            expected="at least two",
-            remedy="Use more training clips.",
-        )
+        found = f"{len(known)} classes with {N_FOLDS} or more recordings"
+        remedy = "Use more training clips."
+        raise TrainingError("support vector machine", found, "at least two", remedy)
     return known
 
 

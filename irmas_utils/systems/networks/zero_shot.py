@@ -57,10 +57,6 @@ def weights() -> Path:
     """Return where the published weights are. Raises ModelError if none can be had."""
     path, reason = fetch.available()
     if path is None:
-        raise ModelError(
-            fetch.MN04.name,
-            found=reason,
-            expected="the published weights",
-            remedy="Go online once, or put the file in the folder that IRMAS_WEIGHTS names.",
-        )
+        remedy = "Go online once, or put the file in the folder that IRMAS_WEIGHTS names."
+        raise ModelError(fetch.MN04.name, reason, "the published weights", remedy)
     return path
