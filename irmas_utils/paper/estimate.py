@@ -202,7 +202,7 @@ def estimate(settings: Settings, measures: bool = True) -> pd.DataFrame | None:
     Index: the jobs. Columns: hours (on one core), took (hours, NaN where unknown), MiB (peak).
     """
     file = paths.cache_root() / "estimates" / f"{settings.profile}.json"
-    kept = timing.read(file)
+    kept = files.read_json(file)
     known = kept.get("jobs", {}).keys() == jobs.jobs(settings).keys()
     if not known or kept["settings"] != settings.model_dump():
         if not measures:

@@ -10,10 +10,11 @@ import json
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from irmas_utils.data import corpus, fetch
 from irmas_utils.paper import studies
+from irmas_utils.paper.studies import Job
 from irmas_utils.project import files, paths, sources
 from irmas_utils.project.settings import Settings
 from irmas_utils.systems.networks import registry
@@ -46,32 +47,15 @@ REAL = (*STUDIES, "08_bosch_baselines", "09_comparison", "10_discussion")
 """Notebooks that conclude from the results on real clips."""
 
 
-class Job(NamedTuple):
-    """One execution: of which notebook, under which name, with what, after which jobs."""
-
-    notebook: str
-    run: str | None
-    parameters: Mapping[str, Any]
-    needs: tuple[str, ...]
-
-    def output(self, folder: Path) -> Path:
-        """Where the executed notebook lies below a profile's results."""
-        inside = f"studies/{self.run}" if self.run else self.notebook
-        return folder / "notebooks" / f"{inside}.ipynb"
-
-
 def jobs(settings: Settings) -> dict[str, Job]:
     """Return every job by its name, those that others need first, trainings seed by seed."""
     of_seeds = {
-        (run := f"{network}{SEED}{seed}"): Job(notebook, run, {"seeds": [seed]}, ())
+        (run := f"{network}{SEED}{seed}"): Job(notebook, run, {"seeds": [seed]})
         for network, notebook in studies.NOTEBOOKS.items()
         for seed in getattr(settings, network).seeds
         if len(getattr(settings, network).seeds) > 1
     }
-    studied = {
-        run: Job(notebook, run, parameters, ())
-        for run, (notebook, parameters) in studies.runs(settings).items()
-    }
+    studied = studies.runs(settings)
     needs = {
         STUDIES[0]: ("03_lstm_model", *(run for run in studied if run.startswith("lstm-"))),
         STUDIES[1]: tuple(run for run in studied if run.startswith("fft-")),

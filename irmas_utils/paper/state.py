@@ -1,6 +1,5 @@
 """Whether the results of a profile are still what was made, and of what is there now."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +34,9 @@ class State:
     def __init__(self, cfg: Settings, folder: Path) -> None:
         self.folder, self.file = folder, folder / "state.json"
         self.cfg, self.jobs = cfg, jobs.jobs(cfg)
-        try:
-            kept = json.loads(self.file.read_text(encoding="utf-8"))
-            self.made_from, self.stamp = kept["made_from"], kept["stamp"]
-            self.files = dict(kept["files"])
-        except (OSError, ValueError, KeyError, TypeError):
-            self.made_from, self.stamp, self.files = None, None, {}
+        kept = files.read_json(self.file)
+        self.made_from, self.stamp, known = map(kept.get, ("made_from", "stamp", "files"))
+        self.files: dict[str, list[Any]] = known if isinstance(known, dict) else {}
 
     def now(self) -> tuple[str, str]:
         """Return a hash of what the whole paper is made from now, and of the bytes of that."""

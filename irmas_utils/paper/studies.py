@@ -7,6 +7,8 @@ with all its seeds. The variants of notebook 07's networks are executed likewise
 
 import hashlib
 import re
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -22,14 +24,21 @@ CONSTANT_HEAD = paths.reference_dir("real") / "constant_head.csv"
 """Committed, written by ``benchmarks/constant_head.py``, which says what a row is."""
 
 
-class Run(NamedTuple):
-    """One execution: of which notebook, with which parameters besides profile and run."""
+class Job(NamedTuple):
+    """One execution: of which notebook, under which name, with what, after which jobs."""
 
     notebook: str
-    parameters: dict[str, Any]
+    run: str | None
+    parameters: Mapping[str, Any]
+    needs: tuple[str, ...] = ()
+
+    def output(self, folder: Path) -> Path:
+        """Where the executed notebook lies below a profile's results."""
+        inside = f"studies/{self.run}" if self.run else self.notebook
+        return folder / "notebooks" / f"{inside}.ipynb"
 
 
-def runs(settings: Settings) -> dict[str, Run]:
+def runs(settings: Settings) -> dict[str, Job]:
     """Return every run of every study by its name, such as ``fft-batch_size-8``.
 
     All of a network's studies share the run of their base value, ``lstm-base`` or ``fft-base``.
@@ -45,27 +54,28 @@ def runs(settings: Settings) -> dict[str, Run]:
                 name = run_name(settings, network, parameter, value)
                 # Whichever study asks for it, the run of the base value is one.
                 change = {} if name == f"{network}-base" else {parameter: value}
-                found[name] = Run(notebook, base | change)
+                found[name] = Job(notebook, name, base | change)
         if network == "lstm":
-            found["lstm-working"] = Run(notebook, base | study.working)
+            found["lstm-working"] = Job(notebook, "lstm-working", base | study.working)
             found |= _causes(settings, base)
     for name in settings.networks.plans:  # a misspelt one is told of before anything slow begins
         registry.network(name, "networks.plans")
     for name in settings.networks.variants:
         network, change, _ = registry.variant(name)
-        found[name] = Run(registry.NOTEBOOK, {"train": [network], "change": change})
+        found[name] = Job(registry.NOTEBOOK, name, {"train": [network], "change": change})
     return found
 
 
-def _causes(settings: Settings, base: dict[str, Any]) -> dict[str, Run]:
+def _causes(settings: Settings, base: dict[str, Any]) -> dict[str, Job]:
     """Return the runs that change one thing each in the LSTM, and what they start from."""
     study, found = settings.study.lstm, {}
     for name, (kind, key, value) in changes(settings).items():
         start = base | (study.working if kind == "frames" else {})
         start |= getattr(study.causes, kind).base
         other = LstmChange.of({key: value})
-        found[BASES[kind]] = Run(NOTEBOOKS["lstm"], start)
-        found[name] = Run(NOTEBOOKS["lstm"], start | ({"change": other} if other else {key: value}))
+        change = {"change": other} if other else {key: value}
+        found[BASES[kind]] = Job(NOTEBOOKS["lstm"], BASES[kind], start)
+        found[name] = Job(NOTEBOOKS["lstm"], name, start | change)
     return found
 
 

@@ -1,7 +1,6 @@
 """How long the jobs of a run took: read from its results, and kept in its manifest."""
 
 import contextlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from irmas_utils.project import files, records
 def took(folder: Path) -> dict[str, float]:
     """Return the seconds that each job really took, its trainings included, as far as known."""
     found, trained = {}, {}
-    for made in read(folder / "manifest.json").values():
+    for made in files.read_json(folder / "manifest.json").values():
         found |= {_job(made): made["seconds"]} if made.get("seconds") else {}
     for _, part in records.manifests(folder):
         for file, made in (part or {}).items():
@@ -24,18 +23,15 @@ def took(folder: Path) -> dict[str, float]:
                     seconds = pd.read_csv(folder / file)["seconds"].sum()
                     trained[_job(made)] = trained.get(_job(made), 0.0) + seconds
     for path in folder.glob("notebooks/**/*[!d].ipynb"):
-        if seconds := read(path).get("metadata", {}).get("papermill", {}).get("duration"):
+        if (
+            seconds := files.read_json(path)
+            .get("metadata", {})
+            .get("papermill", {})
+            .get("duration")
+        ):
             before = trained.get(path.stem, 0.0)
             found[path.stem] = seconds + (before if before > seconds else 0)
     return found
-
-
-def read(path: Path) -> dict[str, Any]:
-    """Read an object from a JSON file; one that is damaged or not there is empty."""
-    with contextlib.suppress(OSError, ValueError):
-        found = json.loads(path.read_bytes())
-        return found if isinstance(found, dict) else {}
-    return {}
 
 
 def _job(made: Mapping[str, Any]) -> str:

@@ -88,6 +88,14 @@ def write_json(target: str | Path, value: Any) -> None:
     write_text(target, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def read_json(path: str | Path) -> dict[str, Any]:
+    """Return the object in a JSON file; of one that is damaged or not there, an empty one."""
+    with suppress(OSError, ValueError, RecursionError):
+        found = json.loads(Path(path).read_bytes())
+        return found if isinstance(found, dict) else {}
+    return {}
+
+
 def write_sealed(target: str | Path, value: Any) -> None:
     """Write `value` as `write_json` does, with its digest, which `read_sealed` checks."""
     write_json(target, {"digest": seal(value), "content": value})

@@ -9,7 +9,7 @@ import contextlib
 import io
 import weakref
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,24 +19,17 @@ DPI = 150
 """Dots an inch of a PNG."""
 
 
-class _Drawn(NamedTuple):
-    """A figure's PNG, and the part of the page that it takes, in inches."""
-
-    png: bytes
-    box: "Bbox"
-
-
-_drawn: "weakref.WeakKeyDictionary[Figure, _Drawn]" = weakref.WeakKeyDictionary()
+_drawn: "weakref.WeakKeyDictionary[Figure, tuple[bytes, Bbox]]" = weakref.WeakKeyDictionary()
 
 
 def png(figure: "Figure") -> bytes:
     """Return a figure as PNG, for screens."""
-    return _draw(figure).png
+    return _draw(figure)[0]
 
 
 def pdf(figure: "Figure") -> bytes:
     """Return a figure as PDF, for print: vectors, and the letters of its fonts."""
-    box, file = _draw(figure).box, io.BytesIO()
+    (_, box), file = _draw(figure), io.BytesIO()
     with _as_laid_out(figure):
         dateless = {"CreationDate": None}
         figure.savefig(file, format="pdf", bbox_inches=box, metadata=dateless)
@@ -45,19 +38,19 @@ def pdf(figure: "Figure") -> bytes:
 
 def shown(figure: "Figure") -> tuple[str, dict[str, int]]:
     """Return a figure's PNG in base64 and the width that it is shown at, as IPython asks for it."""
-    drawn = _draw(figure)
-    return binascii.b2a_base64(drawn.png).decode(), {"width": round(drawn.box.width * figure.dpi)}
+    picture, box = _draw(figure)
+    return binascii.b2a_base64(picture).decode(), {"width": round(box.width * figure.dpi)}
 
 
-def _draw(figure: "Figure") -> _Drawn:
-    """Lay out and draw a figure, unless it has not been changed since."""
+def _draw(figure: "Figure") -> "tuple[bytes, Bbox]":
+    """Return a figure's PNG and its part of the page [inches], drawn unless it is as it was."""
     if figure.stale or figure not in _drawn:
         figure.draw_without_rendering()
         with _as_laid_out(figure):
             box, file = figure.get_tightbbox().padded(0.1), io.BytesIO()
             nameless = {"Software": None}  # the same figure is the same file, byte for byte
             figure.savefig(file, format="png", dpi=DPI, bbox_inches=box, metadata=nameless)
-        _drawn[figure] = _Drawn(file.getvalue(), box)
+        _drawn[figure] = file.getvalue(), box
     return _drawn[figure]
 
 

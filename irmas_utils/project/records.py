@@ -248,11 +248,8 @@ def _forget(folder: Path, notebook: str, run: str | None) -> None:
 
 def _unfit(profile: str, file: str, found: str) -> DataError:
     """Return the error of an unfit result; the committed sample run knows who makes it."""
-    try:
-        committed = json.loads((paths.reference_dir("sample") / "manifest.json").read_bytes())
-        notebook = committed[file]["notebook"]
-    except (OSError, ValueError, LookupError):
-        notebook = "an earlier notebook"
+    committed = files.read_json(paths.reference_dir("sample") / "manifest.json")
+    notebook = committed.get(file, {}).get("notebook", "an earlier notebook")
     remedy = f"Run {notebook} first, or `make paper PROFILE={profile}` (or its path)."
     return DataError(results_dir(profile) / file, found, f"what {notebook} writes", remedy)
 
@@ -305,5 +302,4 @@ def _made_with() -> dict[str, Any]:
         names = re.finditer(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
         processor = next(names)[1]
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
-    found = {"source": source_hash(), "commit": commit, "versions": versions}
-    return found | {"processor": processor}
+    return {"source": source_hash(), "commit": commit, "versions": versions, "processor": processor}

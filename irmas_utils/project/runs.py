@@ -7,7 +7,6 @@ damage is noticed. What is damaged is made again.
 """
 
 import functools
-import hashlib
 import importlib.metadata
 import json
 import shutil
@@ -66,8 +65,7 @@ def versions() -> dict[str, str]:
 
 
 def _folder(name: str, parts: Mapping[str, Any]) -> Path:
-    text = json.dumps(parts, sort_keys=True).encode()
-    return paths.cache_root() / "runs" / name / hashlib.blake2b(text, digest_size=8).hexdigest()
+    return paths.cache_root() / "runs" / name / files.seal(parts)[:16]
 
 
 def _store(folder: Path, parts: dict[str, Any], outcome: Outcome) -> None:
@@ -102,13 +100,10 @@ def _stored(folder: Path, parts: dict[str, Any]) -> Outcome | None:
 def _changed(folder: Path, parts: dict[str, Any]) -> list[str]:
     """Name the parts in which the latest run of the same name differs."""
     others = sorted(folder.parent.glob("*/record.json"), key=lambda path: path.stat().st_mtime)
-    if not others:
+    latest = files.read_json(others[-1]).get("parts") if others else None
+    if not latest:
         return []
-    try:
-        before = dict(_leaves(json.loads(others[-1].read_text(encoding="utf-8"))["parts"]))
-    except Exception:  # damaged, and of interest to nobody else
-        return []
-    now = dict(_leaves(parts))
+    before, now = dict(_leaves(latest)), dict(_leaves(parts))
     return sorted(k for k in before.keys() | now.keys() if before.get(k) != now.get(k))
 
 

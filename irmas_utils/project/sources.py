@@ -56,7 +56,7 @@ def reached(code: str) -> list[Path]:
 
 def digest(code: str, files: Iterable[Path]) -> str:
     """Return a short hash of what some code and some files do."""
-    whole = hashlib.blake2b(_meaning(code).encode(), digest_size=8)
+    whole = hashlib.blake2b(_parsed(code)[0].encode(), digest_size=8)
     for path in sorted(files):
         whole.update(str(path.relative_to(paths.PACKAGE)).encode() + _digest_of(path))
     return whole.hexdigest()
@@ -79,12 +79,8 @@ def digest_of(*modules: str) -> str:
 def _digest_of(path: Path) -> bytes:
     content = path.read_bytes()
     if path.suffix == ".py":
-        content = _meaning(content.decode()).encode()
+        content = _parsed(content.decode())[0].encode()
     return hashlib.blake2b(content, digest_size=16).digest()
-
-
-def _meaning(code: str) -> str:
-    return _parsed(code)[0]
 
 
 @functools.cache
