@@ -65,7 +65,6 @@ def lent() -> Iterator[dict]:
 
 def _renewed(connection: Path, pid: int):
     """Return a manager of the kernel for papermill, or None if the kernel is of no use."""
-    from jupyter_client.blocking.client import BlockingKernelClient
     from jupyter_client.manager import AsyncKernelManager
 
     class Borrowed(AsyncKernelManager):
@@ -88,8 +87,9 @@ def _renewed(connection: Path, pid: int):
 
     if not _alive(pid):
         return None
-    client = BlockingKernelClient(connection_file=str(connection))
-    client.load_connection_file()
+    manager = Borrowed(connection_file=str(connection), owns_kernel=False)
+    manager.load_connection_file()
+    client = manager.blocking_client()
     client.start_channels()
     try:
         client.wait_for_ready(timeout=120)
@@ -98,8 +98,6 @@ def _renewed(connection: Path, pid: int):
         return None
     finally:
         client.stop_channels()
-    manager = Borrowed(connection_file=str(connection), owns_kernel=False)
-    manager.load_connection_file()
     return manager
 
 

@@ -7,6 +7,7 @@ damage is noticed. What is damaged is made again.
 """
 
 import functools
+import hashlib
 import importlib.metadata
 import json
 import shutil
@@ -65,7 +66,8 @@ def versions() -> dict[str, str]:
 
 
 def _folder(name: str, parts: Mapping[str, Any]) -> Path:
-    return paths.cache_root() / "runs" / name / files.seal(parts)[:16]
+    text = json.dumps(parts, sort_keys=True).encode()
+    return paths.cache_root() / "runs" / name / hashlib.blake2b(text, digest_size=8).hexdigest()
 
 
 def _store(folder: Path, parts: dict[str, Any], outcome: Outcome) -> None:
