@@ -147,11 +147,7 @@ def _reader(reads: str, length: int) -> Reader:
         features = FeatureCache("fft", fft_magnitude, length=length)
         return Reader(features, READS[reads], {} if reads == "bands" else None)
     half = {"sample_rate": 22_050, "length": length // 2}
-    return Reader(FeatureCache("waveform", waveform, **half), _as_it_is)
-
-
-def _as_it_is(features: np.ndarray) -> np.ndarray:
-    return features
+    return Reader(FeatureCache("waveform", waveform, **half), np.asarray)
 
 
 def _logarithm(magnitudes: np.ndarray) -> np.ndarray:
@@ -171,7 +167,7 @@ def _bands(magnitudes: np.ndarray) -> np.ndarray:
     return _logarithm(np.sqrt(sums / np.maximum(np.diff(edges), 1)))
 
 
-READS = {"magnitudes": _as_it_is, "log": _logarithm, "bands": _bands}
+READS = {"magnitudes": np.asarray, "log": _logarithm, "bands": _bands}
 
 
 def _higher(magnitudes: np.ndarray, path: str, cents: float) -> np.ndarray:

@@ -19,7 +19,6 @@ from irmas_utils.metrics import evaluation
 from irmas_utils.metrics.tables import score_row
 from irmas_utils.project import records, runs
 from irmas_utils.project.errors import chosen
-from irmas_utils.project.records import Record
 from irmas_utils.project.settings import Settings
 from irmas_utils.systems import mixtures
 
@@ -32,7 +31,7 @@ COMPUTED = {
 _OF_LONG = ("norm", "peak", "windows")  # changes of what is longer than a training clip
 
 
-def examine(names: Sequence[str], parts: Splits, record: Record) -> None:
+def examine(names: Sequence[str], parts: Splits, record: records.Record) -> None:
     """Train the base and each change of `names`, and record what each scores.
 
     Under ``fft-cause-NAME``: those of `CHANGES`, and of the base `COMPUTED`. Raises SettingsError
@@ -87,7 +86,7 @@ def _save(
     description: str,
     outcome: runs.Outcome,
     clips: dict[str, pd.DataFrame],
-    record: Record,
+    record: records.Record,
     ending: str = "",
 ) -> None:
     from irmas_utils.models.fft_variants import one_each

@@ -9,7 +9,6 @@ import pandas as pd
 from IPython.display import Markdown, display
 
 from irmas_utils.data import corpus
-from irmas_utils.data.corpus import Splits
 from irmas_utils.data.index import fingerprint
 from irmas_utils.plots import style
 from irmas_utils.project import files, paths, records, settings
@@ -50,7 +49,7 @@ class Started(NamedTuple):
 
     cfg: Settings
     index: pd.DataFrame
-    parts: Splits | None
+    parts: corpus.Splits | None
     record: records.Record
 
 

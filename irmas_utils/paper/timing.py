@@ -23,12 +23,8 @@ def took(folder: Path) -> dict[str, float]:
                     seconds = pd.read_csv(folder / file)["seconds"].sum()
                     trained[_job(made)] = trained.get(_job(made), 0.0) + seconds
     for path in folder.glob("notebooks/**/*[!d].ipynb"):
-        if (
-            seconds := files.read_json(path)
-            .get("metadata", {})
-            .get("papermill", {})
-            .get("duration")
-        ):
+        metadata = files.read_json(path).get("metadata", {})
+        if seconds := metadata.get("papermill", {}).get("duration"):
             before = trained.get(path.stem, 0.0)
             found[path.stem] = seconds + (before if before > seconds else 0)
     return found

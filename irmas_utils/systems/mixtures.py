@@ -5,8 +5,6 @@ not choose anything. So recordings held out of the training set are mixed: one f
 many labels as test clips have, in the published proportions.
 """
 
-import hashlib
-import json
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -19,7 +17,7 @@ from irmas_utils.audio import io
 from irmas_utils.data import published
 from irmas_utils.data.corpus import content
 from irmas_utils.project import paths, sources
-from irmas_utils.project.files import kept
+from irmas_utils.project.files import kept, seal
 from irmas_utils.project.vocabulary import INSTRUMENTS
 
 SEGMENTS = (2, 6)  # a segment is one excerpt long, so 6 to 18 s of IRMAS
@@ -100,9 +98,7 @@ def make(table: pd.DataFrame, n_mixtures: int, seed: int) -> pd.DataFrame:
     made_from = [content(table), sources.digest_of(__name__)]
     rows = []
     for mixture in plan(table, n_mixtures, np.random.default_rng(seed)):
-        key = json.dumps([made_from, mixture._asdict()], sort_keys=True).encode()
-        digest = hashlib.blake2b(key, digest_size=10).hexdigest()
-        name = f"{'-'.join(mixture.labels)}-{digest}.wav"
+        name = f"{'-'.join(mixture.labels)}-{seal([made_from, mixture])[:20]}.wav"
         path = kept(paths.cache_root() / "mixtures" / name, partial(_write, mixture, files))
         recording = recordings[mixture.sources[0][0]]
         rows.append((str(path), path.stem, mixture.labels, recording))

@@ -17,7 +17,6 @@ from irmas_utils.project.records import Record
 from irmas_utils.project.settings import Settings
 from irmas_utils.project.vocabulary import INSTRUMENT_NAMES
 from irmas_utils.systems.bosch import experiments, streams
-from irmas_utils.systems.bosch.experiments import EXPERIMENTS
 from irmas_utils.systems.bosch.listening import Listened
 from irmas_utils.systems.predominance import Listener
 
@@ -39,7 +38,7 @@ def run(
     """
     labels = label_matrix(mixed["labels"])
     results = {}
-    for number in EXPERIMENTS:
+    for number in experiments.EXPERIMENTS:
         system = experiments.build(number, heard.mixtures, labels, how)
         scores = system.predict(heard.testing)
         result = evaluation.score(parts.testing, scores, settings, system.threshold)
@@ -74,7 +73,7 @@ def stream_f1(
     threshold is the one of its best micro F1 on the mixtures.
     """
     truth, labels = label_matrix(testing["labels"]), label_matrix(mixed["labels"])
-    model_of = EXPERIMENTS[5] | EXPERIMENTS[2]
+    model_of = experiments.EXPERIMENTS[5] | experiments.EXPERIMENTS[2]
     rows = {}
     for stream in streams.ALL_STREAMS:
         alone = {stream: model_of[stream]}

@@ -10,8 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from irmas_utils.project import errors
-from irmas_utils.project.errors import AudioError
+from irmas_utils.project.errors import AudioError, chosen
 from irmas_utils.systems.bosch import demucs, spectral
 
 STEMS = ("drums", "bass", "melody", "other")
@@ -26,7 +25,7 @@ def separate(samples: np.ndarray, rate: int, separator: str) -> dict[str, np.nda
     `SEPARATORS` or its optional package is not installed.
     """
     check_channels(samples)
-    return errors.chosen(SEPARATORS, separator, "separator")(samples, rate)
+    return chosen(SEPARATORS, separator, "separator")(samples, rate)
 
 
 def check_channels(samples: np.ndarray) -> None:

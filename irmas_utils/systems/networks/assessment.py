@@ -18,7 +18,6 @@ from irmas_utils.systems import predominance
 from irmas_utils.systems.networks import registry
 from irmas_utils.systems.networks.fine_tuning import Data
 from irmas_utils.systems.networks.training import Trained
-from irmas_utils.systems.predominance import Listener
 from irmas_utils.systems.recognizer import Recognizer, describe
 
 
@@ -82,7 +81,7 @@ def judge(outcome: Outcome, data: Data, settings: Settings) -> Judged:
     )
 
 
-def listener(trained: Trained) -> Listener:
+def listener(trained: Trained) -> predominance.Listener:
     """Let a network listen to many clips at a time; it is loaded when the first come."""
     path = trained.whole.folder / "recognizer.keras"
     network = functools.cache(lambda: Recognizer.load(path))
@@ -95,7 +94,7 @@ def listener(trained: Trained) -> Listener:
         each = np.split(used.score_windows(side_by_side)[1], len(clips))
         return np.stack([windows.aggregate(part, used.aggregation) for part in each])
 
-    return Listener(describe(path)["sample_rate"], score, files.digest(path))
+    return predominance.Listener(describe(path)["sample_rate"], score, files.digest(path))
 
 
 def levels(systems: Mapping[str, System], clips: pd.DataFrame, settings: Settings) -> pd.DataFrame:

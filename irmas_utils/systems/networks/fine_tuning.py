@@ -22,11 +22,10 @@ from irmas_utils.project.runs import Outcome
 from irmas_utils.project.settings import Positive, Section
 from irmas_utils.project.vocabulary import INSTRUMENTS
 from irmas_utils.systems.networks import mixing
-from irmas_utils.systems.networks.mixing import ALONE, Recipe, Share
 from irmas_utils.systems.recognizer import Recognizer
 
 
-class Plan(Recipe):
+class Plan(mixing.Recipe):
     """How a network is trained and used; a network's own adds its options and ``build``."""
 
     sample_rate: PositiveInt  # [Hz]
@@ -35,7 +34,7 @@ class Plan(Recipe):
     epochs: PositiveInt = 20
     batch_size: PositiveInt = 32
     learning_rate: Positive = 1e-3  # the largest; it falls along a cosine
-    warmup: Share = 0.1  # of all steps, over which the rate rises
+    warmup: mixing.Share = 0.1  # of all steps, over which the rate rises
     ema: Annotated[float, Field(gt=0, lt=1)] | None = 0.99  # momentum of the weights' average
     aggregation: Literal["mean_logit", "s1"] = "mean_logit"
 
@@ -98,7 +97,7 @@ def alone(
     clips: pd.DataFrame, plan: Plan, seed: int, codes: Sequence[str] = INSTRUMENTS
 ) -> Batches:
     """Yield every clip once, alone and as it is, as `systems.networks.mixing.batches` does."""
-    once = plan.model_copy(update=ALONE.model_dump())
+    once = plan.model_copy(update=mixing.ALONE.model_dump())
     return _batches(clips, once, seed, codes, 0, fill=False)
 
 
@@ -139,16 +138,15 @@ def run(plan: Plan | Section, weights: Path | None, data: Data, seed: int, folde
     """Build and train a network, or fit what knows no epochs, and score it; see `scored`."""
     print(f"{type(plan).__module__.rpartition('.')[2]}, seed {seed}", flush=True)
     fitting, validation, _ = data.parts
-    if not isinstance(plan, Plan):
+    if isinstance(plan, Plan):
+        set_determinism(seed)
+        options = {"validation": validation, "checkpoint_dir": folder / "unfinished"}
+        trained, history = train(plan.build(seed, weights), fitting, plan, seed=seed, **options)
+    else:
         started = time.perf_counter()
         trained = plan.fit(fitting, weights)
         history = pd.DataFrame({"epoch": [1], "seconds": [time.perf_counter() - started]})
-        return scored(trained, history, data, folder)
-    set_determinism(seed)
-    options = {"validation": validation, "checkpoint_dir": folder / "unfinished"}
-    return scored(
-        *train(plan.build(seed, weights), fitting, plan, seed=seed, **options), data, folder
-    )
+    return scored(trained, history, data, folder)
 
 
 def run_joined(folders: Sequence[Path], data: Data, folder: Path) -> Outcome:
@@ -167,8 +165,6 @@ def scored(trained: Recognizer, history: pd.DataFrame, data: Data, folder: Path)
     on_mixtures = trained.score_files(data.mixed["path"])
     started = time.perf_counter()  # the network is compiled by now
     on_testing = trained.score_files(data.parts.testing["path"])
-    facts = {
-        **training.facts(trained.model, history),
-        "clip_seconds": (time.perf_counter() - started) / len(data.parts.testing),
-    }
+    clip_seconds = (time.perf_counter() - started) / len(on_testing)
+    facts = training.facts(trained.model, history) | {"clip_seconds": clip_seconds}
     return Outcome({"mixtures": on_mixtures, "testing": on_testing}, facts)

@@ -18,7 +18,6 @@ from irmas_utils.models import training
 from irmas_utils.project import runs, sources
 from irmas_utils.project.errors import SettingsError
 from irmas_utils.project.files import digest
-from irmas_utils.project.runs import Outcome
 from irmas_utils.project.settings import Section, Settings
 from irmas_utils.systems.networks import fine_tuning, registry
 from irmas_utils.systems.networks.fine_tuning import Data, Plan
@@ -31,8 +30,8 @@ FACTORS = {"width"}
 class Trained(NamedTuple):
     """A network that was trained and scored, or several joined; see `fine_tuning.scored`."""
 
-    whole: Outcome  # of all seeds' networks in one
-    by_seed: dict[int, Outcome]  # of each seed's alone
+    whole: runs.Outcome  # of all seeds' networks in one
+    by_seed: dict[int, runs.Outcome]  # of each seed's alone
     history: pd.DataFrame  # a row an epoch and seed: epoch, seconds, seed and, if any, losses
     setup: dict[str, Any]  # its plan
 
