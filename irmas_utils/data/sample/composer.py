@@ -28,10 +28,6 @@ class Sound(NamedTuple):
     chords: bool = False  # whether it can play them
     code: str = ""  # what it is a sound of: an instrument, the drums, a genre's bass
 
-    def lowered(self) -> "Sound":
-        """Return the same sound for the lower half of its range, as a left hand plays it."""
-        return self._replace(high=max(self.low + 20, (self.low + self.high) // 2))
-
 
 SOUNDS = {
     code: tuple(Sound(*row, chords=code in MUSIC["play_chords"], code=code) for row in rows)
@@ -131,7 +127,8 @@ def _labelled_parts(
             notes = melody(harmony, sound, take, busy=rank == 0)
         parts.append(Part("other" if rank else "melody", sound, notes, float(level), float(pan)))
         if sound.chords and rank == 0 and take.random() < 0.6:
-            low = comping(harmony, sound.lowered(), take)
+            left_hand = sound._replace(high=max(sound.low + 20, (sound.low + sound.high) // 2))
+            low = comping(harmony, left_hand, take)
             parts.append(Part("melody", sound, low, -4.0, float(pan)))
     return parts
 
