@@ -69,14 +69,11 @@ def _define(operation, instruction: str) -> None:
         return getattr(builder, instruction)(*arguments, flags=("contract",))
 
 
-for _operation, _instruction in (
-    (operator.add, "fadd"),
-    (operator.iadd, "fadd"),
-    (operator.sub, "fsub"),
-    (operator.mul, "fmul"),
-    (operator.truediv, "fdiv"),
-):
-    _define(_operation, _instruction)
+_define(operator.add, "fadd")
+_define(operator.iadd, "fadd")
+_define(operator.sub, "fsub")
+_define(operator.mul, "fmul")
+_define(operator.truediv, "fdiv")
 
 
 def _address(context, builder, types_, arguments):

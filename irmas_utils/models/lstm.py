@@ -130,10 +130,6 @@ class Frames(Configured):
         # The offset is far below the noise of 16-bit audio; it keeps silence finite.
         return (tf.math.log(tf.matmul(power, mel) + 1e-6) - MEL_CENTRE) / MEL_SPREAD
 
-    def compute_output_shape(self, input_shape) -> tuple:
-        """((batch, frames, features), (batch,))."""
-        return (input_shape[0][0], None, self.n_mels or self.frame_size), input_shape[1]
-
 
 @keras.saving.register_keras_serializable("irmas_utils")
 class Valid(Configured):
@@ -143,10 +139,6 @@ class Valid(Configured):
         """Apply the layer to ``(sequence, length)``."""
         sequence, length = inputs
         return tf.sequence_mask(length, tf.shape(sequence)[1])
-
-    def compute_output_shape(self, input_shape) -> tuple:
-        """(batch, time)."""
-        return input_shape[0][:2]
 
 
 def _gru(units: int, frames, length):

@@ -79,8 +79,3 @@ class LastState(Configured):
         options = {"sequences": self.sequences, "reverse": self.reverse}
         sequence, h = lstm(x, length, *weights, **options)
         return sequence if self.sequences else h
-
-    def compute_output_shape(self, input_shape) -> tuple:
-        """(batch, units) or (batch, time, units)."""
-        batch, time, _ = input_shape[0]
-        return (batch, time, self.units) if self.sequences else (batch, self.units)
