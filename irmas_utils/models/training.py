@@ -47,11 +47,12 @@ def fit(
     checkpoint_dir: str | Path | None = None,
     progress: bool | None = None,
 ) -> pd.DataFrame:
-    """Train the model of `trainer` in place, from the weights that it has; return its history.
+    """Train the model of `trainer` in place and return its history.
 
-    ``epoch_batches(epoch)``, counted from 1, gives that epoch's batches in an order that depends on
-    a seed and on the epoch alone; those of `validation` are evaluated after each. `seed` is of what
-    is random inside the network, such as dropout.
+    It starts from the weights that it has, its optimizer afresh. ``epoch_batches(epoch)``, counted
+    from 1, gives that epoch's batches in an order that depends on a seed and on the epoch alone;
+    those of `validation` are evaluated after each. `seed` is of what is random inside the network,
+    such as dropout.
 
     `epochs` counts those of earlier runs: one that left a ``checkpoint.npz`` in `checkpoint_dir`
     goes on from it. It is replaced after each epoch, or less often where that would take more than

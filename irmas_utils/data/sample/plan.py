@@ -59,8 +59,7 @@ def recordings(training_clips: int, testing_clips: int, seed: int) -> tuple[Reco
     for part, (n_clips, real) in sizes.items():
         if not 11 <= n_clips <= sum(real):
             where, expected = f"corpus.{part}_clips", f"11 to {sum(real)}"
-            remedy = "Change the setting."
-            raise DataError(where, found=f"{n_clips}", expected=expected, remedy=remedy)
+            raise DataError(where, str(n_clips), expected, "Change the setting.")
     return (*_training(training_clips, seed), *_testing(testing_clips, seed))
 
 

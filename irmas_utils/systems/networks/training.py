@@ -103,10 +103,9 @@ def _changed(plan: Section, values: Mapping[str, Any], where: str) -> Section:
         return type(plan).model_validate_json(json.dumps(plan.model_dump() | values))
     except ValidationError as error:
         first = error.errors()[0]
-        key, misspelt = first["loc"][0], first["loc"][0] not in known
-        raise SettingsError(
-            f"{where}.{key}",
-            found="an unknown key" if misspelt else repr(values[key]),
-            expected=f"one of {', '.join(sorted(known))}" if misspelt else first["msg"].lower(),
-            remedy="Check the spelling." if misspelt else "Correct the value.",
-        ) from error
+        key = first["loc"][0]
+        if key in known:
+            said = repr(values[key]), first["msg"].lower(), "Correct the value."
+        else:
+            said = "an unknown key", f"one of {', '.join(sorted(known))}", "Check the spelling."
+        raise SettingsError(f"{where}.{key}", *said) from error
