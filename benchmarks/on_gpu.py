@@ -48,9 +48,10 @@ def layer(values: list[np.ndarray], device: str, dtype: torch.dtype) -> nn.LSTM:
 
 def ours(x: np.ndarray, values: list[np.ndarray]) -> list[np.ndarray]:
     """Gradients of the weights from those of the last state, which are ones."""
-    length = np.full(len(x), x.shape[1])
-    sequence, h, starts = lstm_batch.forward(x, length, *values)
-    return lstm_batch.backward(sequence, np.ones_like(h), starts, x, length, *values)[1:]
+    zeros, length = np.zeros((len(x), UNITS), np.float32), np.full(len(x), x.shape[1])
+    sequence, h, c, starts = lstm_batch.forward(x, length, zeros, zeros, *values)
+    given = sequence, np.ones_like(h), np.zeros_like(c), starts
+    return lstm_batch.backward(*given, x, length, *values)[3:]
 
 
 def theirs(made: nn.LSTM, x: torch.Tensor, piece: int) -> list[np.ndarray]:

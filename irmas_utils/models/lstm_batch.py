@@ -14,31 +14,36 @@ def _for_each(function, n_clips: int) -> None:
         list(pool.map(function, range(n_clips)))
 
 
-def forward(x, length, *weights, sequences: bool = False, reverse: bool = False):
+def forward(x, length, h, c, *weights, sequences: bool = False, reverse: bool = False):
     """Do what `models.recurrence.lstm` does, which explains the arguments, on float32 arrays.
 
-    Returns what it does, and for `backward` the state before each chunk of steps,
-    (batch, chunks, 2 * width).
+    Returns
+    -------
+    sequence, h, c
+        As there.
+    starts : shape (batch, chunks, 2 * width)
+        State before each chunk, for `backward`.
     """
-    n, time, units = len(x), x.shape[1], len(weights[1])
+    n, time, units = len(x), x.shape[1], h.shape[1]
     sizes = kernel.sizes(x.shape[2], units)
     packed = kernel.packed(*weights, sizes)
-    state = np.zeros((n, 2 * sizes.width), np.float32)
+    state = np.zeros((n, 2, sizes.width), np.float32)
+    state[:, :, :units] = np.stack([h, c], axis=1)
     starts = np.zeros((n, -(-time // kernel.CHUNK), 2 * sizes.width), np.float32)
     sequence = np.zeros((n, time if sequences else 0, units), np.float32)
 
     def run(k: int) -> None:
         kernel.forward(
-            packed, x[k], length[k], reverse, state[k], starts[k], sequence[k],
+            packed, x[k], length[k], reverse, state[k].reshape(-1), starts[k], sequence[k],
             kernel.new_tape(sizes), sizes,
         )  # fmt: skip
 
     _for_each(run, n)
-    return sequence, state[:, :units], starts
+    return sequence, state[:, 0, :units], state[:, 1, :units], starts
 
 
-def backward(d_sequence, dh, starts, x, length, *weights, reverse: bool = False):
-    """Give the gradients of x, kernel, recurrent kernel and bias from those of the results.
+def backward(d_sequence, dh, dc, starts, x, length, *weights, reverse: bool = False):
+    """Give the gradients of x, h, c, kernel, recurrent kernel and bias from those of the results.
 
     `d_sequence` has no steps where the sequence was not asked for.
     """
@@ -46,15 +51,16 @@ def backward(d_sequence, dh, starts, x, length, *weights, reverse: bool = False)
     sizes = kernel.sizes(x.shape[2], units)
     packed = kernel.packed(*weights, sizes)
     shapes = (n, sizes.stride), (n, sizes.width), x.shape, (n, packed.size)
-    da, dc, dx, d_weights = (np.zeros(shape, np.float32) for shape in shapes)
-    da[:, sizes.first : sizes.first + units] = dh
+    da, dc_all, dx, d_weights = (np.zeros(shape, np.float32) for shape in shapes)
+    of_h = slice(sizes.first, sizes.first + units)
+    da[:, of_h], dc_all[:, :units] = dh, dc
 
     def run(k: int) -> None:
         kernel.backward(
-            packed, x[k], length[k], reverse, da[k], dc[k], starts[k], d_sequence[k],
+            packed, x[k], length[k], reverse, da[k], dc_all[k], starts[k], d_sequence[k],
             dx[k], d_weights[k], kernel.new_tape(sizes), sizes,
         )  # fmt: skip
 
     _for_each(run, n)
     # A sum in the order of the clips, whichever was ready first.
-    return dx, *kernel.unpacked(d_weights.sum(axis=0), sizes)
+    return dx, da[:, of_h], dc_all[:, :units], *kernel.unpacked(d_weights.sum(axis=0), sizes)

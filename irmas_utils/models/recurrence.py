@@ -15,30 +15,42 @@ from irmas_utils.models.layers import Configured
 from irmas_utils.project.backend import keras, tf
 
 
-def lstm(x, length, *weights, sequences: bool = False, reverse: bool = False):
-    """Run an LSTM over the valid steps of each clip, from a state of zeros; tensors are float32.
+def lstm(x, length, h, c, *weights, sequences: bool = False, reverse: bool = False):
+    """Run an LSTM over the valid steps of each clip; all tensors are float32.
 
-    `x` is (batch, time, features), `length`, int (batch,), says how many steps of it are valid;
-    weights and options are those of `LastState`. Returns h after each step in the order of x,
-    (batch, time, units), zero after a clip's end, or (batch, 0, units) without `sequences`; and h
-    after the last, (batch, units).
+    Parameters
+    ----------
+    x : shape (batch, time, features)
+    length : int, shape (batch,)
+        Valid steps of each clip; 0 gives the initial state.
+    h, c : shape (batch, units)
+        Initial state.
+    *weights
+        Kernel, recurrent kernel and bias as `keras.layers.LSTM` has them.
+    sequences, reverse : bool
+        As for `LastState`.
+
+    Returns
+    -------
+    sequence : shape (batch, time, units), or (batch, 0, units) without `sequences`
+        h after each step, in the order of x; zero after a clip's end.
+    h, c : shape (batch, units)
     """
     length = tf.clip_by_value(tf.cast(length, tf.int64), 0, tf.shape(x, tf.int64)[1])
-    batch, units = x.shape[0], weights[1].shape[0]
-    shapes = [(batch, x.shape[1] if sequences else 0, units), (batch, units), None]
 
     @tf.custom_gradient
-    def differentiable(x, *weights):
+    def differentiable(x, h, c, *weights):
         def gradients(*d_outputs):
             arguments = (*d_outputs, starts, x, length, *weights)
             backward = partial(lstm_batch.backward, reverse=reverse)
-            return _call(backward, arguments, [t.shape for t in (x, *weights)])
+            return _call(backward, arguments, [t.shape for t in (x, h, c, *weights)])
 
         forward = partial(lstm_batch.forward, sequences=sequences, reverse=reverse)
-        *outputs, starts = _call(forward, (x, length, *weights), shapes)
+        shapes = [(x.shape[0], x.shape[1] if sequences else 0, h.shape[1]), h.shape, h.shape, None]
+        *outputs, starts = _call(forward, (x, length, h, c, *weights), shapes)
         return tuple(outputs), gradients
 
-    return differentiable(x, *weights)
+    return differentiable(x, h, c, *weights)
 
 
 def _call(function, arguments, shapes) -> list[tf.Tensor]:
@@ -52,10 +64,10 @@ def _call(function, arguments, shapes) -> list[tf.Tensor]:
 class LastState(Configured):
     """`keras.layers.LSTM` for long sequences of different lengths; the weights interchange.
 
-    Called on ``(sequence, length)``, shapes (batch, time, features) and (batch,). Gives the state
-    after each clip's last step, (batch, units), or after every step, (batch, time, units), with
-    zeros after a clip's end. Initial weights are drawn as Keras draws them. XLA cannot compile the
-    layer (``jit_compile``).
+    Called on ``(sequence, length)``, shapes (batch, time, features) and (batch,), and possibly on
+    ``initial_state=(h, c)``, each (batch, units). Gives the state after each clip's last step,
+    (batch, units), or after every step, (batch, time, units), with zeros after a clip's end.
+    Initial weights are drawn as Keras draws them. XLA cannot compile the layer (``jit_compile``).
     """
 
     units: int
@@ -72,10 +84,12 @@ class LastState(Configured):
         bias = keras.initializers.Constant(np.repeat([0.0, 1.0, 0.0, 0.0], self.units))
         self.bias = self.add_weight(shape=(width,), initializer=bias)
 
-    def call(self, inputs):
+    def call(self, inputs, initial_state=None):
         """Apply the layer to ``(sequence, length)``."""
         x, length = inputs
-        weights = [tf.convert_to_tensor(value) for value in self.weights]
+        if initial_state is None:
+            initial_state = (tf.zeros((tf.shape(x)[0], self.units)),) * 2
+        values = [tf.convert_to_tensor(value) for value in (*initial_state, *self.weights)]
         options = {"sequences": self.sequences, "reverse": self.reverse}
-        sequence, h = lstm(x, length, *weights, **options)
+        sequence, h, _ = lstm(x, length, *values, **options)
         return sequence if self.sequences else h
