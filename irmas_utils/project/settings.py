@@ -29,16 +29,19 @@ def _of_a_profile(name: str) -> str:
     return name
 
 
-def _each_once(seeds: list[int]) -> list[int]:
-    if len({*seeds}) < len(seeds):
-        raise ValueError("each seed once: the same one again is no other training")
-    return seeds
+def _each_once(values: list[Any]) -> list[Any]:
+    if len({*values}) < len(values):
+        raise ValueError("each seed or name once: the same one again brings nothing new")
+    return values
 
 
 Seeds = Annotated[list[Seed], Field(min_length=1, max_length=1000), AfterValidator(_each_once)]
 Name = Annotated[str, Field(pattern=r"^\w[\w.+-]*$", max_length=60)]  # of folders and files
 _BYTES = 2**20  # of a profile, which has some 6000
 Widths = Annotated[list[PositiveInt], Field(min_length=1)]
+Stream = Literal["mono", "left", "right", "mid", "side", "drums", "bass", "melody", "other",
+                 "pitched", "lead", "backing"]  # fmt: skip
+Cause = Literal["binary", "log", "bands", "waveform", "working", "half", "quarter"]
 Loss = Literal["paper", "binary"]
 
 
@@ -121,7 +124,7 @@ class Causes(Section):
     """Of one failure: from which base, besides the studies', and one change a row."""
 
     base: dict[str, Any]
-    changes: list[str]  # names, of `models.fft_variants`
+    changes: Annotated[list[Cause], AfterValidator(_each_once)]
 
 
 class LstmReasons(Causes):
@@ -157,7 +160,7 @@ class LstmStudy(Study):
 
 class FftStudy(Study):
     causes: Causes
-    separated: list[str]
+    separated: Annotated[list[Stream], Field(min_length=1), AfterValidator(_each_once)]
 
 
 class Studies(Section):

@@ -6,9 +6,10 @@ import pytest
 import yaml
 from limits import bounded
 
+from irmas_utils.models import fft_variants
 from irmas_utils.project import paths, settings
 from irmas_utils.project.errors import SettingsError
-from irmas_utils.systems.bosch import separation
+from irmas_utils.systems.bosch import separation, streams
 
 PROFILES = ("smoke", "sample", "full")
 
@@ -130,6 +131,10 @@ def test_an_integer_will_do_for_a_float():
         ("fft: {learning_rate: .nan}", "fft.learning_rate = nan"),
         ("lstm: {seeds: [-1]}", "lstm.seeds = -1"),
         ("study: {lstm: {vary: {units: [0]}}}", "study.lstm.vary.units = 0"),
+        ("study: {fft: {causes: {changes: [log, bandz]}}}", "study.fft.causes.changes = 'bandz'"),
+        ("study: {fft: {causes: {changes: [log, log]}}}", "study.fft.causes.changes = "),
+        ("study: {fft: {separated: [drums, vocals]}}", "study.fft.separated = 'vocals'"),
+        ("study: {fft: {separated: []}}", "study.fft.separated = "),
         ("study: {fft: {base: {epochs: many}}}", "study.fft.base.epochs = 'many'"),
     ],
 )
@@ -181,6 +186,11 @@ def test_a_parent_may_be_at_home_and_a_suffix_in_capitals(write, tmp_path, monke
 def test_the_separators_of_a_profile_are_those_that_there_are():
     known = get_args(settings.Bosch.model_fields["separator"].annotation)
     assert known == (*separation.SEPARATORS,)
+    assert get_args(settings.Stream) == streams.ALL_STREAMS
+
+
+def test_the_causes_of_a_profile_are_those_that_there_are():
+    assert get_args(settings.Cause) == (*fft_variants.CHANGES,)
 
 
 def test_the_file_that_states_a_wrong_key_is_named(write):
