@@ -18,6 +18,8 @@ from irmas_utils.project import files, paths
 from irmas_utils.project.errors import AudioError, DataError, IrmasError, ModelError, NotebookError
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from irmas_utils.project.settings import Settings
 
 
@@ -101,7 +103,7 @@ def _figure(options: Namespace) -> int:
                "help": "write a page of each file: waveform, instruments over time, player"},
     "--labels": {"dest": "wanted", "action": "append_const", "const": "labels",
                  "help": "write a label track of each file for Audacity"},
-    "--out": {"type": paths.given, "default": Path(), "help": "folder for what is written (here)"},
+    "--out": {"type": paths.given, "default": Path(), "help": "folder for what is written (here); others' files stay"},
     "--model": {"type": paths.given, "help": "a saved model (.keras, with its .json)"},
 })  # fmt: skip
 def _predict(options: Namespace) -> int:
@@ -182,10 +184,10 @@ def _train(options: Namespace) -> None:
     """Train a network on a collection of your own (docs/own_collection.md)."""
     files.require(options.collection, DataError, "a CSV file")
     settings = _settings(options)
+    files.require_writable(options.to)
     from irmas_utils.project import execute
     from irmas_utils.systems.networks import own
 
-    files.require_writable(options.to)
     change = {key: execute.parse_value(text) for key, text in options.p}
     own.train(options.collection, options.to, options.network, settings, change)
     print(f"trained: {files.suffixed(options.to, '.keras')}")
@@ -197,14 +199,11 @@ def _train(options: Namespace) -> None:
 })  # fmt: skip
 def _diff(options: Namespace) -> None:
     """Say what differs between two runs, and whether their scores do."""
-    from irmas_utils.metrics import tables
     from irmas_utils.paper import diff
 
-    for what, table in zip(
-        ("settings and code", "scores"), diff.diff(options.a, options.b), strict=True
-    ):
-        text = tables.markdown(table) if len(table) else f"Nothing differs in the {what}."
-        print(text, end="\n\n")
+    found = diff.diff(options.a, options.b)
+    for what, table in zip(("settings and code", "scores"), found, strict=True):
+        _tell(table, f"Nothing differs in the {what}.")
 
 
 _SCORES = ("precision", "recall", "f1", "macro-precision", "macro-recall", "macro-f1", "lrap")
@@ -222,8 +221,7 @@ def _audit(options: Namespace) -> None:
     from irmas_utils.paper import audit
 
     for table, none in zip(audit.audit(stated), ("check these alone", "compare"), strict=True):
-        text = table.to_markdown(index=False, floatfmt=".3f")
-        print(text if len(table) else f"Nothing is published to {none} with.", end="\n\n")
+        _tell(table, f"Nothing is published to {none} with.")
 
 
 @_command({
@@ -285,6 +283,12 @@ def _site(options: Namespace) -> None:
     print(f"site: {site.build(settings, options.profile)}", flush=True)
 
 
+def _tell(table: "DataFrame", none: str) -> None:
+    from irmas_utils.metrics import tables
+
+    print(tables.markdown(tables.with_p(table)) if len(table) else none, end="\n\n")
+
+
 def _settings(options: Namespace) -> "Settings":
     """Read the profile first of all: a misspelt one is told of before anything slow begins."""
     from irmas_utils.project import settings
@@ -309,15 +313,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in ("stdout", "stderr"):  # closed, as some that start programs at night leave them
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - for as long as it runs
-    paths.settle()
     for number in (signal.SIGINT, signal.SIGTERM):  # what is temporary goes, without complaints
         signal.signal(number, lambda *_: logging.disable() or signal.default_int_handler(*_))
     for stream in (sys.stdout, sys.stderr):  # a name in a file system may be no text at all
         getattr(stream, "reconfigure", dict)(errors="backslashreplace")
-    options, options.others = _parser().parse_known_args(arguments)
-    if options.others and options.command != "paper":
-        options.refuse(f"unrecognized arguments: {' '.join(options.others)}")
     try:
+        paths.settle()
+        options, options.others = _parser().parse_known_args(arguments)
+        if options.others and options.command != "paper":
+            options.refuse(f"unrecognized arguments: {' '.join(options.others)}")
         status = options.run(options) or 0
         sys.stdout.flush()
         return status

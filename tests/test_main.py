@@ -39,6 +39,7 @@ def test_an_unknown_option_is_told_of_beside_those_that_there_are(capsys):
         ["paper", "--profile", "gone"],
         ["corpus", "gone", "out.json"],
         ["site", "gone"],
+        ["train", __file__, "--to", "/dev/null/gone"],
     ],
     ids=" ".join,
 )
@@ -82,6 +83,28 @@ def test_a_folder_that_cannot_be_written_is_one_line(arguments, tmp_path, monkey
     said = capsys.readouterr().err
     assert said.startswith("error: ")
     assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("variable", ["IRMAS_CACHE", "IRMAS_RESULTS", "IRMAS_DATA"])
+def test_a_variable_that_names_a_file_is_told_of(variable, tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv(variable, str(tmp_path / "file"))
+    assert cli.main(["audit", "--f1", ".38"]) == 1
+    assert capsys.readouterr().err.startswith(f"error: {variable}={tmp_path / 'file'}: found no")
+
+
+@pytest.mark.parametrize(
+    ("variable", "arguments"),
+    [("no", ["predict", __file__, "--out", "x"]), ("IRMAS_CACHE", ["audit", "--f1", ".38"])],
+)
+def test_a_current_folder_that_was_deleted_is_told_of(
+    variable, arguments, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(variable, "c")
+    tmp_path.rmdir()
+    assert cli.main(arguments) == 1
+    assert capsys.readouterr().err.startswith("error: current folder: found one that was deleted")
 
 
 @pytest.mark.parametrize("name", ["pipe.ipynb", "pipe.yaml", "pipe.keras", "pipe.wav"])

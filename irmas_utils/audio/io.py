@@ -64,7 +64,10 @@ class AudioFile(soundfile.SoundFile):
             if not np.isfinite(peak):  # what is NaN anywhere is NaN here
                 raise unusable(self.path, "samples that are NaN or infinite")
             if peak > _PEAK:
-                raise unusable(self.path, f"samples of up to {peak:.5g} times full scale")
+                found = f"samples of up to {peak:.5g} times full scale"
+                full = next((f"{n}" for n in (2**15, 2**23, 2**31) if peak <= n), "")
+                remedy = f"If they are whole numbers, divide them by {full}." if full else ""
+                raise unusable(self.path, found, remedy)
             yield block
         if not self.n_read:
             size = os.fstat(self.name).st_size
@@ -118,10 +121,10 @@ def opened(path: str | Path) -> Iterator[AudioFile]:
         os.close(descriptor)
 
 
-def unusable(path: str | Path, found: str) -> AudioError:
+def unusable(path: str | Path, found: str, remedy: str = "") -> AudioError:
     """Return the error of an audio file in which `found` was found."""
     expected = "a whole file that libsndfile reads, with at least one sample, all in [-1, 1]"
-    remedy = "Restore the file from where it came, or leave it out."
+    remedy = remedy or "Restore the file from where it came, or leave it out."
     if found.startswith("unreadable") and Path(path).suffix.lower() in CLOSED:
         remedy = "Convert it to WAV or FLAC."
     return AudioError(path, found, expected, remedy)

@@ -97,6 +97,13 @@ def markdown(table: pd.DataFrame, form: str = ".3f") -> str:
     return shown.to_markdown(disable_numparse=texts, **options)
 
 
+def with_p(table: pd.DataFrame) -> pd.DataFrame:
+    """Write the columns p, if there are some, as text: none that three decimals make zero."""
+    found = [key for key in table if key in ("p", "p, Holm")]
+    texts = table[found].map(lambda p: "< 0.001" if p < 0.001 else f"{p:.3f}", na_action="ignore")
+    return table.assign(**texts)
+
+
 def interval(leaf: dict[str, float | None] | None) -> str:
     """Write a score's interval as text; a dash where there is none."""
     return "–" if leaf is None or leaf["low"] is None else f"{leaf['low']:.3f}–{leaf['high']:.3f}"

@@ -5,6 +5,8 @@ import os
 import re
 from pathlib import Path
 
+from irmas_utils.project.errors import DiskError
+
 PACKAGE = Path(__file__).resolve().parent.parent
 ROOT = PACKAGE.parent
 PROFILES = ROOT / "profiles"
@@ -26,9 +28,14 @@ def settle() -> None:
     """Fix for this process, and all that it starts, what the variables of the project mean.
 
     Jobs and kernels start in other folders, so relative paths are made absolute. What a user has
-    set for other work, by variables or at home, is set aside.
+    set for other work, by variables or at home, is set aside. DiskError as `given`, or if a
+    variable that means a folder names a file.
     """
     os.environ |= {name: str(given(os.environ[name])) for name in _VARIABLES if os.getenv(name)}
+    for name in _VARIABLES[:3]:
+        if (value := os.getenv(name)) and os.path.exists(value) and not os.path.isdir(value):
+            remedy = f"Name a folder by {name}, or unset it."
+            raise DiskError(f"{name}={value}", "no folder", "a folder, there or not yet", remedy)
     for name in filter(_ASIDE.match, [*os.environ]):
         del os.environ[name]
     scratch = cache_root() / "scratch"
@@ -39,8 +46,15 @@ def settle() -> None:
 
 
 def given(path: str | Path, folder: str | Path = "") -> Path:
-    """Return what a caller who is in `folder` means by a path; ``~`` is home."""
-    return Path(os.path.abspath(os.path.join(folder, os.path.expanduser(path))))
+    """Return what a caller who is in `folder` means by a path; ``~`` is home.
+
+    DiskError if that is seen from a current folder that has been deleted.
+    """
+    try:
+        return Path(os.path.abspath(os.path.join(folder, os.path.expanduser(path))))
+    except FileNotFoundError as error:
+        expected, remedy = "one that is there", "Change to another folder: cd"
+        raise DiskError("current folder", "one that was deleted", expected, remedy) from error
 
 
 def given_profile(profile: str) -> str:

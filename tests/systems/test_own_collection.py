@@ -2,6 +2,8 @@
 
 import re
 import shlex
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -69,6 +71,20 @@ def test_every_command_of_the_page(tmp_path, monkeypatch, capsys, label_sets):
     split = pd.read_csv("split.csv")
     scored = {part: len(pd.read_csv(f"own-{part}.csv")) for part in ("validation", "testing")}
     assert scored == {part: (split["split"] == part).sum() for part in scored}
+
+
+@pytest.mark.parametrize("place", [".", "mine", "split"])
+def test_what_is_wrong_is_told_before_tensorflow_is_loaded(tmp_path, place):
+    collect(tmp_path, ("oud", "ney"))
+    (tmp_path / "mine-testing.csv").write_text("mine")
+    code = (
+        "import sys; from irmas_utils.__main__ import main\n"
+        f"status = main(['train', 'own.csv', '--to', '{place}'])\n"
+        "sys.exit({1: 0}[status] or 'tensorflow' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count(b"\n") == 1
 
 
 def test_what_cannot_be_trained_is_one_line(tmp_path, monkeypatch, capsys):

@@ -3,28 +3,26 @@
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from irmas_utils import metrics
 from irmas_utils.data import collection
 from irmas_utils.data.collection import matrix, refused, several
-from irmas_utils.models import layers
 from irmas_utils.project import files
-from irmas_utils.project.backend import keras, set_determinism
 from irmas_utils.project.errors import DataError
 from irmas_utils.project.settings import Settings
-from irmas_utils.systems.networks import fine_tuning, mixing, registry, zero_shot
-from irmas_utils.systems.networks.training import configure
-from irmas_utils.systems.recognizer import Recognizer
+
+if TYPE_CHECKING:
+    from irmas_utils.systems.recognizer import Recognizer
 
 _PARTS = ("training", "validation", "testing")
 
 
 def train(
     path: Path, to: Path, network: str, settings: Settings, change: Mapping[str, Any]
-) -> Recognizer:
+) -> "Recognizer":
     """Train a network on the collection that a CSV with splits lists, and save it.
 
     Its one threshold is that of the best micro F1 on the validation clips. Beside the model lie the
@@ -36,6 +34,12 @@ def train(
     _require_place(to)
     index, vocabulary = collection.read_audio(path)
     parts = _split(path, index)
+    # TensorFlow takes seconds to import: what is wrong so far is told before.
+    from irmas_utils.models import layers
+    from irmas_utils.project.backend import keras, set_determinism
+    from irmas_utils.systems.networks import fine_tuning, mixing, registry, zero_shot
+    from irmas_utils.systems.networks.training import configure
+
     plan = configure(network, settings, change)
     if (parts["training"]["labels"].map(len) > 1).any():
         plan = plan.model_copy(update=mixing.ALONE.model_dump())
