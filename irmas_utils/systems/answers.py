@@ -96,7 +96,9 @@ def as_rows(entries: list[dict[str, Any]], labels: Sequence[str]) -> pd.DataFram
     table = pd.DataFrame([entry | entry.get("scores", {}) for entry in entries])
     plain, lists = "file model duration silent error warning", ["instruments", "also_heard"]
     table = table.reindex(columns=[*plain.split(), *lists, *labels])
-    return table.assign(**{key: table[key].map("; ".join, na_action="ignore") for key in lists})
+    table = table.assign(**{key: table[key].map("; ".join, na_action="ignore") for key in lists})
+    # A spreadsheet takes what begins so for a formula; what follows ./ is the same file.
+    return table.replace(dict.fromkeys(("file", "error"), r"^(?=[-=+@\t\r])"), "./", regex=True)
 
 
 def about(prediction: "Prediction") -> str:
@@ -247,10 +249,20 @@ def tell(
 
 
 def _write(prediction: "Prediction", key: str, folder: Path, entries: list[dict[str, Any]]) -> str:
-    suffix, text = FILES[key]
-    name = os.fsdecode(os.fsencode(prediction.path.name)[:240])  # of 255 bytes at the most
+    """Write a file of a recording under its name; what is there of others gets it a number."""
+    (suffix, make), names = FILES[key], _numbered(prediction.path.name)
+    text = make(prediction)
     taken = {entry.get(key) for entry in entries}  # by recordings of other folders
-    names = itertools.chain([name], (f"{name}-{n}" for n in itertools.count(2)))
-    file = next(path for each in names if (path := f"{folder / each}{suffix}") not in taken)
-    files.write_text(file, text(prediction))
+    file = next(p for n in names if (p := f"{folder / n}{suffix}") not in taken and _free(p, text))
+    files.write_text(file, text)
     return file
+
+
+def _numbered(name: str) -> Iterator[str]:
+    name = os.fsdecode(os.fsencode(name)[:240])  # of 255 bytes at the most
+    return itertools.chain([name], (f"{name}-{n}" for n in itertools.count(2)))
+
+
+def _free(file: str, text: str) -> bool:
+    """Say whether no file is there, or one of the same text: nobody's edited track is lost."""
+    return not os.path.isfile(file) or Path(file).read_bytes() == text.encode()

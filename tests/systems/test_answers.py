@@ -91,6 +91,37 @@ def test_all_that_can_be_told_of_a_folder(model, tmp_path, capsys):
     }
 
 
+def test_a_page_of_an_earlier_call_is_nobodys_to_lose(model, tmp_path, capsys):
+    paths, out = [tmp_path / name / "x.wav" for name in "ab"], tmp_path / "out"
+    for n, path in enumerate(paths):
+        path.parent.mkdir()
+        soundfile.write(path, NOISE[n * 9000 :], 44100)
+        assert main(["predict", str(path), "--labels", "--model", model, "--out", str(out)]) == 0
+    (out / "x.wav.txt").write_text("0\t1\tmine\n")
+    capsys.readouterr()
+    for _ in range(2):  # what is the same is not written again and again
+        arguments = [*map(str, paths), "--json", "--labels", "--model", model, "--out", str(out)]
+        assert main(["predict", *arguments]) == 0
+        entries = json.loads(capsys.readouterr().out)
+    assert len({entry["labels"] for entry in entries}) == 2
+    assert {path.name for path in out.iterdir()} == {f"x.wav{n}.txt" for n in ("", "-2", "-3")}
+    assert (out / "x.wav.txt").read_text() == "0\t1\tmine\n"
+
+
+def test_no_name_of_a_file_is_a_formula(model, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    names = ["=HYPERLINK(1).wav", "+1.wav", "@x.wav", "\t=1.wav"]
+    for name in names:
+        soundfile.write("x.wav", NOISE, 44100)
+        Path("x.wav").rename(name)
+    Path("=bad.wav").write_text("no audio")
+    assert main(["predict", *names, "=bad.wav", "--csv", "--model", model]) == 1
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [row["file"] for row in rows] == [f"./{name}" for name in [*names, "=bad.wav"]]
+    assert rows[-1]["error"].startswith("./=bad.wav: found")
+    assert all(Path(row["file"]).is_file() for row in rows)
+
+
 def test_a_page_holds_all_and_no_name_is_code(recognizer, tmp_path):
     path = tmp_path / HOSTILE
     soundfile.write(path, NOISE, 44100)
