@@ -24,6 +24,10 @@ from irmas_utils.project.vocabulary import IRMAS, Vocabulary
 
 SPLITS = ("training", "validation", "testing", "left out")
 NAMES = ("clip", "name", "file")
+RESERVED = {*NAMES, "recording", "labels", "split", "fold", "model", "duration", "silent", "error",
+            "warning", "instruments", "also_heard"}  # fmt: skip
+"""Columns that tables of clips have besides those of labels: no label may have such a name."""
+_NONE = ("NA", "<NA>", "N/A", "#N/A", "NaN", "nan", "None")  # as other programs write it
 _AUDIO = re.compile(r"\.(wav|flac|mp3|ogg|opus|m4a|aiff?)$", re.IGNORECASE)
 
 
@@ -76,15 +80,15 @@ def parse_labels(texts: pd.Series) -> pd.Series:
     texts = texts.map(plain).str.replace(r"np\.str_\((.*?)\)", r"\1", regex=True)  # of NumPy 2
     inner = texts.str.replace(r"^[\[({](.*)[\])}]$", r"\1", regex=True)
     parts = inner.str.split(r"[\s,;|]+", regex=True)
-    return parts.map(lambda row: tuple(sorted({code.strip("'\"") for code in row} - {""})))
+    return parts.map(lambda row: tuple(sorted({code.strip("'\"") for code in row} - {"", *_NONE})))
 
 
 def read(path: str | Path) -> tuple[pd.DataFrame, Vocabulary]:
-    """Read a collection: its index, and its vocabulary, IRMAS's if its codes are all there is.
+    """Read a collection: its index, and its vocabulary, IRMAS's if its clips have all those codes.
 
     The index is as `data.index.load_index`; ``name`` is the `key`, and what needs the audio is
     None. ``recording`` is the name where the CSV states none. DataError as `read_table`; if a clip
-    has no label, or its split is none of `SPLITS`.
+    has no label, or its split is none of `SPLITS`; if a label is called as a column is.
     """
     table = read_table(path)
     if "labels" not in table:
@@ -96,15 +100,18 @@ def read(path: str | Path) -> tuple[pd.DataFrame, Vocabulary]:
     index = pd.DataFrame(index=table.index, columns=list(COLUMNS), dtype=object)
     index = index.assign(name=table["clip"], labels=labels, split=table.get("split"))
     recording = table.get("recording", table["clip"]).map(plain)
-    index["recording"] = recording.where(recording != "", index.name)
+    index["recording"] = recording.where(~recording.isin(("", *_NONE)), index["name"])
     index["path"] = [_found(each.strip(), beside) for each in file]
     if doubled := index["path"][index["path"].duplicated()].tolist():
         raise refused(path, f"files with two rows: {several(doubled)}", "one row a file")
     if "split" in table and (odd := {*table["split"]} - {*SPLITS}):
         raise refused(path, f"split {several(sorted(odd))}", f"one of {', '.join(SPLITS)}")
-    codes = {code for row in labels for code in row}
-    own = Vocabulary({code: code for code in sorted(codes)})
-    return index, IRMAS if codes <= {*IRMAS.codes} else own
+    codes = sorted({code for row in labels for code in row})
+    if odd := [c for c in codes if c in RESERVED or c.startswith(("score_", "decision_"))]:
+        found = f"labels that are called as columns of tables are: {several(odd)}"
+        raise refused(path, found, "labels of other names", "Rename them.")
+    own = Vocabulary({code: IRMAS.name(code) for code in codes})
+    return index, IRMAS if own.codes == IRMAS.codes else own
 
 
 def _found(file: str, folder: Path) -> str:

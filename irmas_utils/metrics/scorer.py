@@ -18,10 +18,16 @@ from irmas_utils.data import collection, corpus, integrity, published
 from irmas_utils.data.collection import refused, several
 from irmas_utils.data.index import load_index
 from irmas_utils.metrics import tables
+from irmas_utils.project.errors import printable
 from irmas_utils.project.settings import Settings
 from irmas_utils.project.vocabulary import IRMAS, Vocabulary
 
 METRICS = ("micro_f1", "macro_f1", "lrap")
+_CAPTION = {ord(c): f"\\{c}" for c in "&%$#_{}"} | {
+    ord(c): rf"\text{name}{{}}"
+    for c, name in {"\\": "backslash", "~": "asciitilde", "^": "asciicircum"}.items()
+}
+_LATEX = str.maketrans({"–": "--", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"})
 _ELSEWHERE = "Published results are of IRMAS's whole testing set, which this is not: left out."
 
 
@@ -65,6 +71,7 @@ def truth(source: Settings | Path) -> Truth:
     if isinstance(source, Path):
         index, vocabulary = collection.read(source)
         name, tested = source.name, index["split"].fillna("testing") == "testing"
+        remedy = "Give some the split testing, or leave the column out to score all."
     else:
         root = corpus.folder(source)
         index = load_index(root, skip_bad_clips=source.corpus.skip_bad_clips)
@@ -73,8 +80,10 @@ def truth(source: Settings | Path) -> Truth:
         twice = index.duplicated(["split", "name"], keep=False)  # in two parts of the testing set
         index["name"] = index["name"].where(~twice, index["part"] + "/" + index["name"])
         name, vocabulary, tested = corpus.name(source), IRMAS, index["split"] == "testing"
+        remedy = "Fetch the testing set with `make data`, or name another with --labels."
     if not tested.any():
-        raise refused(name, "no testing clips", "clips to score")
+        where = source if isinstance(source, Path) else root
+        raise refused(where, f"no testing clips among {len(index)}", "clips to score", remedy)
     return Truth(name, index[tested].reset_index(drop=True), index[~tested], vocabulary)
 
 
@@ -219,6 +228,7 @@ def score(system: System, known: Truth, against: System | None = None) -> dict[s
     found = {
         "file": system.path.name,
         "data": known.data,
+        "labels": [*codes],
         "decisions": ours.told,
         "optimistic": ours.optimistic,
         "evaluation": metrics.evaluate(labels, ours.decisions, ours.scores, **options),
@@ -243,9 +253,10 @@ def render(found: dict[str, Any], style: str = "markdown") -> str:
     """Write what `score` returns as ``markdown``, ``latex`` or ``json``."""
     if style == "json":
         return json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False)
+    found = _shown(found, style)
     ours = found["evaluation"]
     name = found["file"] + (" (optimistic)" if found["optimistic"] else "")
-    systems = tables.average_table({name: ours} | found["trivial"])
+    systems = [tables.average_table(each) for each in ({name: ours}, found["trivial"])]
     rows = [
         {"system": each["name"] + (" *" if each["caution"] else "")}
         | {tables.TITLES[metric]: each[metric] for metric in METRICS}
@@ -253,7 +264,7 @@ def render(found: dict[str, Any], style: str = "markdown") -> str:
     ]
     shown = {
         "Scores": _scores(ours),
-        "Beside trivial and published systems": pd.concat([systems, pd.DataFrame(rows)]),
+        "Beside trivial and published systems": pd.concat([*systems, pd.DataFrame(rows)]),
         "An instrument at a time": tables.per_label_table(ours),
     }
     if other := found.get("against"):
@@ -263,10 +274,22 @@ def render(found: dict[str, Any], style: str = "markdown") -> str:
         ]
         columns = ["score", "difference", "95 % interval", "p", "p, Holm"]
         title = f"Less {other['file']}, paired over recordings"
-        shown[title] = pd.DataFrame(tested, columns=columns)
+        shown[title] = tables.with_p(pd.DataFrame(tested, columns=columns))
     mark = "% " if style == "latex" else ""
     notes = (mark + note for note in _notes(found))
     return "\n\n".join([*notes, *(_table(*each, style) for each in shown.items())])
+
+
+def _shown(found: Any, style: str) -> Any:
+    """Return what was found with names that are text in a table, whatever files are called."""
+    if isinstance(found, dict):
+        return {_shown(key, style): _shown(value, style) for key, value in found.items()}
+    if isinstance(found, list):
+        return [_shown(value, style) for value in found]
+    if not isinstance(found, str):
+        return found
+    text = printable(found)
+    return text if style == "latex" else re.sub(r"([\\`*<\[|])", r"\\\1", text)
 
 
 def _scores(ours: dict[str, Any]) -> pd.DataFrame:
@@ -282,6 +305,9 @@ def _notes(found: dict[str, Any]) -> list[str]:
     notes = [f"{found['file']} on {found['data']}: {size}. Decisions: {found['decisions']}."]
     if (other := found.get("against")) is not None:
         notes.append(f"Decisions of {other['file']}: {other['decisions']}.")
+    if {*found["labels"]} < {*IRMAS.codes}:
+        notes.append("Scored over the labels that there are, of IRMAS's eleven these alone: "
+                     f"{' '.join(found['labels'])}.")  # fmt: skip
     if found["optimistic"] or (other and other["optimistic"]):
         notes.append("Optimistic: the testing clips chose a threshold. Not a score to report; give "
                      "--threshold, or validation scores with --validation.")  # fmt: skip
@@ -294,6 +320,6 @@ def _notes(found: dict[str, Any]) -> list[str]:
 def _table(title: str, table: pd.DataFrame, style: str) -> str:
     if style == "latex":
         options = {"index": False, "escape": True, "na_rep": "--", "float_format": "%.3f"}
-        title = re.sub(r"([_%&#$])", r"\\\1", title)
-        return table.to_latex(caption=title, position="tbp", **options).replace("–", "--")
+        title = title.translate(_CAPTION)
+        return table.to_latex(caption=title, position="tbp", **options).translate(_LATEX)
     return f"## {title}\n\n" + tables.markdown(table)

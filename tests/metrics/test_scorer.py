@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 
@@ -17,6 +18,7 @@ from irmas_utils import __main__ as cli
 from irmas_utils.data import collection, published
 from irmas_utils.metrics import scorer
 from irmas_utils.project.errors import DataError
+from irmas_utils.project.settings import load
 from irmas_utils.project.vocabulary import INSTRUMENTS
 
 TESTING = published.load("irmas")["testing"]
@@ -91,13 +93,15 @@ def test_scores_are_those_of_scikit_learn(tmp_path, data):
     labels = data.draw(hnp.arrays(bool, shape))
     labels[:, 3] |= ~labels.any(axis=1)
     values = data.draw(hnp.arrays(float, shape, elements=st.floats(0, 1, width=16)))
-    values[0, 0] = 0.25  # so that they are no decisions
+    labels[0, 0], values[0, 0] = True, 0.25  # so that they are no decisions
+    labels[0, 1] = True  # of one label alone scikit-learn ranks none
     rows = [[c for c, on in zip(INSTRUMENTS, row, strict=True) if on] for row in labels]
     known = write_truth(tmp_path / "truth.csv", rows)
     order = data.draw(st.permutations(range(len(rows))))
     names = [f"folder/{known.clips['name'][n]}.wav" for n in order]
     path = write(tmp_path / "answers.csv", names, values[order])
     found = scorer.score(scorer.System(path, [0.5]), known)["evaluation"]
+    labels, values = labels[:, there := labels.any(axis=0)], values[:, there]  # is scored
     for average in ("micro", "macro"):
         for quantity in ("precision", "recall", "f1"):
             theirs = getattr(sklearn_metrics, f"{quantity}_score")
@@ -349,3 +353,83 @@ def test_the_data_set_itself_is_the_truth(tiny_irmas, tmp_path, monkeypatch, cap
     path = write(tmp_path / "answers.csv", names, np.eye(11)[[4, 10, 6]].astype(int))
     assert cli.main(["score", str(path), "--profile", str(profile)]) == 0
     assert "3 clips of 1 recordings" in capsys.readouterr().out
+
+
+def test_some_of_irmas_labels_are_all_that_is_scored(tmp_path):
+    known = write_truth(tmp_path / "truth.csv", [["cel"], ["cel", "voi"], ["voi"], ["pia"]])
+    assert known.vocabulary.codes == ("cel", "pia", "voi")
+    answers = known.matrix(known.clips["labels"]).astype(int)
+    for codes, columns in (("cel pia voi", answers), ("cel pia voi cla", np.c_[answers, [1] * 4])):
+        path = write(tmp_path / "answers.csv", known.clips["name"], columns, codes.split())
+        found = scorer.score(scorer.System(path), known)
+        assert found["evaluation"]["macro"]["f1"]["value"] == 1
+        shown = scorer.render(found)
+        assert "of IRMAS's eleven these alone: cel pia voi." in shown
+        assert "| cello " in shown
+        assert "clarinet" not in shown
+
+
+def test_what_other_programs_write_for_nothing_is_no_name(tmp_path):
+    path = tmp_path / "own.csv"
+    path.write_text("clip,labels,recording\na,oud NA,NA\nb,ney,NA\nc,[nan],t\n")
+    with pytest.raises(DataError, match="clips without labels: 'c'"):
+        collection.read(path)
+    path.write_text("clip,labels,recording\na,oud NA,NA\nb,ney,NA\nc,oud,NATO\n")
+    index, vocabulary = collection.read(path)
+    assert vocabulary.codes == ("ney", "oud")
+    assert index["recording"].tolist() == ["a", "b", "NATO"]
+
+
+@pytest.mark.parametrize("label", ["clip", "silent", "recording", "score_a", "decision_a"])
+def test_no_label_is_called_as_a_column_is(tmp_path, label):
+    with pytest.raises(DataError, match=f"columns of tables are: '{label}'; .* Rename"):
+        write_truth(tmp_path / "truth.csv", [["oud"], ["ney", label]])
+
+
+def test_a_training_set_alone_is_no_truth(tmp_path, tiny_irmas, monkeypatch):
+    with pytest.raises(DataError, match="truth.csv: found no testing clips .* split testing"):
+        write_truth(tmp_path / "truth.csv", [["cel"], ["voi"]], split=["training", "validation"])
+    for part in tiny_irmas.glob("*Testing*"):
+        shutil.rmtree(part)
+    monkeypatch.setenv("IRMAS_DATA", str(tiny_irmas))
+    known = load("full", corpus={"allow_incomplete": True})
+    with pytest.raises(DataError, match=f"{tiny_irmas}: found no testing .*make data"):
+        scorer.truth(known)
+
+
+def test_no_name_breaks_out_of_a_table(tmp_path, truth, scores):
+    odd = write(tmp_path / "a|b<i>\n\x1b[31m*`x`[y](z)~^{}\\_&%$#.csv", truth.clips["name"], scores)
+    found = scorer.score(scorer.System(odd, [0.45]), truth, scorer.System(odd, [0.45]))
+    shown = scorer.render(found)
+    rows = [line for line in shown.splitlines() if line.startswith("|")]
+    assert r"a\|b\<i>\\n\\x1b\[31m\*\`x\`\[y](z)~^{}\\_&%$#.csv" in shown
+    assert len({re.sub(r"\\.", "", row).count("|") for row in rows}) == 3  # columns
+    assert json.loads(scorer.render(found, "json"))["file"] == odd.name
+    shown = scorer.render(found, "latex")
+    text = (
+        r"a\textbar{}b\textless{}i\textgreater{}\textbackslash{}n\textbackslash{}x1b[31m*`x`[y](z)"
+    )
+    text += r"\textasciitilde{}\textasciicircum{}\{\}\textbackslash{}\_\&\%\$\#.csv"
+    assert r"\caption{Less " + text in shown
+    notes, tables = shown.split(r"\begin{table}", 1)
+    assert all(line.startswith("% ") for line in notes.splitlines() if line)
+    assert not re.search(r"[<>|\x1b]", tables)
+
+
+def test_a_file_may_be_called_as_a_constant_is(tmp_path, truth, scores):
+    path = write(tmp_path / "all eleven", truth.clips["name"], scores)
+    assert (
+        scorer.render(scorer.score(scorer.System(path, [0.5]), truth)).count("| all eleven ") == 2
+    )
+
+
+def test_no_p_value_is_zero(tmp_path, truth, scores):
+    labels = truth.matrix(truth.clips["labels"])
+    good = write(tmp_path / "good.csv", truth.clips["name"], labels.astype(int))
+    bad = write(tmp_path / "bad.csv", truth.clips["name"], (~labels).astype(int))
+    found = scorer.score(scorer.System(good), truth, scorer.System(bad))
+    found["against"]["tests"]["micro_f1"] |= {"p_value": 0.0, "p_adjusted": 0.0004}
+    (row,) = [row for row in scorer.render(found).splitlines() if row.startswith("| micro F1 |")]
+    assert row.count("| < 0.001 ") == 2
+    (row,) = [row for row in scorer.render(found, "latex").splitlines() if r"\textless" in row]
+    assert row.count(r"\textless{} 0.001") == 2
