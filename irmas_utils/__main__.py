@@ -103,7 +103,8 @@ def _figure(options: Namespace) -> int:
                "help": "write a page of each file: waveform, instruments over time, player"},
     "--labels": {"dest": "wanted", "action": "append_const", "const": "labels",
                  "help": "write a label track of each file for Audacity"},
-    "--out": {"type": paths.given, "default": Path(), "help": "folder for what is written (here); others' files stay"},
+    "--out": {"type": paths.given, "default": Path(),
+              "help": "folder for what is written (here); what is there stays"},
     "--model": {"type": paths.given, "help": "a saved model (.keras, with its .json)"},
 })  # fmt: skip
 def _predict(options: Namespace) -> int:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 
+from irmas_utils.project.records import markdown as markdown
 from irmas_utils.project.vocabulary import IRMAS
 
 TITLES = {
@@ -84,17 +85,6 @@ def comparison_rows(
     table = pd.DataFrame(rows, columns=["name", "kind", "value", "low", "high"])
     table["kind"] = pd.Categorical(table["kind"], ["ours", "trivial", "published"])
     return table.sort_values(["kind", "value"], ascending=[True, False], ignore_index=True)
-
-
-def markdown(table: pd.DataFrame, form: str = ".3f") -> str:
-    """Write a table in Markdown: floats as `form` says, a dash for what is not there.
-
-    Texts are shown as they are, also those of digits.
-    """
-    shown = table.astype(object).where(table.notna(), None)
-    texts = [n for n, key in enumerate(shown) if any(isinstance(v, str) for v in shown[key])]
-    options = {"index": False, "floatfmt": form, "missingval": "–"}
-    return shown.to_markdown(disable_numparse=texts, **options)
 
 
 def with_p(table: pd.DataFrame) -> pd.DataFrame:

@@ -70,7 +70,7 @@ class Record:
     def save_table(self, table: pd.DataFrame, name: str) -> None:
         """Write a table as CSV (all digits), and as Markdown and LaTeX (three decimals)."""
         self._save(f"tables/{name}.csv", table.to_csv(index=False))
-        self._save(f"tables/{name}.md", table.to_markdown(index=False, floatfmt=".3f") + "\n")
+        self._save(f"tables/{name}.md", markdown(table) + "\n")
         wide = [any(len(str(value)) > 40 for value in table[column]) for column in table]
         kinds = ["r" if pd.api.types.is_numeric_dtype(kind) else "l" for kind in table.dtypes]
         columns = "".join("p{6cm}" if w else kind for w, kind in zip(wide, kinds, strict=True))
@@ -111,6 +111,17 @@ class Record:
         }
         name = manifest_name(self.notebook, self.run)
         files.write_sealed(self.folder / "manifests" / f"{name}.json", self.entries)
+
+
+def markdown(table: pd.DataFrame, form: str = ".3f") -> str:
+    """Write a table in Markdown: floats as `form` says, a dash for what is not there.
+
+    Texts are shown as they are, also those of digits.
+    """
+    shown = table.astype(object).where(table.notna(), None)
+    texts = [n for n, key in enumerate(shown) if any(isinstance(v, str) for v in shown[key])]
+    options = {"index": False, "floatfmt": form, "missingval": "–"}
+    return shown.to_markdown(disable_numparse=texts, **options)
 
 
 def manifest_name(notebook: str, run: str | None) -> str:
