@@ -204,3 +204,11 @@ def test_it_works_where_nobody_reads(closed):
     done = subprocess.run(command, shell=True, cwd=paths.ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert ("|" in done.stdout) == (closed == "2>&-")
+
+
+def test_nothing_that_was_found_gives_the_terminal_commands(tmp_path, capsys):
+    (tmp_path / "a.csv").write_text("c\x1b[2J,d\n1,2\n")
+    assert cli.main(["score", str(tmp_path / "a.csv"), "--labels", str(tmp_path / "a.csv")]) == 1
+    said = capsys.readouterr().err
+    assert r"c\x1b[2J" in said
+    assert said.count("\n") == 1

@@ -25,9 +25,8 @@ class IrmasError(Exception):
         self.args = self.where, found, expected, remedy  # so that it can cross to another process
 
     def __str__(self) -> str:
-        return (
-            f"{printable(self.where)}: found {self.found}; expected {self.expected}. {self.remedy}"
-        )
+        told = f"found {self.found}; expected {self.expected}. {self.remedy}"
+        return f"{printable(self.where)}: " + "\n".join(map(printable, told.split("\n")))
 
     def _render_traceback_(self) -> list[str]:
         """Show a reader of a notebook this error, and not the way to it."""

@@ -117,7 +117,8 @@ def as_table(prediction: "Prediction") -> str:
     heights = np.clip([part.mean(axis=0) * 8 for part in parts], 0, 7).astype(int)
     for row in label_table(prediction).itertuples():
         strip = "".join("▁▂▃▄▅▆▇█"[height] for height in heights[:, row.Index])
-        lines.append(f"  {' *'[row.named]} {row.instrument:<16} {row.score:5.3f}  {strip}")
+        name = printable(row.instrument)
+        lines.append(f"  {' *'[row.named]} {name:<16} {row.score:5.3f}  {strip}")
     lines += [f"  also heard: {also_heard(prediction)}"] * bool(prediction.others)
     return "\n".join(lines)
 
