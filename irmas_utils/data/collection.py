@@ -110,6 +110,9 @@ def read(path: str | Path) -> tuple[pd.DataFrame, Vocabulary]:
     if odd := [c for c in codes if c in RESERVED or c.startswith(("score_", "decision_"))]:
         found = f"labels that are called as columns of tables are: {several(odd)}"
         raise refused(path, found, "labels of other names", "Rename them.")
+    if odd := [c for c in codes if c != c.casefold() and c.casefold() in codes]:
+        found = f"labels that are others' in capitals: {several(odd)}"
+        raise refused(path, found, "one spelling of each label")
     own = Vocabulary({code: IRMAS.name(code) for code in codes})
     return index, IRMAS if own.codes == IRMAS.codes else own
 

@@ -266,4 +266,7 @@ def _numbered(name: str) -> Iterator[str]:
 
 def _free(file: str, text: str) -> bool:
     """Say whether no file is there, or one of the same text: nobody's edited track is lost."""
-    return not os.path.isfile(file) or Path(file).read_bytes() == text.encode()
+    try:
+        return Path(file).read_bytes() == text.encode()
+    except OSError:
+        return not os.path.isfile(file)

@@ -386,6 +386,12 @@ def test_no_label_is_called_as_a_column_is(tmp_path, label):
         write_truth(tmp_path / "truth.csv", [["oud"], ["ney", label]])
 
 
+def test_no_label_is_two_by_its_capitals(tmp_path):
+    with pytest.raises(DataError, match="in capitals: 'Oud'; expected one spelling"):
+        write_truth(tmp_path / "truth.csv", [["Oud"], ["oud"], ["NEY"]])
+    assert write_truth(tmp_path / "t.csv", [["NEY"], ["oud"]]).vocabulary.codes == ("NEY", "oud")
+
+
 def test_a_training_set_alone_is_no_truth(tmp_path, tiny_irmas, monkeypatch):
     with pytest.raises(DataError, match="truth.csv: found no testing clips .* split testing"):
         write_truth(tmp_path / "truth.csv", [["cel"], ["voi"]], split=["training", "validation"])
