@@ -209,14 +209,15 @@ def test_one_page_that_cannot_be_written_never_ends_the_others(model, tmp_path, 
         soundfile.write(tmp_path / "x.wav", NOISE, 44100)
         (tmp_path / "x.wav").rename(tmp_path / name)
     (out / "a.wav.html").mkdir(parents=True)
+    os.mkfifo(out / "d.wav.html")
     arguments = ["--html", "--json", "--model", model, "--out", str(out)]
     assert main(["predict", *(str(tmp_path / name) for name in names), *arguments]) == 1
     said = capsys.readouterr()
     entries = json.loads(said.out)
-    assert ["error" in entry for entry in entries] == [True, False, False, False]
+    assert ["error" in entry for entry in entries] == [True, False, False, True]
     assert all(len(entry["scores"]) == 11 for entry in entries)
     assert said.err.startswith(f"error: {out / 'a.wav.html'}: ")
-    assert said.err.count("\n") == 1
+    assert said.err.count("\n") == 2
     assert "<title>có.wav" in Path(entries[2]["html"]).read_text("utf-8")
 
 
