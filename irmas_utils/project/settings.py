@@ -109,7 +109,7 @@ class Networks(Section):
 class Sweep(Section):
     excerpts: PositiveInt
     others: Annotated[list[PositiveInt], Field(min_length=1)]
-    experiments: list[Literal[1, 2, 3, 4, 5]]
+    experiments: Annotated[list[Annotated[int, Field(ge=1, le=5)]], AfterValidator(_each_once)]
     decibels: Annotated[list[Annotated[float, Field(ge=-100, le=100)]], Field(min_length=2)]
 
 

@@ -134,6 +134,7 @@ def test_an_integer_will_do_for_a_float():
         ("study: {fft: {causes: {changes: [log, bandz]}}}", "study.fft.causes.changes = 'bandz'"),
         ("study: {fft: {causes: {changes: [log, log]}}}", "study.fft.causes.changes = "),
         ("study: {fft: {separated: [drums, vocals]}}", "study.fft.separated = 'vocals'"),
+        ("sweep: {experiments: [true]}", "sweep.experiments = True"),
         ("study: {fft: {separated: []}}", "study.fft.separated = "),
         ("study: {fft: {base: {epochs: many}}}", "study.fft.base.epochs = 'many'"),
     ],
