@@ -23,10 +23,8 @@ from irmas_utils.project.settings import Settings
 from irmas_utils.project.vocabulary import IRMAS, Vocabulary
 
 METRICS = ("micro_f1", "macro_f1", "lrap")
-_CAPTION = {ord(c): f"\\{c}" for c in "&%$#_{}"} | {
-    ord(c): rf"\text{name}{{}}"
-    for c, name in {"\\": "backslash", "~": "asciitilde", "^": "asciicircum"}.items()
-}
+_CAPTION = {ord(c): f"\\{c}" for c in "&%$#_{}"}
+_CAPTION |= {126: r"\textasciitilde{}", 94: r"\textasciicircum{}", 92: r"\textbackslash{}"}
 _LATEX = str.maketrans({"–": "--", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"})
 _ELSEWHERE = "Published results are of IRMAS's whole testing set, which this is not: left out."
 
@@ -71,7 +69,7 @@ def truth(source: Settings | Path) -> Truth:
     if isinstance(source, Path):
         index, vocabulary = collection.read(source)
         name, tested = source.name, index["split"].fillna("testing") == "testing"
-        remedy = "Give some the split testing, or leave the column out to score all."
+        where, remedy = source, "Give some the split testing, or leave the column out to score all."
     else:
         root = corpus.folder(source)
         index = load_index(root, skip_bad_clips=source.corpus.skip_bad_clips)
@@ -80,9 +78,8 @@ def truth(source: Settings | Path) -> Truth:
         twice = index.duplicated(["split", "name"], keep=False)  # in two parts of the testing set
         index["name"] = index["name"].where(~twice, index["part"] + "/" + index["name"])
         name, vocabulary, tested = corpus.name(source), IRMAS, index["split"] == "testing"
-        remedy = "Fetch the testing set with `make data`, or name another with --labels."
+        where, remedy = root, "Fetch it with `make data`, or name another set with --labels."
     if not tested.any():
-        where = source if isinstance(source, Path) else root
         raise refused(where, f"no testing clips among {len(index)}", "clips to score", remedy)
     return Truth(name, index[tested].reset_index(drop=True), index[~tested], vocabulary)
 

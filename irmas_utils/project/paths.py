@@ -53,8 +53,8 @@ def given(path: str | Path, folder: str | Path = "") -> Path:
     try:
         return Path(os.path.abspath(os.path.join(folder, os.path.expanduser(path))))
     except FileNotFoundError as error:
-        expected, remedy = "one that is there", "Change to another folder: cd"
-        raise DiskError("current folder", "one that was deleted", expected, remedy) from error
+        told = "one that was deleted", "one that is there", "Change to another folder: cd"
+        raise DiskError("current folder", *told) from error
 
 
 def given_profile(profile: str) -> str:

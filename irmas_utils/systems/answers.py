@@ -6,7 +6,6 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from functools import partial
 from importlib import resources
 from io import BytesIO
@@ -267,8 +266,6 @@ def _numbered(name: str) -> Iterator[str]:
 
 def _free(file: str, text: str) -> bool:
     """Say whether no file is there, or one of the same text: nobody's edited track is lost."""
-    if not os.path.isfile(file):  # a pipe would be waited for
-        return True
-    with suppress(OSError):
-        return os.path.getsize(file) < 2**30 and Path(file).read_bytes() == text.encode()
-    return False
+    # A pipe would be waited for.
+    there = os.access(file, os.R_OK) and os.path.isfile(file) and Path(file).read_bytes()
+    return there == text.encode() or not os.path.isfile(file)
