@@ -20,7 +20,7 @@ from irmas_utils.audio import io
 from irmas_utils.data.index import COLUMNS
 from irmas_utils.project import files, paths
 from irmas_utils.project.errors import AudioError, DataError
-from irmas_utils.project.vocabulary import IRMAS, Vocabulary
+from irmas_utils.project.vocabulary import Vocabulary, of
 
 SPLITS = ("training", "validation", "testing", "left out")
 NAMES = ("clip", "name", "file")
@@ -84,7 +84,7 @@ def parse_labels(texts: pd.Series) -> pd.Series:
 
 
 def read(path: str | Path) -> tuple[pd.DataFrame, Vocabulary]:
-    """Read a collection: its index, and its vocabulary, IRMAS's if its clips have all those codes.
+    """Read a collection: its index, and its vocabulary, IRMAS's if its clips have all those.
 
     The index is as `data.index.load_index`; ``name`` is the `key`, and what needs the audio is
     None. ``recording`` is the name where the CSV states none. DataError as `read_table`; if a clip
@@ -113,8 +113,7 @@ def read(path: str | Path) -> tuple[pd.DataFrame, Vocabulary]:
     if odd := [c for c in codes if c != c.casefold() and c.casefold() in codes]:
         found = f"labels that are others' in capitals: {several(odd)}"
         raise refused(path, found, "one spelling of each label")
-    own = Vocabulary({code: IRMAS.name(code) for code in codes})
-    return index, IRMAS if own.codes == IRMAS.codes else own
+    return index, of(codes)
 
 
 def _found(file: str, folder: Path) -> str:

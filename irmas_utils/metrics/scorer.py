@@ -20,7 +20,7 @@ from irmas_utils.data.index import load_index
 from irmas_utils.metrics import tables
 from irmas_utils.project.errors import printable
 from irmas_utils.project.settings import Settings
-from irmas_utils.project.vocabulary import IRMAS, Vocabulary
+from irmas_utils.project.vocabulary import IRMAS, Vocabulary, of
 
 METRICS = ("micro_f1", "macro_f1", "lrap")
 _CAPTION = {ord(c): f"\\{c}" for c in "&%$#_{}"}
@@ -48,6 +48,12 @@ class Truth(NamedTuple):
         counts = self.matrix(self.clips["labels"]).sum(axis=0).tolist()
         same = len(self.clips) == official["n_clips"]
         return self.vocabulary is IRMAS and same and counts == [*official["clips"].values()]
+
+    def with_labels_of(self, answers: Path) -> "Truth":
+        """Add those of IRMAS that answers give and no clip has: to name one is a false alarm."""
+        own, columns = {*self.vocabulary.codes}, collection.read_table(answers).columns
+        given = {*columns.str.replace("^(score|decision)_", "", regex=True)} & {*IRMAS.codes}
+        return self._replace(vocabulary=of(own | given)) if own <= {*IRMAS.codes} else self
 
     def prior(self) -> np.ndarray | None:
         """Return the training labels: of the training clips, else, of IRMAS, the official ones."""
@@ -218,6 +224,7 @@ def score(system: System, known: Truth, against: System | None = None) -> dict[s
     With a system `against`, the two are tested pair by pair over recordings (`metrics.paired_test`,
     adjusted after Holm). Raises DataError as `decide`.
     """
+    known = known.with_labels_of(system.path)
     labels, codes = known.matrix(known.clips["labels"]), known.vocabulary.codes
     options = {"groups": [*known.clips["recording"]], "codes": codes}
     ours, prior = decide(system, known), known.prior()

@@ -1,6 +1,6 @@
 """The labels of a corpus: codes in the order of every matrix, and names. Models carry their own."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 
@@ -26,3 +26,9 @@ IRMAS = Vocabulary({
     "tru": "trumpet", "vio": "violin", "voi": "voice",
 })  # fmt: skip
 INSTRUMENTS, INSTRUMENT_NAMES = IRMAS.codes, IRMAS.names
+
+
+def of(codes: Iterable[str]) -> Vocabulary:
+    """Return the vocabulary of some codes: IRMAS's if they are all of its, and no other."""
+    found = Vocabulary({code: IRMAS.name(code) for code in sorted({*codes})})
+    return IRMAS if found.codes == IRMAS.codes else found

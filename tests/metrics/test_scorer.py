@@ -93,15 +93,13 @@ def test_scores_are_those_of_scikit_learn(tmp_path, data):
     labels = data.draw(hnp.arrays(bool, shape))
     labels[:, 3] |= ~labels.any(axis=1)
     values = data.draw(hnp.arrays(float, shape, elements=st.floats(0, 1, width=16)))
-    labels[0, 0], values[0, 0] = True, 0.25  # so that they are no decisions
-    labels[0, 1] = True  # of one label alone scikit-learn ranks none
+    values[0, 0] = 0.25  # so that they are no decisions
     rows = [[c for c, on in zip(INSTRUMENTS, row, strict=True) if on] for row in labels]
     known = write_truth(tmp_path / "truth.csv", rows)
     order = data.draw(st.permutations(range(len(rows))))
     names = [f"folder/{known.clips['name'][n]}.wav" for n in order]
     path = write(tmp_path / "answers.csv", names, values[order])
     found = scorer.score(scorer.System(path, [0.5]), known)["evaluation"]
-    labels, values = labels[:, there := labels.any(axis=0)], values[:, there]  # is scored
     for average in ("micro", "macro"):
         for quantity in ("precision", "recall", "f1"):
             theirs = getattr(sklearn_metrics, f"{quantity}_score")
@@ -359,14 +357,24 @@ def test_some_of_irmas_labels_are_all_that_is_scored(tmp_path):
     known = write_truth(tmp_path / "truth.csv", [["cel"], ["cel", "voi"], ["voi"], ["pia"]])
     assert known.vocabulary.codes == ("cel", "pia", "voi")
     answers = known.matrix(known.clips["labels"]).astype(int)
-    for codes, columns in (("cel pia voi", answers), ("cel pia voi cla", np.c_[answers, [1] * 4])):
-        path = write(tmp_path / "answers.csv", known.clips["name"], columns, codes.split())
-        found = scorer.score(scorer.System(path), known)
-        assert found["evaluation"]["macro"]["f1"]["value"] == 1
-        shown = scorer.render(found)
-        assert "of IRMAS's eleven these alone: cel pia voi." in shown
-        assert "| cello " in shown
-        assert "clarinet" not in shown
+    path = write(tmp_path / "answers.csv", known.clips["name"], answers, ["cel", "pia", "voi"])
+    found = scorer.score(scorer.System(path), known)
+    assert found["evaluation"]["macro"]["f1"]["value"] == 1
+    shown = scorer.render(found)
+    assert "of IRMAS's eleven these alone: cel pia voi." in shown
+    assert "| cello " in shown
+    assert "clarinet" not in shown
+
+
+@pytest.mark.parametrize("column", ["cla", "score_cla"])
+def test_to_name_an_instrument_that_no_clip_has_is_a_false_alarm(tmp_path, column):
+    known = write_truth(tmp_path / "truth.csv", [["cel"], ["cel", "voi"], ["voi"], ["pia"]])
+    columns = [column.replace("cla", code) for code in ("cel", "pia", "voi", "cla")]
+    answers = np.c_[known.matrix(known.clips["labels"]), [True] * 4].astype(int)
+    path = write(tmp_path / "answers.csv", known.clips["name"], answers, columns)
+    found = scorer.score(scorer.System(path), known)
+    assert found["evaluation"]["micro"]["precision"]["value"] == 5 / 9
+    assert found["labels"] == ["cel", "cla", "pia", "voi"]
 
 
 def test_what_other_programs_write_for_nothing_is_no_name(tmp_path):
