@@ -24,18 +24,19 @@ def _stamp(cfg: Settings) -> str:
 
 
 class State:
-    """What the results of a profile were when they had been made: a digest of each file.
+    """What the results of a profile were when they had been made: size, time and content.
 
     A result that is not what was made, edited or deleted, is made again: the executed notebook
-    that it belongs to is removed, so that Snakemake misses it.
+    that it belongs to is removed, so that Snakemake misses it. Sizes and times are compared
+    first, and contents where these differ.
     """
 
     def __init__(self, cfg: Settings, folder: Path) -> None:
         self.folder, self.file = folder, folder / "state.json"
         self.cfg, self.jobs = cfg, jobs.jobs(cfg)
         kept = files.read_json(self.file)
-        self.made_from, self.stamp, known = map(kept.get, ("made_from", "stamp", "digests"))
-        self.digests: dict[str, str] = known if isinstance(known, dict) else {}
+        self.made_from, self.stamp, known = map(kept.get, ("made_from", "stamp", "files"))
+        self.files: dict[str, list[Any]] = known if isinstance(known, dict) else {}
 
     def now(self) -> tuple[str, str]:
         """Return a hash of what the whole paper is made from now, and of the bytes of that."""
@@ -47,17 +48,19 @@ class State:
         found = {}
         made = {*self.folder.glob("*/**/*"), *self.folder.glob("*.json")} - {self.file}
         for path in sorted(made):
-            name = path.relative_to(self.folder).as_posix()
+            name, status = path.relative_to(self.folder).as_posix(), path.stat()
             if path.is_file() and "/." not in f"/{name}" and ".failed" not in path.name:
-                found[name] = files.digest(path)
-        files.write_json(self.file, {"made_from": made_from, "stamp": stamp, "digests": found})
+                now = [status.st_size, status.st_mtime_ns]
+                before = self.files.get(name, [])
+                found[name] = [*now, before[2] if before[:2] == now else files.digest(path)]
+        files.write_json(self.file, {"made_from": made_from, "stamp": stamp, "files": found})
 
     def altered(self) -> dict[str, str]:
         """Name the results that are not what was made, each with the job's output to make again."""
         made_by = records.outputs(self.folder)
         parts = records.manifests(self.folder)
         damaged = {f"manifests/{name}.json" for name, entries in parts if entries is None}
-        differ = {name for name, kept in self.digests.items() if self._differs(name, kept, made_by)}
+        differ = {name for name, kept in self.files.items() if self._differs(name, kept, made_by)}
         altered = sorted(damaged | differ)
         for name in altered:
             print(f"{name} is not what was made; it has to be made again.")
@@ -70,21 +73,24 @@ class State:
             if name.startswith("manifests/"):  # which no job need write any more
                 (self.folder / name).unlink(missing_ok=True)
 
-    def _differs(self, name: str, kept: str, made_by: dict[str, Any]) -> bool:
+    def _differs(self, name: str, kept: list[Any], made_by: dict[str, Any]) -> bool:
         path = self.folder / name
         if not path.is_file():
             return True
+        status = path.stat()
+        if [status.st_size, status.st_mtime_ns] == kept[:2]:
+            return False
         if name in made_by:  # whoever wrote it has entered its digest
             return files.digest(path) != made_by[name][2]
         if name.startswith("manifests/"):  # a whole one is held against the files that it lists
             return False
-        return files.digest(path) != kept and not self._executed_since(path)
+        return files.digest(path) != kept[2] and not self._executed_since(path)
 
     def _executed_since(self, path: Path) -> bool:
         """Whether a run that did not live to remember its results has executed a notebook."""
         every = sorted((self.folder / "manifests").glob("*.json"))
         parts = [part for part in every if self._executed_by(part.stem) == path]
-        before = [self.digests.get(f"manifests/{part.name}") for part in parts]
+        before = [self.files.get(f"manifests/{part.name}", [0, 0, ""])[2] for part in parts]
         return [files.digest(part) for part in parts] != before
 
     def _executed(self, name: str, made_by: dict[str, Any]) -> Path:

@@ -105,7 +105,7 @@ def test_what_a_killed_run_has_made_is_kept(folder):
 
 
 def test_a_damaged_memory_is_as_good_as_none(folder):
-    (folder / "state.json").write_text(json.dumps({"digests": 3}))
+    (folder / "state.json").write_text(json.dumps({"files": 3}))
     (folder / "figures" / "comparison.png").unlink()
     assert missed(folder) == set()
     assert State(CFG, folder).made_from is None
