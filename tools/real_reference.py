@@ -218,7 +218,7 @@ def readme(folder: Path) -> str:
     heard = {title: json.loads(file.read_text("utf-8"))["evaluation"]
              for title, file in there.items() if file.is_file()}  # fmt: skip
     trivial = json.loads((folder / TRIVIAL).read_text("utf-8"))
-    scores = tables.average_table(heard | trivial).to_markdown(index=False, floatfmt=".3f")
+    scores = tables.markdown(tables.average_table(heard | trivial))
     missing = ", ".join(title for title in there if title not in heard) or "none"
     text = ABOUT.read_text("utf-8") + f"\n## Scores so far\n\n{scores}\n\n"
     text += f"Systems not yet run: {missing}.\n"
@@ -229,7 +229,7 @@ def readme(folder: Path) -> str:
         text += f"\nOne change at a time to `{network}`: {left}\n"
     if (folder / HOURS).is_file():
         took = pd.DataFrame(json.loads((folder / HOURS).read_text("utf-8"))).drop(columns="source")
-        text += f"\n## Hours\n\n{took.to_markdown(index=False, floatfmt='.2f')}\n"
+        text += f"\n## Hours\n\n{tables.markdown(took, '.2f')}\n"
         ends = took.groupby("step", sort=False)["ended"].last()
         if left := ", ".join(ends.index[ends != "done"]):
             text += f"\nWithout a last row *done*: {left}. {UNCOUNTED}\n"
