@@ -134,7 +134,11 @@ def site_pages(tmp_path_factory):
     return shutil.move(results / "sample" / "site", tmp_path_factory.mktemp("moved") / "site")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """Begin with the files that take minutes: one must not be the last, with one core idle."""
+    for item in items:
+        if "site_pages" in item.fixturenames:  # all of them are made for whoever looks at one
+            item.add_marker("slow")
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: (item.path.name != "test_workflow.py", item.path not in slow))

@@ -13,6 +13,8 @@ from irmas_utils.project.errors import DataError
 from irmas_utils.project.vocabulary import INSTRUMENTS
 from tools import real_corpus
 
+pytestmark = pytest.mark.slow
+
 REAL = published.load("irmas")["testing"]
 RECORDINGS, SONGS, EXCERPTS = 8, 10, 2
 

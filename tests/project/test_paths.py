@@ -92,6 +92,7 @@ def strangers(folder):
     }
 
 
+@pytest.mark.slow
 def test_a_notebook_runs_as_if_nobody_had_set_anything(tmp_path):
     """From a folder of the user's, all whose paths are relative, with a name of the worst kind."""
     here = tmp_path / "a {1} & $(touch x) 'b' #é"

@@ -421,6 +421,7 @@ def only(found, stream):
     return StreamFeatures({stream: found.streams[stream]}, found.clip)
 
 
+@pytest.mark.slow
 def test_all_five_run_on_real_clips(real_clips):
     index = load_index(real_clips)
     classes = index["labels"].str[0].to_numpy(str)

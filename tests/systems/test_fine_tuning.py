@@ -94,6 +94,7 @@ def test_schedule_rises_and_falls():
     assert rates[-1] < 1e-6
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not WEIGHTS.is_file(), reason="no weights at hand")
 def test_probe_learns_and_can_be_saved(clips, tmp_path, monkeypatch):
     monkeypatch.setattr(probe, "WINDOWS", Plan(sample_rate=32000, window=0.4, hop=0.2))

@@ -386,6 +386,7 @@ def _drum_loop(path, rate=44100):
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not WEIGHTS.is_dir(), reason="no weights at hand")
 def test_drums_are_heard_beside_the_eleven_and_no_instrument_is_named(
     monkeypatch, tmp_path, recognizer

@@ -165,6 +165,7 @@ class TestQuality:
         plt.close("all")
 
 
+@pytest.mark.slow
 def test_separation_improves_on_the_mixture_where_the_stems_are_known():
     font = soundfont.retuned(soundfont.find(None))
     true = {}
