@@ -236,7 +236,7 @@ def outlook(settings: Settings) -> list[Idea]:
         Idea(f"larger network{at}", ("han-wide",), ("han",)),
         Idea(f"balanced classes{at}", ("han-balanced",), ("han",)),
         Idea("mn04 with balanced classes", ("mn04-balanced",), ("mn04",)),
-        Idea(f"mn04, pre-trained (not an idea of the paper){at}", ("mn04",), ("han",)),
+        Idea("mn04, pre-trained (not an idea of the paper)", ("mn04",), ("han",)),
     ]
     return [idea for idea in ideas if _there(settings, idea)]
 
