@@ -5,8 +5,10 @@ import os
 import signal
 import sys
 
+import numpy as np
 import pandas as pd
 import pytest
+from numpy.testing import assert_allclose
 
 from irmas_utils.project import paths, records, settings
 from tools import real_corpus
@@ -90,6 +92,33 @@ def test_a_difference_that_another_training_turns_tells_nothing(tmp_path):
     found.to_csv(file, index=False)
     assert real.beside_earlier(causes(-0.03, -0.02, 0.1), file).equals(found)  # of nothing new
     assert "`before`" in real.discussion.so_far(found, "fft")
+    causes(-0.04, -0.02, 0.1).pipe(real.beside_earlier, file).to_csv(file, index=False)
+    found = pd.read_csv(file)  # a third of the sign of the second: the first is not forgotten
+    assert found["before"].tolist()[1] == 0.02
+    assert found["verdict"].tolist()[1] == "cannot tell, turned by another training"
+
+
+def test_what_was_trained_on_another_machine_keeps_its_row_and_p_is_adjusted_over_all(tmp_path):
+    def causes(p, *rows):
+        table = pd.DataFrame(rows, columns=["idea", "difference", p, "verdict"])
+        return table.assign(p_adjusted=table[p])
+
+    file = tmp_path / "fft_causes.csv"
+    earlier = [("bands", -0.1, 0.002, "not supported: worse"), ("log", 0.01, 1.0, "inconclusive"),
+               ("half", 0.1, 0.02, "supported; .03 would have been seen")]  # fmt: skip
+    causes("p_adjusted", (None, 0, np.nan, None), *earlier).to_csv(file, index=False)
+    own = causes("p_value", (None, 0, np.nan, None), ("binary", 0.05, 0.001, "supported; x"))
+    found = real.beside_earlier(own, file)
+    assert found["idea"].tolist()[1:] == ["binary", "bands", "log", "half"]
+    assert_allclose(found["p_adjusted"].tolist()[1:], [0.004, 0.006, 1, 0.04])
+    assert found["verdict"].tolist()[1:] == [
+        "supported; x", "not supported: worse", "inconclusive", earlier[2][3]
+    ]  # fmt: skip
+    found.to_csv(file, index=False)
+    again = real.beside_earlier(own, file)  # of nothing new
+    assert_allclose(again["p_adjusted"].tolist()[1:], [0.004, 0.006, 1, 0.04])
+    unsure = real.beside_earlier(own.assign(p_value=[np.nan, 0.03]), file)
+    assert unsure["verdict"].tolist()[1] == "inconclusive; x"
 
 
 def test_every_figure_of_the_sample_reference_is_known_to_show_a_clip_or_not():

@@ -30,9 +30,10 @@ import numpy as np
 import pandas as pd
 import psutil
 
+from irmas_utils import metrics
 from irmas_utils.data import corpus
 from irmas_utils.metrics import evaluation, tables
-from irmas_utils.paper import discussion, jobs
+from irmas_utils.paper import discussion, hypothesis, jobs
 from irmas_utils.project import files, parallel, paths, records, settings
 from irmas_utils.project.errors import DataError
 from irmas_utils.systems.networks import registry
@@ -182,21 +183,37 @@ def collect(took: dict[str, Any] | None = None) -> list[str]:
 
 
 def beside_earlier(causes: pd.DataFrame, file: Path) -> pd.DataFrame:
-    """Set an earlier training's differences beside those of `causes`, if `file` has others.
+    """Set the differences that `file` has from earlier trainings beside those of `causes`.
 
     The same seed ends elsewhere on a processor that rounds otherwise: a difference that has changed
-    its sign tells nothing, whatever its interval, which is of the clips alone.
+    its sign tells nothing, whatever its interval, which is of the clips alone. What was trained
+    only earlier, on a machine whose runs are gone, keeps its row, and p is adjusted over all.
     """
     if not file.is_file():
         return causes
     old = pd.read_csv(file).dropna(subset="idea").set_index("idea")
     now, was = causes["difference"], causes["idea"].map(old["difference"])
-    kept = causes["idea"].map(old["before"]) if "before" in old else np.nan
+    kept = causes["idea"].map(old["before"]) if "before" in old else now * np.nan
     before = was.where((was - now).abs() > 1e-9, kept)
-    if before.isna().all():
-        return causes
-    verdict = causes["verdict"].mask(before * now < 0, "cannot tell, turned by another training")
-    return causes.assign(before=before, verdict=verdict)
+    before = kept.where(kept * now < 0, before)  # one of another sign is not forgotten
+    if before.notna().any():
+        turned = "cannot tell, turned by another training"
+        verdict = causes["verdict"].mask(before * now < 0, turned)
+        causes = causes.assign(before=before, verdict=verdict)
+    gone = old[~old.index.isin(causes["idea"])].reset_index()
+    return _as_one_family(pd.concat([causes, gone], ignore_index=True)) if len(gone) else causes
+
+
+def _as_one_family(causes: pd.DataFrame) -> pd.DataFrame:
+    """Adjust p once more; where only that of a smaller family is known, it is at least the own."""
+    p_value = causes["p_value"].fillna(causes["p_adjusted"])
+    adjusted = p_value.copy()
+    adjusted[p_value.notna()] = metrics.holm(p_value.dropna())
+    unclear = causes["verdict"].str.replace(
+        r"^(supported(: \w+)?|not supported: worse)", "inconclusive", regex=True
+    )
+    verdict = causes["verdict"].where(adjusted <= hypothesis.LEVEL, unclear)
+    return causes.assign(p_value=p_value, p_adjusted=adjusted, verdict=verdict)
 
 
 def may_be_shown(path: Path, clips: set[str]) -> bool:

@@ -62,7 +62,8 @@ def failure(settings: Settings) -> list[Idea]:
 def dense_causes(settings: Settings) -> pd.DataFrame:
     """Weigh the causes of the dense network's failure that have been tried (`failure`).
 
-    Returns `fft_causes.table` with idea, difference in micro F1, low, high, p_adjusted, verdict.
+    Returns `fft_causes.table` with idea, difference in micro F1, low, high, p_value, p_adjusted,
+    verdict.
     """
     causes = fft_causes.table(settings)
     if len(causes) < 2:
@@ -70,7 +71,7 @@ def dense_causes(settings: Settings) -> pd.DataFrame:
     found = compare(settings, {"causes": (failure(settings), "micro_f1")})["causes"]
     worse = found["verdict"] == "worse"
     found["verdict"] = found["idea"].map(supported(found)).mask(worse, "not supported: worse")
-    columns = ["idea", "difference", "low", "high", "p_adjusted", "verdict"]
+    columns = ["idea", "difference", "low", "high", "p_value", "p_adjusted", "verdict"]
     return causes.merge(found[columns], left_on="cause", right_on="idea", how="left")
 
 
@@ -79,7 +80,7 @@ def lstm_causes(settings: Settings) -> pd.DataFrame:
 
     Returns a row a change that has been run: idea (base, key and value), gain, information and
     detectable (means over seeds), listens (share of the seeds), difference in gain with low and
-    high, p_adjusted, verdict.
+    high, p_value, p_adjusted, verdict.
     """
     asked = [
         Idea(f"{kind}: {key} {value}", (run,), (studies.BASES[kind],))
@@ -96,7 +97,8 @@ def lstm_causes(settings: Settings) -> pd.DataFrame:
     found = found.join(means, on="system")
     found["deaf"] = (found["listens"] == 0) & ~found["against"].map(hears).astype(bool)
     found["verdict"] = [*map(_weighed, found.to_dict("records"))]
-    return found[["idea", *means, "gain", "difference", "low", "high", "p_adjusted", "verdict"]]
+    tested = ["difference", "low", "high", "p_value", "p_adjusted", "verdict"]
+    return found[["idea", *means, "gain", *tested]]
 
 
 def _weighed(row: Mapping[str, Any]) -> str:
