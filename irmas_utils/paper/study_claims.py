@@ -128,8 +128,11 @@ def first_epochs(history: pd.DataFrame, epochs: int = 5) -> Finding | None:
         moved = loss.diff().abs()
         return float(moved.iloc[:epochs].sum() / moved.sum())
 
-    said = f"{{value:.0%}} of the training loss's movement is within {epochs} epochs."
-    return _over_seeds(history.groupby("seed")["loss"].apply(share), said)
+    losses = history.groupby("seed")["loss"]
+    moved = ((losses.max() - losses.min()) / losses.first()).mean()
+    said = f"{{value:.0%}} of the training loss's movement is within {epochs} epochs, of "
+    said += f"{history['epoch'].max()} in which it moves by {moved:.2%} of where it began."
+    return _over_seeds(losses.apply(share), said)
 
 
 def no_overfitting(history: pd.DataFrame) -> Finding:

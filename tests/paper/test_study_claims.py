@@ -38,6 +38,7 @@ def test_first_epochs():
     assert verdict("lstm-first-epochs", of(history(quick))) == "confirmed"
     assert verdict("lstm-first-epochs", of(history(slow))) == "refuted"
     assert of(history(quick[:5])) is None
+    assert "of 15 in which it moves by 42.85%" in of(history(quick)).comment
 
 
 def test_no_overfitting():
