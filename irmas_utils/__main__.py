@@ -320,7 +320,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         getattr(stream, "reconfigure", dict)(errors="backslashreplace")
     try:
         paths.settle()
-        options, options.others = _parser().parse_known_args(arguments)
+        options, others = _parser().parse_known_args(arguments)
+        options.others = [other for other in others if other != "--"]  # what follows is Snakemake's
         if options.others and options.command != "paper":
             options.refuse(f"unrecognized arguments: {' '.join(options.others)}")
         status = options.run(options) or 0

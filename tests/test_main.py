@@ -152,8 +152,8 @@ def test_other_options_of_the_paper_go_to_snakemake(monkeypatch):
     calls = []
     monkeypatch.setattr(workflow, "run", lambda *arguments: calls.append(arguments) or 3)
     options = ["--profile", "smoke", "--executor", "slurm", "--notebook", "a", "--jobs", "20", "-n"]
-    assert cli.main(["paper", *options, "--cores", "2"]) == 3
-    others = ["--executor", "slurm", "--jobs", "20", "-n"]
+    assert cli.main(["paper", *options, "--cores", "2", "--", "--quiet"]) == 3
+    others = ["--executor", "slurm", "--jobs", "20", "-n", "--quiet"]
     assert calls == [("smoke", ["a"], 2, others, None, 0)]
 
 
