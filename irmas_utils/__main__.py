@@ -123,15 +123,15 @@ def _predict(options: Namespace) -> int:
 
 
 @_command({
-    "answers": {"type": Path, "metavar": "ANSWERS.CSV",
+    "answers": {"type": paths.given, "metavar": "ANSWERS.CSV",
                 "help": "a row a clip: its name, and a score or a decision (0, 1) for each label"},
     "--profile": _PROFILE | {"default": "full", "help": "whose data set has the labels"},
-    "--labels": {"type": Path, "help": "take them from this CSV: clip, labels, recording, split"},
+    "--labels": {"type": paths.given, "help": "from this CSV: clip, labels, recording, split"},
     "--threshold": {"type": numbers, "help": "number, or one a label, commas between them"},
-    "--validation": {"type": Path, "help": "scores of other clips, to choose the threshold on"},
-    "--against": {"type": Path, "help": "another system's answers, to test the difference"},
+    "--validation": {"type": paths.given, "help": "scores of other clips, to choose it on"},
+    "--against": {"type": paths.given, "help": "another system's answers, to test the difference"},
     "--against-threshold": {"type": numbers},
-    "--against-validation": {"type": Path},
+    "--against-validation": {"type": paths.given},
     "--format": {"choices": ["markdown", "latex", "json"], "default": "markdown"},
 })  # fmt: skip
 def _score(options: Namespace) -> None:
@@ -149,12 +149,12 @@ def _score(options: Namespace) -> None:
 
 @_command({
     "--profile": _PROFILE | {"default": "full", "help": "whose data set is split"},
-    "--labels": {"type": Path, "help": "split this CSV instead: file, labels, recording"},
+    "--labels": {"type": paths.given, "help": "split this CSV instead: file, labels, recording"},
     "--fraction": {"type": float, "default": 0.15,
                    "help": "for validation, or the nearest of 1/2, 1/3, 1/4 …; default: 0.15"},
     "--folds": {"type": int, "default": 5, "help": "of cross-validation; default: 5"},
     "--seed": {"type": int, "default": 2022},
-    "--to": {"type": Path, "help": "a CSV file; without it, the terminal"},
+    "--to": {"type": paths.given, "help": "a CSV file; without it, the terminal"},
 })  # fmt: skip
 def _split(options: Namespace) -> None:
     """Write leak-free splits as CSV: recordings stay together, identical files count as one."""
@@ -174,7 +174,7 @@ def _split(options: Namespace) -> None:
 
 
 @_command({
-    "collection": {"type": Path, "help": "a CSV: file, labels, recording, split"},
+    "collection": {"type": paths.given, "help": "a CSV: file, labels, recording, split"},
     "--to": {"type": paths.given, "required": True, "metavar": "MODEL"},
     "--network": {"choices": ["han", "mn04"], "default": "han"},
     "--profile": _PROFILE | {"default": "full", "help": "whose plan the network is trained by"},

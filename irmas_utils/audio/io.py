@@ -37,7 +37,9 @@ _OPEN = range(0x7FFF0000, 0x80001000), range(0xFFFF0000, 2**32)
 _TOLD = re.compile(rb"(?:Xing|Info)\0\0\0[\x01-\x0f]|VBRI\0\x01")  # else MP3's length is guessed
 _STARTS = {"FLAC": b"fLaC\0\0\0\x22", "OGG": b"OggS\0\2"}
 _NEXT = (b"RIFF", b"RF64", b"FORM", b".snd", b"caff", b"OggS", b"fLaC", b"ID3", b"\xff")
-_CUT = re.compile("lacks an end-of|[Ss]eems to be (a )?truncated")  # also of VOC and MAT4
+_CUT = re.compile("lacks an end-of|(?<!chunk )[Ss]eems to be (a )?truncated")  # VOC, MAT4
+_LENGTHS = {"AVR": r"Frames +: (\d+)", "MPC2K": r"Frames +: (\d+)", "MAT5": r"Cols +: (\d+)",
+            "NIST": r"sample_count -i (\d+)", "WVE": r"Data length (\d+)"}  # fmt: skip
 
 
 class AudioFile(soundfile.SoundFile):
@@ -81,17 +83,29 @@ class AudioFile(soundfile.SoundFile):
         if misfit := _MISFIT.search(log):
             size, found = map(int, misfit.groups())
             told *= 1 if any(size in sizes for sizes in _OPEN) else size / max(found, 1)
+        ends = bool(_CUT.search(log))
         with mmap.mmap(self.name, 0, access=mmap.ACCESS_READ) as content:
+            if length := _LENGTHS.get(self.format):
+                lengths = re.findall(length, log + content[:1024].decode("latin-1"))
+                told = max([told, *map(int, lengths)])
             if self.format == "MP3" and not _TOLD.search(content, 0, 2**23):
                 told = 0
+            if self.format == "OGG":
+                ends = not _is_last(content[content.rfind(b"OggS") :][: 2**17])
             if start := _STARTS.get(self.format):
                 goes_on = content.rfind(start) > content.find(start)
             else:
                 unknown = "Unknown chunk marker" in log and end < 0.99 * len(content)
                 goes_on = unknown or content[end : end + 4].startswith(_NEXT)
-        ends = 0.01 < (told - self.n_read) / self.samplerate < 1e6 or _CUT.search(log)
+        ends |= 0.01 < (told - self.n_read) / self.samplerate < 1e6
         only = f"only the first {self.n_read / self.samplerate:.1f} s can be read: the file "
         return only + ("ends early" if ends else "goes on after them") if ends or goes_on else ""
+
+
+def _is_last(page: bytes) -> bool:
+    """Say whether a page of Ogg ends its stream, and is all there."""
+    n = sum(page[26:27])
+    return len(page) >= 27 + n + sum(page[27 : 27 + n]) and bool(page[5] & 4)
 
 
 @contextmanager
@@ -113,7 +127,8 @@ def opened(path: str | Path) -> Iterator[AudioFile]:
         with AudioFile(descriptor, closefd=False) as file:
             file.path = path
             if file.samplerate not in _RATES:
-                raise unusable(path, f"a sample rate of {file.samplerate} Hz")
+                remedy = "Resample it to a rate from 1 to 1000 kHz, such as 44,100 Hz."
+                raise unusable(path, f"a sample rate of {file.samplerate} Hz", remedy)
             yield file
     except soundfile.LibsndfileError as error:
         raise unusable(path, f"unreadable audio ({error.error_string})") from error

@@ -49,10 +49,11 @@ class Truth(NamedTuple):
         same = len(self.clips) == official["n_clips"]
         return self.vocabulary is IRMAS and same and counts == [*official["clips"].values()]
 
-    def with_labels_of(self, answers: Path) -> "Truth":
+    def with_labels_of(self, *answers: Path) -> "Truth":
         """Add those of IRMAS that answers give and no clip has: to name one is a false alarm."""
-        own, columns = {*self.vocabulary.codes}, collection.read_table(answers).columns
-        given = {*columns.str.replace("^(score|decision)_", "", regex=True)} & {*IRMAS.codes}
+        own, columns = {*self.vocabulary.codes}, [collection.read_table(f).columns for f in answers]
+        given = {re.sub("^(score|decision)_", "", c) for each in columns for c in each}
+        given &= {*IRMAS.codes}
         return self._replace(vocabulary=of(own | given)) if own <= {*IRMAS.codes} else self
 
     def prior(self) -> np.ndarray | None:
@@ -126,14 +127,15 @@ def _columns(path: Path, table: pd.DataFrame, named: list[str], needed: bool = F
         return None
     if missing:
         expected = f"a column for each label that there is: {' '.join(named)}"
-        raise refused(path, f"no column {several(missing)}", expected)
+        remedy = "Add it; of what the system never names, zeros."
+        raise refused(path, f"no column {several(missing)}", expected, remedy)
     # As pandas, R and spreadsheets write decisions, and decimals where a comma is their point.
-    plain = {r"(?i)^true$": "1", r"(?i)^false$": "0", ",": "."}
+    plain = {r"(?i)^\s*true\s*$": "1", r"(?i)^\s*false\s*$": "0", ",": "."}
     texts = table[named].replace(plain, regex=True)
     values = texts.apply(pd.to_numeric, errors="coerce").to_numpy(float)
     if len(bad := np.argwhere(~((values >= 0) & (values <= 1)))):
         places = [f"{table['clip'].iloc[r]}: {texts.iat[r, k]} for {named[k]}" for r, k in bad]
-        remedy = "Write probabilities; of logits, the sigmoid, of percent, a hundredth."
+        remedy = "Write 0 and 1, or probabilities: the sigmoid of logits, a hundredth of percent."
         raise refused(path, several(places), "finite numbers in [0, 1]", remedy)
     return values
 
@@ -165,14 +167,15 @@ def decide(system: System, known: Truth) -> Decided:
         raise refused("--threshold", "validation scores beside it", "one of both", "Leave one out.")
     if threshold:
         if len(threshold) not in (1, len(codes)) or not all(0 <= t <= 1 for t in threshold):
-            expected = f"one number in [0, 1], or {len(codes)} with commas between them"
+            expected = f"one number in [0, 1], or one each, commas between, for {' '.join(codes)}"
             raise refused("--threshold", f"{threshold}", expected, "Correct it.")
-        told = "cut at the threshold given, " + ", ".join(f"{each:g}" for each in threshold)
+        named = codes if len(threshold) > 1 else ("the threshold given,",)
+        told = "cut at " + ", ".join(f"{n} {t:g}" for n, t in zip(named, threshold, strict=True))
         return Decided(scores, metrics.binarize(scores, threshold), told)
     if validation:
         labels, on = validated(validation, known)
         chosen = metrics.choose_threshold(labels, on)
-        told = f"{_cut(chosen)}, of the best micro F1 on the {len(on)} clips of {validation}"
+        told = f"{_cut(chosen)}, of the best micro F1 on the {len(on)} clips of {validation.name}"
         if (labels.sum(axis=1) == 1).all():
             told += ", which have one label each: too high a threshold for clips of several"
         return Decided(scores, metrics.binarize(scores, chosen), told)
@@ -224,7 +227,7 @@ def score(system: System, known: Truth, against: System | None = None) -> dict[s
     With a system `against`, the two are tested pair by pair over recordings (`metrics.paired_test`,
     adjusted after Holm). Raises DataError as `decide`.
     """
-    known = known.with_labels_of(system.path)
+    known = known.with_labels_of(system.path, *([against.path] if against else []))
     labels, codes = known.matrix(known.clips["labels"]), known.vocabulary.codes
     options = {"groups": [*known.clips["recording"]], "codes": codes}
     ours, prior = decide(system, known), known.prior()

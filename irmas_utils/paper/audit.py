@@ -60,7 +60,7 @@ def audit(texts: Mapping[str, str]) -> tuple[pd.DataFrame, pd.DataFrame]:
         rows.append(_micro(fits))
         if len(fits) and f1 is _ANY and _ANY not in micro[:2]:
             f1 = Stated(harmonic(*(each.value for each in micro[:2])), *_ends(fits))
-    if _ANY not in macro[:2]:
+    if sum(each is not _ANY for each in macro) > 1:
         rows.append(_macro(*macro))
     rows += [_lrap(stated["lrap"])] if "lrap" in stated else []
     rows += [_trivial("f1", f1)] if f1 is not _ANY else []
@@ -108,13 +108,19 @@ def _micro(fits: NDArray) -> tuple[str, str, str]:
 
 
 def _macro(precision: Stated, recall: Stated, f1: Stated) -> tuple[str, str, str]:
-    """The mean of harmonic means is at most that of the means: both are concave, and Jensen's."""
+    """The mean of harmonic means is at most that of the means: both are concave, and Jensen's.
+
+    What is not stated is taken for whatever it can be, so a high F1 needs both of the others.
+    """
     top = harmonic(precision.high, recall.high)
     floor = max(0.0, precision.low + recall.low - 1)
-    found = f"F1 of {floor:.4f} to {top:.4f} follows from precision and recall"
+    told = {"precision": precision, "recall": recall}
+    stated = " and ".join(name for name, each in told.items() if each is not _ANY)
+    found = f"F1 of {floor:.4f} to {top:.4f} follows from {stated}"
     if f1.low > top or f1.high < floor:
         return "macro scores", found, "impossible as the mean of the instruments' F1"
-    means = f1 is not _ANY and harmonic(precision.low, recall.low) <= f1.high
+    all_three = _ANY not in (precision, recall, f1)
+    means = all_three and harmonic(precision.low, recall.low) <= f1.high
     verdict = "possible" + (", but rather the F1 of the mean precision and recall" if means else "")
     return "macro scores", found, verdict
 

@@ -20,7 +20,7 @@ from irmas_utils import metrics
 from irmas_utils.audio.features import label_matrix
 from irmas_utils.metrics import tables
 from irmas_utils.metrics.scorer import METRICS
-from irmas_utils.project import paths, records
+from irmas_utils.project import files, paths, records
 from irmas_utils.project.errors import DataError
 
 _CODE = ("irmas_utils", "notebooks", "profiles", "requirements.lock")
@@ -53,7 +53,7 @@ def diff(a: str, b: str) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def _find(name: str, scratch: Path) -> Run:
     for folder in (Path(name), records.results_dir(name)):
-        if (folder / "metrics").is_dir():
+        if any((folder / "metrics").glob("*.json")):
             return Run(folder)
     inside = paths.reference_dir().relative_to(paths.ROOT).as_posix()
     try:
@@ -83,18 +83,25 @@ def _facts(run: Run) -> Iterator[tuple[str, str]]:
 
 def _metrics(run: Run) -> dict[str, tuple[dict[str, Any], dict[str, Any] | None]]:
     """Return the settings of each run of notebooks, and the scores of those that were evaluated."""
-    files = sorted((run.folder / "metrics").glob("*.json"))
-    return {file.stem: _read(file, _parsed) for file in files}
+    found = sorted((run.folder / "metrics").glob("*.json"))
+    return {file.stem: _read(file, _parsed) for file in found}
 
 
 def _parsed(file: Path) -> tuple[dict[str, Any], dict[str, Any] | None]:
     found = json.loads(file.read_bytes())
     scores = tables.scores_of(found["evaluation"]) if "evaluation" in found else None
+    if scores and not all(0 <= scores[key]["value"] <= 1 for key in METRICS):
+        raise ValueError("scores outside [0, 1]")
     return dict(found.get("settings", {})), scores
 
 
 def _read(file: Path, parse: Callable[[Path], Any]) -> Any:
+    folder, name = file.parent.parent, f"{file.parent.name}/{file.name}"
     try:
+        committed = files.read_json(folder / "manifest.json").get(name, {}).get("digest")
+        made = records.outputs(folder).get(name, (None, None, committed))[2]
+        if made not in (None, files.digest(file)):
+            raise ValueError("not what was recorded")
         return parse(file)
     except Exception as error:  # whatever stands in it instead
         found = f"a damaged file ({error})"[:300]
@@ -121,10 +128,10 @@ def _scores(a: Run, b: Run) -> pd.DataFrame:
         leaves = [each[name][1] for each in pair]
         if None in leaves:
             continue
-        files = [run.folder / "predictions" / f"{name}.csv" for run in (a, b)]
-        both = all(file.is_file() for file in files)
-        answers = [_read(file, records.read_predictions) for file in files] if both else []
-        same = not both or all(map(np.array_equal, answers[0][1:], answers[1][1:]))
+        said = [run.folder / "predictions" / f"{name}.csv" for run in (a, b)]
+        both = all(file.is_file() for file in said)
+        answers = [_read(file, records.read_predictions) for file in said] if both else []
+        same = not both or all(map(np.array_equal, *answers))
         if leaves[0] != leaves[1] or not same:
             rows += [_row(name, key, leaves, answers) for key in METRICS]
     columns = ["run", "score", "a", "b", "difference", "95 % interval", "p"]

@@ -1,5 +1,6 @@
 """Whether the results of a profile are still what was made, and of what is there now."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +35,11 @@ class State:
     def __init__(self, cfg: Settings, folder: Path) -> None:
         self.folder, self.file = folder, folder / "state.json"
         self.cfg, self.jobs = cfg, jobs.jobs(cfg)
-        kept = files.read_json(self.file)
-        self.made_from, self.stamp, known = map(kept.get, ("made_from", "stamp", "files"))
-        self.files: dict[str, list[Any]] = known if isinstance(known, dict) else {}
+        self.made_from = self.stamp = None
+        self.files: dict[str, list[Any]] = {}
+        # What nobody wrote here names what is to be deleted, so it is not read.
+        with suppress(OSError, ValueError):
+            self.made_from, self.stamp, self.files = files.read_sealed(self.file)
 
     def now(self) -> tuple[str, str]:
         """Return a hash of what the whole paper is made from now, and of the bytes of that."""
@@ -53,7 +56,7 @@ class State:
                 now = [status.st_size, status.st_mtime_ns]
                 before = self.files.get(name, [])
                 found[name] = [*now, before[2] if before[:2] == now else files.digest(path)]
-        files.write_json(self.file, {"made_from": made_from, "stamp": stamp, "files": found})
+        files.write_sealed(self.file, [made_from, stamp, found])
 
     def altered(self) -> dict[str, str]:
         """Name the results that are not what was made, each with the job's output to make again."""

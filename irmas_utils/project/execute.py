@@ -43,8 +43,8 @@ def execute(notebook: str | Path, output: str | Path, parameters: dict[str, Any]
         expected = "another file, for the notebook with its outputs"
         raise NotebookError(output, "the notebook itself", expected, "Name another output.")
     known = parameters_of(notebook)
-    if unknown := ", ".join(sorted(parameters.keys() - known.keys())):
-        found, expected = f"unknown parameter {unknown}", ", ".join(known)
+    if unknown := sorted(parameters.keys() - known.keys()):
+        found, expected = f"unknown parameter {', '.join(unknown) or repr('')}", ", ".join(known)
         raise NotebookError(notebook, found, expected, "Check the spelling.")
     failed = output.with_name(f"{output.stem}.failed{output.suffix}")
     with files.replacing(output) as temporary:

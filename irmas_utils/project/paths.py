@@ -33,7 +33,7 @@ def settle() -> None:
     """
     os.environ |= {name: str(given(os.environ[name])) for name in _VARIABLES if os.getenv(name)}
     for name in _VARIABLES[:3]:
-        if (value := os.getenv(name)) and os.path.exists(value) and not os.path.isdir(value):
+        if (value := os.getenv(name)) and os.path.lexists(value) and not os.path.isdir(value):
             remedy = f"Name a folder by {name}, or unset it."
             raise DiskError(f"{name}={value}", "no folder", "a folder, there or not yet", remedy)
     for name in filter(_ASIDE.match, [*os.environ]):

@@ -35,9 +35,17 @@ def _each_once(values: list[Any]) -> list[Any]:
     return values
 
 
+def _ascending(values: list[Any]) -> list[Any]:
+    if values != sorted({*values}):
+        raise ValueError("each once, from the lowest to the highest")
+    return values
+
+
 Seeds = Annotated[list[Seed], Field(min_length=1, max_length=1000), AfterValidator(_each_once)]
 Name = Annotated[str, Field(pattern=r"^\w[\w.+-]*$", max_length=60)]  # of folders and files
 _BYTES = 2**20  # of a profile, which has some 6000
+Others = Annotated[int, Field(ge=1, le=10)]  # instruments besides one of the eleven
+Decibels = Annotated[float, Field(ge=-100, le=100)]
 Widths = Annotated[list[PositiveInt], Field(min_length=1)]
 Stream = Literal["mono", "left", "right", "mid", "side", "drums", "bass", "melody", "other",
                  "pitched", "lead", "backing"]  # fmt: skip
@@ -108,9 +116,9 @@ class Networks(Section):
 
 class Sweep(Section):
     excerpts: PositiveInt
-    others: Annotated[list[PositiveInt], Field(min_length=1)]
+    others: Annotated[list[Others], Field(min_length=1), AfterValidator(_ascending)]
     experiments: Annotated[list[Annotated[int, Field(ge=1, le=5)]], AfterValidator(_each_once)]
-    decibels: Annotated[list[Annotated[float, Field(ge=-100, le=100)]], Field(min_length=2)]
+    decibels: Annotated[list[Decibels], Field(min_length=2), AfterValidator(_ascending)]
 
 
 class Study(Section):

@@ -239,8 +239,8 @@ def tell(
         except BrokenPipeError:  # nobody reads any more
             raise
         except Exception as error:  # whatever a file makes a library raise: the others are told
-            said = f"{printable(path)}: {type(error).__name__}: {error}"
-            entry["error"] = str(error) if isinstance(error, IrmasError) else said
+            said = f"{printable(path)}: {type(error).__name__}: {error}".partition("\n")[0]
+            entry["error"] = str(error) if isinstance(error, IrmasError) else printable(said)
             complain(f"error: {entry['error']}")
     if form == "json":
         print(json.dumps(entries, indent=2))

@@ -200,7 +200,7 @@ class _Description(BaseModel):
     hop: Annotated[int, Field(gt=0)]
     aggregation: Literal[*windows.AGGREGATIONS]
     provenance: _Provenance
-    labels: Annotated[list[_Text], Field(min_length=1, max_length=1000)]
+    labels: Annotated[list[_Text], Field(min_length=1, max_length=10**5)]
     thresholds: list[Annotated[float, Field(ge=-1e-9, le=1)]]
 
     @field_validator("hop", "labels", "thresholds")

@@ -129,6 +129,13 @@ def test_odd_files_that_are_whole(tmp_path, kind):
     assert pitch(io.load_mono(path)) * RATE == pytest.approx(440, abs=3)
 
 
+@pytest.mark.parametrize("n_samples", [264_600, 66_150, 48_000])
+def test_a_whole_file_whose_last_chunk_has_an_odd_size(tmp_path, n_samples):
+    path = tmp_path / "speech.wav"
+    soundfile.write(path, np.zeros(n_samples), 44_100, "GSM610", format="WAV")
+    assert io.header(path)["duration"] == pytest.approx(n_samples / 44_100, abs=0.01)
+
+
 # Files that are not whole: how much there is, in the same words everywhere.
 
 
@@ -140,7 +147,8 @@ def twice(content):
     return content * 2
 
 
-FORMATS = ("WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "VOC", "MAT4", "MP3")
+FORMATS = ("WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "VOC", "MAT4", "MP3", "NIST", "AVR",
+           "MAT5", "MPC2K")  # fmt: skip
 PARTIAL = {
     **{f"half a {format}": (format, half, CUT) for format in FORMATS},
     **{f"{format} and another": (format, twice, GOES_ON)
@@ -172,10 +180,11 @@ def test_what_a_file_does_not_give_is_said(tmp_path, kind):
 
 
 @pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
-def test_ogg_that_is_cut(tmp_path, subtype):
+@pytest.mark.parametrize("missing", [1, 300, 9000])
+def test_ogg_that_is_cut(tmp_path, subtype, missing):
     path = tmp_path / "noise.ogg"
     noise = np.random.default_rng(0).uniform(-0.4, 0.4, 4 * 48000)
-    path.write_bytes(tone(path, "OGG", subtype, 48000, noise)[:-9000])
+    path.write_bytes(tone(path, "OGG", subtype, 48000, noise)[:-missing])
     with pytest.raises(AudioError, match=r"only the first [123]\.\d s can be read: the file ends"):
         io.load_mono(path)
 

@@ -173,7 +173,7 @@ def test_single_label_validation_is_warned_of(tmp_path, truth, scores):
         ),
         (lambda t: t.assign(decision_cel=1), "no column 'decision_cla'"),
         (lambda t: pd.concat([t, t[["cel"]]], axis=1), "doubled columns: 'cel'"),
-        (lambda t: t.assign(voi=63.7), "of percent, a hundredth"),
+        (lambda t: t.assign(voi=63.7), "a hundredth of percent"),
         (lambda t: t.drop(columns="clip"), "column clip, name or file"),
         (lambda t: t.iloc[:0], "0 rows"),
     ],
@@ -375,6 +375,28 @@ def test_to_name_an_instrument_that_no_clip_has_is_a_false_alarm(tmp_path, colum
     found = scorer.score(scorer.System(path), known)
     assert found["evaluation"]["micro"]["precision"]["value"] == 5 / 9
     assert found["labels"] == ["cel", "cla", "pia", "voi"]
+
+
+def test_both_systems_are_scored_over_the_labels_that_either_gives(tmp_path):
+    known = write_truth(tmp_path / "truth.csv", [["cel"], ["cel", "pia"], ["pia"], ["pia"]])
+    names, right = known.clips["name"], known.matrix(known.clips["labels"]).astype(int)
+    ours = write(tmp_path / "ours.csv", names, right, ["cel", "pia"])
+    more = write(tmp_path / "more.csv", names, np.c_[right, [1] * 4], ["cel", "pia", "voi"])
+    for pair in ((ours, more), (more, ours)):
+        with pytest.raises(DataError, match=r"ours.csv: found no column 'voi'.*zeros"):
+            scorer.score(scorer.System(pair[0]), known, scorer.System(pair[1]))
+    ours = write(tmp_path / "ours.csv", names, np.c_[right, [0] * 4], ["cel", "pia", "voi"])
+    found = scorer.score(scorer.System(ours), known, scorer.System(more))
+    assert found["against"]["tests"]["micro_f1"]["difference"] > 0
+
+
+def test_thresholds_one_a_label_are_told_with_their_labels(tmp_path):
+    known = write_truth(tmp_path / "truth.csv", [["oud"], ["ney"], ["ney"]])
+    path = write(tmp_path / "a.csv", known.clips["name"], np.full((3, 2), 0.5), ["oud", "ney"])
+    decided = scorer.decide(scorer.System(path, [0.2, 0.7]), known)
+    assert decided.told == "cut at ney 0.2, oud 0.7"
+    with pytest.raises(DataError, match="one each, commas between, for ney oud"):
+        scorer.decide(scorer.System(path, [0.2, 0.7, 0.3]), known)
 
 
 def test_what_other_programs_write_for_nothing_is_no_name(tmp_path):

@@ -56,6 +56,10 @@ def test_what_no_counts_give_is_impossible():
     assert verdicts(precision=".01", recall=".90")[0]["micro scores"] == "impossible"
     found, _ = verdicts(macro_precision=".500", macro_recall=".500", macro_f1=".600")
     assert found["macro scores"].startswith("impossible")
+    for one in ("macro_precision", "macro_recall"):
+        found, _ = verdicts(**{one: ".1", "macro_f1": ".9"})
+        assert found["macro scores"].startswith("impossible")
+        assert verdicts(**{one: ".5", "macro_f1": ".6"})[0]["macro scores"] == "possible"
     found, _ = verdicts(macro_precision=".54", macro_recall=".51", macro_f1=".525")
     assert "F1 of the mean" in found["macro scores"]
     assert verdicts(lrap=".10")[0]["LRAP"] == "impossible"

@@ -1,5 +1,6 @@
 """Two runs side by side: what made them, and their scores in pairs."""
 
+import json
 import shutil
 import subprocess
 
@@ -89,7 +90,8 @@ def test_nothing_in_the_runs_is_changed():
     root = paths.results_root()
     (root / "other" / "metrics" / "lstm.json").open("a").write(" ")  # other than recorded
     before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
-    diff.diff("one", "other")
+    with pytest.raises(DataError, match="not what was recorded"):
+        diff.diff("one", "other")
     assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
 
 
@@ -103,17 +105,25 @@ def test_what_is_no_run_is_told(name):
 @pytest.mark.parametrize("file", ["metrics/lstm.json", "predictions/lstm.csv"])
 def test_damaged_results_are_told(file):
     run("one", 0.2)
-    (records.results_dir("one") / file).write_text("{")
+    path = records.results_dir("one") / file
+    path.write_text(path.read_text().replace("0", "1", 1))  # as whole as it was
     with pytest.raises(DataError, match=f"{file}: found a damaged file"):
         diff.diff("one", "one")
 
 
 @pytest.mark.parametrize(
-    "content", ["[]", "3", "null", '{"settings": [1]}', '{"evaluation": {}}', '{"evaluation": NaN}']
-)
-def test_metrics_of_another_shape_are_told(content):
-    run("one", 0.2)
-    (records.results_dir("one") / "metrics" / "lstm.json").write_text(content)
+    "content", ["[]", "3", "null", '{"settings": [1]}', '{"evaluation": {}}', '{"evaluation": NaN}',
+                '{"evaluation": null}', '{"evaluation": "0.9"}', '{"evaluation": 5}']
+)  # fmt: skip
+@pytest.mark.parametrize("place", ["file", "score"])
+def test_metrics_of_another_shape_are_told(content, place):
+    evaluation, folder = run("one", 0.2), records.results_dir("one")
+    if place == "score":
+        evaluation["micro"]["f1"]["value"] = json.loads(content)
+        content = json.dumps({"evaluation": evaluation})
+    (folder / "metrics" / "lstm.json").write_text(content)
+    shutil.rmtree(folder / "manifests")
+    (folder / "manifest.json").unlink()
     with pytest.raises(DataError, match="metrics/lstm.json: found a damaged file"):
         diff.diff("one", "one")
 

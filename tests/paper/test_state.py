@@ -104,8 +104,17 @@ def test_what_a_killed_run_has_made_is_kept(folder):
     assert missed(folder) == set()
 
 
-def test_a_damaged_memory_is_as_good_as_none(folder):
-    (folder / "state.json").write_text(json.dumps({"files": 3}))
+@pytest.mark.parametrize("name", ["../../precious.txt", "/precious.txt", "", "metrics/han.json"])
+def test_a_memory_that_somebody_has_edited_deletes_nothing(folder, name):
+    kept = json.loads((folder / "state.json").read_text())
+    kept["content"][2][name] = [1, 2, "3"]
+    (folder / "state.json").write_text(json.dumps(kept))
+    assert missed(folder) == set()
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b'{"files": 3}', b'{"digest": "", "content": 3}'])
+def test_a_damaged_memory_is_as_good_as_none(folder, damage):
+    (folder / "state.json").write_bytes(damage)
     (folder / "figures" / "comparison.png").unlink()
     assert missed(folder) == set()
     assert State(CFG, folder).made_from is None

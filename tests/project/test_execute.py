@@ -48,6 +48,8 @@ def test_unknown_parameters_are_an_error(tmp_path, capsys):
     source = notebook(tmp_path / "nb.ipynb", "a = 1")
     with pytest.raises(NotebookError, match="unknown parameter aa.*expected a"):
         execute.execute(source, tmp_path / "out.ipynb", {"aa": 4})
+    with pytest.raises(NotebookError, match="unknown parameter ''; expected a"):
+        execute.execute(source, tmp_path / "out.ipynb", {"": 1})
     assert main(["execute", str(source), str(tmp_path / "out.ipynb"), "-p", "aa", "4"]) == 1
     assert capsys.readouterr().err.startswith("error: ")
     assert not (tmp_path / "out.ipynb").exists()

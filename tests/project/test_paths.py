@@ -4,12 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import nbformat
 import pytest
 from project.test_execute import notebook
 
 from irmas_utils.project import paths
+from irmas_utils.project.errors import DiskError
 
 ASK = """
 import json, os, sys
@@ -17,6 +19,7 @@ import matplotlib.pyplot as plt
 import irmas_utils
 from irmas_utils import plots
 from irmas_utils.project import paths
+from irmas_utils.project.errors import DiskError
 from irmas_utils.project.backend import keras
 plots.use_style()
 print(json.dumps({
@@ -54,6 +57,15 @@ def test_a_relative_folder_is_the_callers_wherever_a_job_starts(
     meant = meant.format(here=tmp_path, above=tmp_path.parent, home="/home/someone")
     assert os.environ[variable] == meant
     assert str(getattr(paths, variable.removeprefix("IRMAS_").lower() + "_root")()) == meant
+
+
+@pytest.mark.parametrize("variable", paths._VARIABLES[:3])
+@pytest.mark.parametrize("make", [Path.touch, lambda path: path.symlink_to(path.name)])
+def test_what_is_no_folder_is_told_with_its_variable(variable, make, tmp_path, monkeypatch):
+    make(tmp_path / "place")
+    monkeypatch.setenv(variable, str(tmp_path / "place"))
+    with pytest.raises(DiskError, match=rf"{variable}=.*place: found no folder"):
+        paths.settle()
 
 
 def strangers(folder):

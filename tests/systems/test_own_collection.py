@@ -106,6 +106,16 @@ def test_what_cannot_be_trained_is_one_line(tmp_path, monkeypatch, capsys):
     assert cli.main(["split", "--labels", str(tmp_path / "own.csv"), "--to", split]) == 0
     assert cli.main(["train", split, "--to", str(tmp_path / "x"), "-p", "epoch", "3"]) == 1
     assert "change.epoch" in capsys.readouterr().err
+    for option, told in {
+        "hop 0.00001": "change.hop: found 1e-05; expected value error, a fiftieth to all",
+        "hop 5.0": "change.hop", "window 0.2": "change.hop: found 0.5",
+        "window 100000": "change.window", "sample_rate 1": "change.sample_rate",
+        "sample_rate 1000": "plan of han: found no network",
+        "width 100000": "change.width", "epochs 99999999999": "change.epochs",
+    }.items():  # fmt: skip
+        assert cli.main(["train", split, "--to", str(tmp_path / "x"), "-p", *option.split()]) == 1
+        assert told in (said := capsys.readouterr().err)
+        assert said.count("\n") == 1
     one_tape = pd.read_csv(split).assign(recording="tape")
     one_tape.to_csv(tmp_path / "tape.csv", index=False)
     assert cli.main(["train", str(tmp_path / "tape.csv"), "--to", str(tmp_path / "x")]) == 1

@@ -263,6 +263,19 @@ def test_a_name_gives_the_terminal_no_commands(saved, tmp_path, capsys):
     assert not {*out} & {"\x1b", "\u202e"}
 
 
+def test_what_a_library_raises_is_one_line_that_gives_no_commands(
+    saved, tmp_path, capsys, monkeypatch
+):
+    def broken(*_):
+        raise ArithmeticError("\x1b[1mout of\x1b[0m reach\nmore of it")
+
+    monkeypatch.setattr("irmas_utils.systems.predict.predict", broken)
+    assert main(["predict", str(_write(tmp_path / "a.wav")), "--model", saved]) == 1
+    err = capsys.readouterr().err
+    assert err.endswith("a.wav: ArithmeticError: \\x1b[1mout of\\x1b[0m reach\n")
+    assert err.count("\n") == 1
+
+
 def test_what_libsndfile_does_not_read_is_to_be_converted(saved, tmp_path, capsys):
     for name in ("a.m4a", "b.wav"):
         (tmp_path / name).write_bytes(b"\0\0\0\x20ftypM4A " + bytes(99))

@@ -12,14 +12,14 @@ from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
-from pydantic import Field, PositiveInt
+from pydantic import Field, ValidationInfo, field_validator
 
 from irmas_utils.data.collection import matrix
 from irmas_utils.data.corpus import Splits
 from irmas_utils.models import training
 from irmas_utils.project.backend import keras, set_determinism
 from irmas_utils.project.runs import Outcome
-from irmas_utils.project.settings import Positive, Section
+from irmas_utils.project.settings import Positive, PositiveInt, Section
 from irmas_utils.project.vocabulary import INSTRUMENTS
 from irmas_utils.systems.networks import mixing
 from irmas_utils.systems.recognizer import Recognizer
@@ -28,8 +28,8 @@ from irmas_utils.systems.recognizer import Recognizer
 class Plan(mixing.Recipe):
     """How a network is trained and used; a network's own adds its options and ``build``."""
 
-    sample_rate: PositiveInt  # [Hz]
-    window: Positive = 3.0  # of a training clip and of what is scored at a time [s]
+    sample_rate: Annotated[int, Field(ge=1000, le=192_000)]  # [Hz]
+    window: Annotated[float, Field(ge=0.1, le=60)] = 3.0  # of what is heard at a time [s]
     hop: Positive = 1.5  # from one window to the next [s]
     epochs: PositiveInt = 20
     batch_size: PositiveInt = 32
@@ -37,6 +37,14 @@ class Plan(mixing.Recipe):
     warmup: mixing.Share = 0.1  # of all steps, over which the rate rises
     ema: Annotated[float, Field(gt=0, lt=1)] | None = 0.99  # momentum of the weights' average
     aggregation: Literal["mean_logit", "s1"] = "mean_logit"
+
+    @field_validator("hop")
+    @classmethod
+    def _leaves_no_gap(cls, value: float, info: ValidationInfo) -> float:
+        window = info.data.get("window", value)
+        if not window / 50 <= value <= window:
+            raise ValueError("a fiftieth to all of the window")
+        return value
 
     def schedule(self, n_clips: int) -> keras.optimizers.schedules.LearningRateSchedule:
         """Return the learning rate by step, for a training set of `n_clips`."""

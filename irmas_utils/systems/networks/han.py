@@ -1,10 +1,12 @@
 """The network of Han et al. (`models.han`), from scratch on single excerpts, as its authors did."""
 
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
 
 from irmas_utils.models import han
 from irmas_utils.project.backend import keras
-from irmas_utils.project.settings import Positive
 from irmas_utils.systems.networks import fine_tuning
 from irmas_utils.systems.networks.mixing import ALONE
 
@@ -12,7 +14,7 @@ from irmas_utils.systems.networks.mixing import ALONE
 class Plan(fine_tuning.Plan):
     """With a factor on the network's widths, 1 as published."""
 
-    width: Positive = 1.0
+    width: Annotated[float, Field(gt=0, le=8)] = 1.0
 
     def build(self, seed: int, weights: Path | None) -> keras.Model:
         """Build it with random weights."""

@@ -5,16 +5,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from irmas_utils import metrics
 from irmas_utils.data import collection
 from irmas_utils.data.collection import matrix, refused, several
 from irmas_utils.project import files
-from irmas_utils.project.errors import DataError
+from irmas_utils.project.errors import DataError, SettingsError
 from irmas_utils.project.settings import Settings
 
 if TYPE_CHECKING:
+    from irmas_utils.project.backend import keras
+    from irmas_utils.systems.networks.fine_tuning import Plan
     from irmas_utils.systems.recognizer import Recognizer
 
 _PARTS = ("training", "validation", "testing")
@@ -35,19 +38,13 @@ def train(
     index, vocabulary = collection.read_audio(path)
     parts = _split(path, index)
     # TensorFlow takes seconds to import: what is wrong so far is told before.
-    from irmas_utils.models import layers
-    from irmas_utils.project.backend import keras, set_determinism
-    from irmas_utils.systems.networks import fine_tuning, mixing, registry, zero_shot
+    from irmas_utils.systems.networks import fine_tuning, mixing, registry
     from irmas_utils.systems.networks.training import configure
 
     plan = configure(network, settings, change)
     if (parts["training"]["labels"].map(len) > 1).any():
         plan = plan.model_copy(update=mixing.ALONE.model_dump())
-    weights = zero_shot.weights() if registry.network(network).pretrained else None
-    set_determinism(settings.seed)
-    body = plan.build(settings.seed, weights)
-    head = layers.scores(body.get_layer("logits").input, len(vocabulary.codes))
-    model = keras.Model(body.input, head, name=body.name)
+    model = _build(network, plan, settings.seed, len(vocabulary.codes))
     options = {"validation": parts["validation"], "codes": vocabulary.codes}
     trained, _ = fine_tuning.train(model, parts["training"], plan, seed=settings.seed, **options)
     scores = {k: trained.score_files(parts[k]["path"]) for k in _PARTS[1:]}
@@ -68,6 +65,26 @@ def train(
         table = pd.DataFrame(found, names, vocabulary.codes).to_csv(float_format="%.9g")
         files.write_text(_beside(to, part), table)
     return whole
+
+
+def _build(network: str, plan: "Plan", seed: int, n_labels: int) -> "keras.Model":
+    """Build a network with a head for so many labels, and let it hear a window of silence."""
+    from irmas_utils.models import layers
+    from irmas_utils.project.backend import keras, set_determinism, tf
+    from irmas_utils.systems.networks import registry, zero_shot
+
+    weights = zero_shot.weights() if registry.network(network).pretrained else None
+    set_determinism(seed)
+    try:
+        body = plan.build(seed, weights)
+        head = layers.scores(body.get_layer("logits").input, n_labels)
+        model = keras.Model(body.input, head, name=body.name)
+        model(np.zeros((1, round(plan.window * plan.sample_rate)), np.float32))
+    except (ValueError, MemoryError, tf.errors.OpError) as error:
+        found = f"no network of these sizes ({str(error).splitlines()[0]})"[:300]
+        remedy = "Leave window, sample_rate and width as they are."
+        raise SettingsError(f"plan of {network}", found, "one that hears", remedy) from error
+    return model
 
 
 def _split(path: Path, index: pd.DataFrame) -> dict[str, pd.DataFrame]:

@@ -105,7 +105,8 @@ def _changed(plan: Section, values: Mapping[str, Any], where: str) -> Section:
         first = error.errors()[0]
         key = first["loc"][0]
         if key in known:
-            said = repr(values[key]), first["msg"].lower(), "Correct the value."
+            value = (plan.model_dump() | values)[key]
+            said = repr(value), first["msg"].lower(), "Correct the value."
         else:
             said = "an unknown key", f"one of {', '.join(sorted(known))}", "Check the spelling."
         raise SettingsError(f"{where}.{key}", *said) from error
