@@ -19,7 +19,6 @@ import matplotlib.pyplot as plt
 import irmas_utils
 from irmas_utils import plots
 from irmas_utils.project import paths
-from irmas_utils.project.errors import DiskError
 from irmas_utils.project.backend import keras
 plots.use_style()
 print(json.dumps({
