@@ -96,7 +96,7 @@ class AudioFile(soundfile.SoundFile):
                 goes_on = content.rfind(start) > content.find(start)
             else:
                 unknown = "Unknown chunk marker" in log and end < 0.99 * len(content)
-                goes_on = unknown or content[end : end + 4].startswith(_NEXT)
+                goes_on = unknown or content[end : end + 4].startswith((*_NEXT, content[:4]))
         ends |= 0.01 < (told - self.n_read) / self.samplerate < 1e6
         only = f"only the first {self.n_read / self.samplerate:.1f} s can be read: the file "
         return only + ("ends early" if ends else "goes on after them") if ends or goes_on else ""

@@ -152,7 +152,7 @@ FORMATS = ("WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "VOC", "MAT4", "MP3", "N
 PARTIAL = {
     **{f"half a {format}": (format, half, CUT) for format in FORMATS},
     **{f"{format} and another": (format, twice, GOES_ON)
-       for format in ("RF64", "AU", "CAF", "MP3", "FLAC", "OGG")},
+       for format in ("RF64", "AU", "CAF", "MAT4", "MP3", "FLAC", "OGG")},
     "MP3 and FLAC": ("MP3", lambda x: x + b"fLaC\0\0\0\x22" + bytes(400), GOES_ON),
     "MP3 and Ogg": ("MP3", lambda x: x + b"OggS\0\2" + bytes(400), GOES_ON),
     "two Ogg streams": ("OGG", lambda x: x + re.sub(rb"(OggS.{10}).{4}", rb"\1abcd", x), GOES_ON),
