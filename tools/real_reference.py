@@ -240,9 +240,9 @@ def readme(folder: Path) -> str:
     text = ABOUT.read_text("utf-8") + f"\n## Scores so far\n\n{scores}\n\n"
     text += f"Systems not yet run: {missing}.\n"
     for network in CAUSES:
-        file, left = folder / f"tables/{network}_causes.csv", "none has been run."
+        file, left = folder / f"tables/{network}_causes.csv", "None has been run."
         if file.is_file():
-            left = discussion.so_far(pd.read_csv(file), network) or "all have been run."
+            left = discussion.so_far(pd.read_csv(file), network)
         text += f"\nOne change at a time to `{network}`: {left}\n"
     if (folder / HOURS).is_file():
         took = pd.DataFrame(json.loads((folder / HOURS).read_text("utf-8"))).drop(columns="source")

@@ -133,11 +133,12 @@ def so_far(causes: pd.DataFrame | None, network: str = "lstm") -> str:
         return ""
     run = causes["verdict"].count()
     said = f"Of its {asked} changes {run} have been run, and p is adjusted over these."
+    said = said if run < asked else f"All its {asked} changes have been run."
     again = (
         " Some were trained twice, on processors that round in different ways: where "
         "the other difference (`before`, in notebook 06) has another sign, nothing is concluded."
     )
-    return (said if run < asked else "") + (again if "before" in causes else "")
+    return said + (again if "before" in causes else "")
 
 
 def by_reason(causes: pd.DataFrame | None) -> dict[str, str]:

@@ -249,7 +249,8 @@ def test_causes_that_have_not_been_run_yet_are_left_out(runs, monkeypatch):
     assert "cannot tell" not in discussion.lstm_causes(CFG)["verdict"].item()
     asked = len(studies.changes(settings.load("real")))
     assert f"Of its {asked} changes 1 have been run" in discussion.so_far(found)
-    assert discussion.so_far(pd.DataFrame({"verdict": ["x"] * asked})) == ""
+    every = pd.DataFrame({"verdict": ["x"] * asked})
+    assert discussion.so_far(every) == f"All its {asked} changes have been run."
     assert discussion.so_far(None) == discussion.so_far(None, "fft") == ""
     assert "Of its 11 changes 1 have been run" in discussion.so_far(found, "fft")
 
