@@ -37,7 +37,7 @@ _OPEN = range(0x7FFF0000, 0x80001000), range(0xFFFF0000, 2**32)
 _TOLD = re.compile(rb"(?:Xing|Info)\0\0\0[\x01-\x0f]|VBRI\0\x01")  # else MP3's length is guessed
 _STARTS = {"FLAC": b"fLaC\0\0\0\x22", "OGG": b"OggS\0\2"}
 _NEXT = (b"RIFF", b"RF64", b"FORM", b".snd", b"caff", b"OggS", b"fLaC", b"ID3", b"\xff")
-_CUT = re.compile("lacks an end-of|(?<!chunk )[Ss]eems to be (a )?truncated")  # VOC, MAT4
+_CUT = re.compile("(?<!chunk )[Ss]eems to be (a )?truncated")  # of VOC and MAT4
 _LENGTHS = {"AVR": r"Frames +: (\d+)", "MPC2K": r"Frames +: (\d+)", "MAT5": r"Cols +: (\d+)",
             "NIST": r"sample_count -i (\d+)", "WVE": r"Data length (\d+)"}  # fmt: skip
 
@@ -91,7 +91,7 @@ class AudioFile(soundfile.SoundFile):
             if self.format == "MP3" and not _TOLD.search(content, 0, 2**23):
                 told = 0
             if self.format == "OGG":
-                ends = not _is_last(content[content.rfind(b"OggS") :][: 2**17])
+                ends = not _is_last(content[(at := content.rfind(b"OggS")) : at + 2**17])
             if start := _STARTS.get(self.format):
                 goes_on = content.rfind(start) > content.find(start)
             else:

@@ -28,9 +28,10 @@ _MADE_FROM = ("profile", "seed", "data", "source")
 
 
 class Run(NamedTuple):
-    """A results folder, and the commit if it is one's."""
+    """A results folder, the digests recorded of its files, and the commit if it is one's."""
 
     folder: Path
+    made: dict[str, str | None]
     commit: str | None = None
 
 
@@ -54,7 +55,7 @@ def diff(a: str, b: str) -> tuple[pd.DataFrame, pd.DataFrame]:
 def _find(name: str, scratch: Path) -> Run:
     for folder in (Path(name), records.results_dir(name)):
         if any((folder / "metrics").glob("*.json")):
-            return Run(folder)
+            return Run(folder, _recorded(folder))
     inside = paths.reference_dir().relative_to(paths.ROOT).as_posix()
     try:
         packed = io.BytesIO(_git("archive", "--end-of-options", name, inside))
@@ -63,7 +64,14 @@ def _find(name: str, scratch: Path) -> Run:
     except (OSError, subprocess.CalledProcessError) as error:
         expected = "a results folder with metrics, a profile that has run, or a commit"
         raise DataError(name, "no results", expected, "Check the name.") from error
-    return Run(scratch / inside, name)
+    return Run(scratch / inside, _recorded(scratch / inside), name)
+
+
+def _recorded(folder: Path) -> dict[str, str | None]:
+    """Return each recorded file's digest; what is committed has no manifest but the whole one."""
+    whole = files.read_json(folder / "manifest.json").items()
+    committed = {file: made.get("digest") for file, made in whole if isinstance(made, dict)}
+    return committed | {file: made[2] for file, made in records.outputs(folder).items()}
 
 
 def _facts(run: Run) -> Iterator[tuple[str, str]]:
@@ -84,7 +92,7 @@ def _facts(run: Run) -> Iterator[tuple[str, str]]:
 def _metrics(run: Run) -> dict[str, tuple[dict[str, Any], dict[str, Any] | None]]:
     """Return the settings of each run of notebooks, and the scores of those that were evaluated."""
     found = sorted((run.folder / "metrics").glob("*.json"))
-    return {file.stem: _read(file, _parsed) for file in found}
+    return {file.stem: _read(run, file, _parsed) for file in found}
 
 
 def _parsed(file: Path) -> tuple[dict[str, Any], dict[str, Any] | None]:
@@ -95,12 +103,9 @@ def _parsed(file: Path) -> tuple[dict[str, Any], dict[str, Any] | None]:
     return dict(found.get("settings", {})), scores
 
 
-def _read(file: Path, parse: Callable[[Path], Any]) -> Any:
-    folder, name = file.parent.parent, f"{file.parent.name}/{file.name}"
+def _read(run: Run, file: Path, parse: Callable[[Path], Any]) -> Any:
     try:
-        committed = files.read_json(folder / "manifest.json").get(name, {}).get("digest")
-        made = records.outputs(folder).get(name, (None, None, committed))[2]
-        if made not in (None, files.digest(file)):
+        if run.made.get(file.relative_to(run.folder).as_posix()) not in (None, files.digest(file)):
             raise ValueError("not what was recorded")
         return parse(file)
     except Exception as error:  # whatever stands in it instead
@@ -128,9 +133,9 @@ def _scores(a: Run, b: Run) -> pd.DataFrame:
         leaves = [each[name][1] for each in pair]
         if None in leaves:
             continue
-        said = [run.folder / "predictions" / f"{name}.csv" for run in (a, b)]
-        both = all(file.is_file() for file in said)
-        answers = [_read(file, records.read_predictions) for file in said] if both else []
+        said = [(run, run.folder / "predictions" / f"{name}.csv") for run in (a, b)]
+        both = all(file.is_file() for _, file in said)
+        answers = [_read(*each, records.read_predictions) for each in said] if both else []
         same = not both or all(map(np.array_equal, *answers))
         if leaves[0] != leaves[1] or not same:
             rows += [_row(name, key, leaves, answers) for key in METRICS]
