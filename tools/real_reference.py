@@ -192,6 +192,8 @@ def beside_earlier(causes: pd.DataFrame, file: Path) -> pd.DataFrame:
     if not file.is_file():
         return causes
     old = pd.read_csv(file).dropna(subset="idea").set_index("idea")
+    if "p_value" not in old:
+        old["p_value"] = _at_most(old["p_adjusted"])
     now, was = causes["difference"], causes["idea"].map(old["difference"])
     kept = causes["idea"].map(old["before"]) if "before" in old else now * np.nan
     before = was.where((was - now).abs() > 1e-9, kept)
@@ -204,16 +206,21 @@ def beside_earlier(causes: pd.DataFrame, file: Path) -> pd.DataFrame:
     return _as_one_family(pd.concat([causes, gone], ignore_index=True)) if len(gone) else causes
 
 
+def _at_most(adjusted: pd.Series) -> pd.Series:
+    """Return p before Holm's adjustment, at the most: over the smallest factor that it can have."""
+    ranks = adjusted.rank(method="max")
+    return adjusted / (adjusted.count() + 1 - ranks)
+
+
 def _as_one_family(causes: pd.DataFrame) -> pd.DataFrame:
-    """Adjust p once more; where only that of a smaller family is known, it is at least the own."""
-    p_value = causes["p_value"].fillna(causes["p_adjusted"])
-    adjusted = p_value.copy()
+    """Adjust p over all rows once more."""
+    p_value, adjusted = causes["p_value"], causes["p_value"].copy()
     adjusted[p_value.notna()] = metrics.holm(p_value.dropna())
     unclear = causes["verdict"].str.replace(
         r"^(supported(: \w+)?|not supported: worse)", "inconclusive", regex=True
     )
     verdict = causes["verdict"].where(adjusted <= hypothesis.LEVEL, unclear)
-    return causes.assign(p_value=p_value, p_adjusted=adjusted, verdict=verdict)
+    return causes.assign(p_adjusted=adjusted, verdict=verdict)
 
 
 def may_be_shown(path: Path, clips: set[str]) -> bool:
