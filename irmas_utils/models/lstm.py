@@ -123,7 +123,9 @@ class Frames(Configured):
 
     def _log_mel(self, frames):
         window = tf.signal.hann_window(self.frame_size)
-        power = tf.abs(tf.signal.rfft(frames * window)) ** 2
+        spectrum = tf.signal.rfft(frames * window)
+        # Of the magnitude, TensorFlow takes the root with care, which is most of the time here.
+        power = tf.math.real(spectrum) ** 2 + tf.math.imag(spectrum) ** 2
         mel = tf.signal.linear_to_mel_weight_matrix(
             self.n_mels, self.frame_size // 2 + 1, self.sample_rate, 20.0, self.sample_rate / 2
         )

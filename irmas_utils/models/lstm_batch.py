@@ -10,7 +10,10 @@ from irmas_utils.project.parallel import threads
 
 def _for_each(function, n_clips: int) -> None:
     """Call ``function(clip)`` for all clips, on threads that end with it: a process may fork."""
-    with ThreadPoolExecutor(threads()) as pool:
+    if (count := min(threads(), n_clips)) < 2:  # to hand short clips over takes longer than they do
+        list(map(function, range(n_clips)))
+        return
+    with ThreadPoolExecutor(count) as pool:
         list(pool.map(function, range(n_clips)))
 
 

@@ -7,7 +7,6 @@ them). The number of threads comes from ``TF_NUM_INTRAOP_THREADS`` and
 ``TF_NUM_INTEROP_THREADS``, or from ``OMP_NUM_THREADS`` where these are not set.
 """
 
-import ctypes
 import gc
 import logging
 import os
@@ -15,7 +14,9 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+
+from irmas_utils.project.parallel import keep_freed_memory
 
 __all__ = ["has_gpu", "keras", "set_determinism", "tf"]
 
@@ -31,15 +32,6 @@ def _prepare_environment() -> None:
     if threads := os.environ.get("OMP_NUM_THREADS"):
         os.environ.setdefault("TF_NUM_INTRAOP_THREADS", threads)
         os.environ.setdefault("TF_NUM_INTEROP_THREADS", threads)
-
-
-def _keep_freed_memory() -> None:
-    """Ask glibc to keep what is freed, up to a bound: fresh memory is half a spectrum's time."""
-    trim_threshold, mmap_threshold = -1, -3  # of malloc.h
-    with suppress(AttributeError, OSError, TypeError):
-        libc = ctypes.CDLL(None)
-        libc.mallopt(trim_threshold, 64 * 2**20)
-        libc.mallopt(mmap_threshold, 32 * 2**20)
 
 
 @contextmanager
@@ -66,7 +58,7 @@ def _importing() -> Iterator[None]:
 
 
 _prepare_environment()
-_keep_freed_memory()
+keep_freed_memory()
 with _importing(), warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import keras

@@ -172,17 +172,19 @@ def test_a_layer_saved_before_there_were_options_loads():
     assert keras.saving.get_registered_name(LastState) == "irmas_utils>LastState"
 
 
+@pytest.mark.parametrize("features", [2, 30])
 @pytest.mark.parametrize("place", range(6))
-def test_nan_reaches_the_state_and_the_gradients(place):
-    arrays = problem(6, 2)
+def test_nan_reaches_the_state_and_the_gradients(place, features):
+    arrays = problem(6, features)
     arrays[place].flat[0] = np.nan
     _, h, _, *gradients = outcome(recurrence.lstm, LENGTHS, arrays)
     assert np.isnan(h[0]).any()
     assert np.isnan(gradients[3]).any()  # of the kernel
 
 
-def test_what_is_beyond_the_end_is_not_read():
-    arrays = problem(6, 2)
+@pytest.mark.parametrize("features", [2, 30])
+def test_what_is_beyond_the_end_is_not_read(features):
+    arrays = problem(6, features)
     expected = outcome(recurrence.lstm, LENGTHS, arrays)
     for row, length in enumerate(LENGTHS):
         arrays[0][row, length:] = np.nan
