@@ -13,6 +13,9 @@ G. Peeters, "A large set of audio features for sound description", IRCAM, 2004.
 from functools import lru_cache
 
 import numpy as np
+import scipy.fft
+import scipy.signal
+from numpy.lib.stride_tricks import sliding_window_view
 
 from irmas_utils.project.errors import AudioError
 
@@ -63,12 +66,12 @@ def frames(samples: np.ndarray, rate: int) -> np.ndarray:
 
     float32, (n_values, n_frames), rows in the order of `WIDTHS`; at least one frame.
     """
-    import librosa
-
     n_fft = 2 ** round(np.log2(FRAME_SECONDS * rate))
     samples = samples / np.sqrt(np.mean(np.square(samples, dtype=np.float64)))
     samples = np.pad(samples.astype(np.float32), (0, max(0, n_fft - len(samples))))
-    spectrum = librosa.stft(samples, n_fft=n_fft, hop_length=n_fft // 2)
+    centred = sliding_window_view(np.pad(samples, n_fft // 2), n_fft)[:: n_fft // 2]
+    # Frames in rows: a third of the time of librosa, to whose result it is equal to rounding.
+    spectrum = scipy.fft.rfft(centred * _window(n_fft)).T
     power = spectrum.real**2 + spectrum.imag**2
     level = power.sum(axis=0)
     sounding = level > level.max() * 10 ** (-FRAME_RANGE_DB / 10)
@@ -200,6 +203,11 @@ def _harmonics(power: np.ndarray, pitch: np.ndarray, rate: int) -> tuple[np.ndar
 def _decibels(ratio: np.ndarray) -> np.ndarray:
     """Return `ratio` of powers in dB, no lower than -80."""
     return 10 * np.log10(np.maximum(ratio, 1e-8))
+
+
+@lru_cache(maxsize=8)
+def _window(n_fft: int) -> np.ndarray:
+    return scipy.signal.get_window("hann", n_fft).astype(np.float32)
 
 
 @lru_cache(maxsize=8)
