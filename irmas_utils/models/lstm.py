@@ -116,7 +116,9 @@ class Frames(Configured):
     def call(self, inputs):
         """Apply the layer to ``(waveform, length)``."""
         waveform, length = inputs
-        frames = tf.signal.frame(waveform * self.scale, self.frame_size, self.frame_size)
+        n, n_frames = tf.shape(waveform)[0], tf.shape(waveform)[1] // self.frame_size
+        whole = waveform[:, : n_frames * self.frame_size] * self.scale
+        frames = tf.reshape(whole, (n, n_frames, self.frame_size))
         if self.n_mels:
             frames = self._log_mel(frames)
         return frames, tf.cast(length, tf.int32) // self.frame_size
