@@ -122,6 +122,22 @@ def test_what_was_trained_on_another_machine_keeps_its_row_and_p_is_adjusted_ove
     assert unsure["verdict"].tolist()[1] == "inconclusive; x"
 
 
+def test_a_system_run_anew_is_tested_anew_and_the_others_keep_their_rows(folders):
+    clips = pd.DataFrame({"name": [*"abcdefgh"], "recording": [*"ABCDEFGH"], "split": "training",
+                          "labels": [("cel",), ("cla",), ("flu",), ("gac",)] * 2})  # fmt: skip
+    parts = real.corpus.Splits(clips, clips, clips)
+    decisions = real.label_matrix(clips["labels"])  # all right, where the prior names three
+    records.Record("03_lstm_model", CFG).save_predictions(clips, decisions, decisions, "lstm")
+    rows = [("LSTM on raw audio", 0.1, 0.4, -0.3, 0.01), ("Han et al. CNN", 0.6, 0.4, 0.2, 0.06)]
+    tests = pd.DataFrame(rows, columns=["against prior top-3", "a", "b", "difference", "p_value"])
+    assert real.tested_anew(tests, CFG, parts)["a"].tolist() == [0.1, 0.6]  # no metrics yet
+    write(folders[0], "metrics/lstm.json", "{}")
+    found = real.tested_anew(tests, CFG, parts)
+    assert found["a"].tolist() == [1.0, 0.6]
+    assert found["verdict"].tolist() == ["better", "no clear difference"]
+    assert_allclose(found["p_adjusted"], [2 * found["p_value"][0], 0.06])
+
+
 def test_every_figure_of_the_sample_reference_is_known_to_show_a_clip_or_not():
     one = {"bosch_separation", "bosch_stems", "lstm_gradient", "networks_mixing", "your_own_audio"}
     drawn = {file.stem for file in (paths.reference_dir("sample") / "figures").glob("*.png")}
