@@ -150,16 +150,18 @@ def by_reason(causes: pd.DataFrame | None) -> dict[str, str]:
 
 
 def heard(lstm: Mapping[str, Any] | None) -> str:
-    """Say of a run of notebook 03 whether it listens, and how far back its gradient reaches."""
+    """Say of a run of notebook 03 whether it listens, what it answers, how far back it reaches."""
     if lstm is None or "information" not in lstm["answers"][0]:
         return concluded(None)
     seeds = lstm["answers"]
     n = sum(seed["information"] > seed["detectable"] for seed in seeds)
     means = {key: np.mean([seed[key] for seed in seeds]) for key in ("information", "detectable")}
+    said = ", ".join(f"{s['commonest'] or 'none'} ({s['share']:.0%} of the clips)" for s in seeds)
     return (
         f"**shown to listen in {n} of {len(seeds)} seeds**. Its outputs tell "
         f"{means['information']:.2f} bits, where {means['detectable']:.2f} would have been seen; "
-        f"to a thousandth, its untrained gradient reaches back {lstm['heard_seconds']:.3f} s."
+        f"to a thousandth, its untrained gradient reaches back {lstm['heard_seconds']:.3f} s. Its "
+        f"commonest answer, by seed: {said}; the paper's was {' '.join(metrics.PAPER_CONSTANT)}."
     )
 
 

@@ -256,9 +256,12 @@ def test_causes_that_have_not_been_run_yet_are_left_out(runs, monkeypatch):
 
 
 def test_whether_it_was_heard_is_told_by_seed():
-    seed = {"information": 0.4, "detectable": 0.5}
+    seed = {"information": 0.4, "detectable": 0.5, "commonest": "gel voi", "share": 0.97}
     run = {"answers": [seed, seed | {"information": 0.9}], "heard_seconds": 0.016}
     assert "shown to listen in 1 of 2 seeds" in discussion.heard(run)
+    run["answers"][1] |= {"commonest": "", "share": 1.0}
+    assert "by seed: gel voi (97% of the clips), none (100% of the clips)" in discussion.heard(run)
+    assert discussion.heard(run).endswith("the paper's was gel org pia sax voi.")
     assert "make reference-real" in discussion.heard(None)
 
 
