@@ -151,8 +151,9 @@ def test_what_is_committed_on_real_clips_decides_these_claims():
     said = {name: verdict(name, finding) for name, finding in found.items()}
     assert said["bosch-fasst-precision"] == "confirmed"
     assert said["fft-not-overfitting"] == "refuted"
-    assert said["fft-more-indicative"] == "confirmed"
     assert said["streams-fft"] == said["combined-results"] == "inconclusive"
+    # With one seed of the LSTM it was confirmed; of three the joined answer ranks better.
+    assert said["fft-more-indicative"] == "inconclusive"
 
 
 @pytest.fixture
