@@ -18,7 +18,7 @@ from irmas_utils.data import corpus, published
 from irmas_utils.data.sample.plan import SAMPLE_RATE
 from irmas_utils.paper import claims, discussion
 from irmas_utils.paper.claims.formulas import fact
-from irmas_utils.project import paths, settings, vocabulary
+from irmas_utils.project import paths, records, settings, vocabulary
 from irmas_utils.project.settings import Settings
 from irmas_utils.systems.networks import registry
 
@@ -50,8 +50,8 @@ def fill(template: str, settings: Settings, folder: Path) -> str:
 
     ``${stated.CLAIM}``, ``${found.CLAIM}`` and ``${verdict.CLAIM}`` are of the ledger, each a link
     to its row, ``${count.VERDICT}`` of all of it, ``${real.SYSTEM}`` the micro F1 of a system on
-    mixed real clips (notebook 09), ``${real.remembered}`` of `discussion`. Raises KeyError for none
-    of these.
+    mixed real clips (notebook 09), ``${real.heard}`` and ``${real.remembered}`` of `discussion`.
+    Raises KeyError for none of these.
     """
     table = _claims(folder)
     real = paths.reference_dir("real")
@@ -66,6 +66,7 @@ def fill(template: str, settings: Settings, folder: Path) -> str:
         "count.all": len(table),
         "count.open": sum(counts.get(verdict, 0) for verdict in OPEN),
         "real.clips": json.loads((real / "corpus.json").read_text("utf-8"))["clips found"],
+        "real.heard": discussion.heard(records.real_metrics(settings, "lstm")),
         "real.remembered": discussion.remembered(settings),
     }
     found |= {f"count.{verdict}": number for verdict, number in counts.items()}
