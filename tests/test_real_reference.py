@@ -100,15 +100,16 @@ def test_a_difference_that_another_training_turns_tells_nothing(tmp_path):
 
 
 def test_what_was_trained_on_another_machine_keeps_its_row_and_p_is_adjusted_over_all(tmp_path):
-    def causes(p, *rows):
-        table = pd.DataFrame(rows, columns=["idea", "difference", p, "verdict"])
-        return table.assign(p_adjusted=table[p])
+    def causes(*rows):
+        table = pd.DataFrame(rows, columns=["idea", "difference", "p_value", "verdict"])
+        return table.assign(p_adjusted=table["p_value"])
 
     file = tmp_path / "fft_causes.csv"
-    earlier = [("bands", -0.1, 0.002, "not supported: worse"), ("log", 0.01, 1.0, "inconclusive"),
-               ("half", 0.1, 0.02, "supported; .03 would have been seen")]  # fmt: skip
-    causes("p_adjusted", (None, 0, np.nan, None), *earlier).to_csv(file, index=False)
-    own = causes("p_value", (None, 0, np.nan, None), ("binary", 0.05, 0.001, "supported; x"))
+    earlier = [("bands", -0.1, 0.002 / 3, "not supported: worse"),
+               ("log", 0.01, 1.0, "inconclusive"),
+               ("half", 0.1, 0.01, "supported; .03 would have been seen")]  # fmt: skip
+    causes((None, 0, np.nan, None), *earlier).to_csv(file, index=False)
+    own = causes((None, 0, np.nan, None), ("binary", 0.05, 0.001, "supported; x"))
     found = real.beside_earlier(own, file)
     assert found["idea"].tolist()[1:] == ["binary", "bands", "log", "half"]
     assert_allclose(found["p_adjusted"].tolist()[1:], [0.003, 0.008 / 3, 1, 0.02])

@@ -173,9 +173,10 @@ def collect(took: dict[str, Any] | None = None) -> list[str]:
         kept = target / HOURS
         before = json.loads(kept.read_text("utf-8")) if kept.is_file() else []
         files.write_json(kept, [*before, took])
-    files.write_json(target / TRIVIAL, evaluation.trivial(corpus.split(index, cfg), cfg))
+    parts = corpus.split(index, cfg)
+    files.write_json(target / TRIVIAL, evaluation.trivial(parts, cfg))
     if (file := target / "tables/comparison_tests.csv").is_file():
-        table = tested_anew(pd.read_csv(file), cfg, corpus.split(index, cfg))
+        table = tested_anew(pd.read_csv(file), cfg, parts)
         files.write_text(file, table.to_csv(index=False))
         files.write_text(file.with_suffix(".md"), records.markdown(table) + "\n")
     # Notebooks 05 and 06 wait for days of trainings; what some of them have shown need not.
@@ -213,8 +214,6 @@ def beside_earlier(causes: pd.DataFrame, file: Path) -> pd.DataFrame:
     if not file.is_file():
         return causes
     old = pd.read_csv(file).dropna(subset="idea").set_index("idea")
-    if "p_value" not in old:
-        old["p_value"] = _at_most(old["p_adjusted"])
     now, was = causes["difference"], causes["idea"].map(old["difference"])
     kept = causes["idea"].map(old["before"]) if "before" in old else now * np.nan
     before = was.where((was - now).abs() > 1e-9, kept)
@@ -225,12 +224,6 @@ def beside_earlier(causes: pd.DataFrame, file: Path) -> pd.DataFrame:
         causes = causes.assign(before=before, verdict=verdict)
     gone = old[~old.index.isin(causes["idea"])].reset_index()
     return _as_one_family(pd.concat([causes, gone], ignore_index=True)) if len(gone) else causes
-
-
-def _at_most(adjusted: pd.Series) -> pd.Series:
-    """Return p before Holm's adjustment, at the most: over the smallest factor that it can have."""
-    ranks = adjusted.rank(method="max")
-    return adjusted / (adjusted.count() + 1 - ranks)
 
 
 def _as_one_family(causes: pd.DataFrame) -> pd.DataFrame:

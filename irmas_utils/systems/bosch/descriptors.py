@@ -69,9 +69,7 @@ def frames(samples: np.ndarray, rate: int) -> np.ndarray:
     n_fft = 2 ** round(np.log2(FRAME_SECONDS * rate))
     samples = samples / np.sqrt(np.mean(np.square(samples, dtype=np.float64)))
     samples = np.pad(samples.astype(np.float32), (0, max(0, n_fft - len(samples))))
-    centred = sliding_window_view(np.pad(samples, n_fft // 2), n_fft)[:: n_fft // 2]
-    # Frames in rows: a third of the time of librosa, to whose result it is equal to rounding.
-    spectrum = scipy.fft.rfft(centred * _window(n_fft)).T
+    spectrum = half_overlapping(np.pad(samples, n_fft // 2), _window(n_fft)).T
     power = spectrum.real**2 + spectrum.imag**2
     level = power.sum(axis=0)
     sounding = level > level.max() * 10 ** (-FRAME_RANGE_DB / 10)
@@ -79,6 +77,16 @@ def frames(samples: np.ndarray, rate: int) -> np.ndarray:
     power = power if sounding.all() else power[:, sounding]
     found = {"zero_crossings": crossings} | _timbre(power, rate) | _pitch(power, rate)
     return np.concatenate([np.atleast_2d(found[name]) for name in WIDTHS]).astype(np.float32)
+
+
+def half_overlapping(samples: np.ndarray, window: np.ndarray) -> np.ndarray:
+    """Return the spectra of frames that overlap by half: (..., n) to (..., n_frames, n_bins).
+
+    With the frames in rows this takes a third of the time of `librosa.stft`, and in single
+    precision a quarter of that of `scipy.signal.ShortTimeFFT`.
+    """
+    frames = sliding_window_view(samples, len(window), axis=-1)[..., :: len(window) // 2, :]
+    return scipy.fft.rfft(frames * window)
 
 
 def _zero_crossings(samples: np.ndarray, n_fft: int) -> np.ndarray:
