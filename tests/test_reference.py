@@ -122,3 +122,13 @@ def test_the_pages_have_their_marks(page, marks):
     text = (reference.PAGES / f"{page}.md").read_text()
     for what in marks:
         assert text.count(f"<!-- {what}: ") == text.count(f"<!-- end of {what} -->") == 1
+
+
+def test_the_smoke_and_the_sample_paper_decide_every_claim_alike():
+    """Neither is IRMAS: facts and real clips decide, so that both are refreshed when those are."""
+    committed = (paths.reference_dir(), paths.ROOT / "tests" / "golden" / "smoke")
+    sample, smoke = (
+        json.loads((folder / "metrics" / "comparison.json").read_text())["claims"]
+        for folder in committed
+    )
+    assert smoke == sample
