@@ -33,6 +33,8 @@ ROW = """<tr id="{id}" data-verdict="{verdict}"><td>{section}</td>
 <td>{stated}</td><td>{recomputed}</td></tr>"""
 
 
+PACE = ". Here it reads one sample in {0}, so that a step lasts {0} times as long as printed"
+
 CLIP = """## Hear one clip
 
 Of the testing clips with several labels, the one of which some systems name most and others least.
@@ -65,6 +67,7 @@ def fill(template: str, settings: Settings, folder: Path) -> str:
         "provenance": _provenance(folder),
         "count.all": len(table),
         "count.open": sum(counts.get(verdict, 0) for verdict in OPEN),
+        "pace": PACE.format(every) if (every := settings.lstm.decimation) > 1 else "",
         "real.clips": json.loads((real / "corpus.json").read_text("utf-8"))["clips found"],
         "real.heard": discussion.heard(records.real_metrics(settings, "lstm")),
         "real.remembered": discussion.remembered(settings),

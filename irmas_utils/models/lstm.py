@@ -95,6 +95,15 @@ class Network:
         load = load if self.settings.decimation > 1 else load.compute
         return waveform_batches(clips, load, self.settings.batch_size, order)
 
+    def look(self, model: keras.Model, clips: pd.DataFrame) -> dict[str, np.ndarray]:
+        """Return the ``gradient`` of a batch: `input_gradient_norms`, (time,)."""
+        (waveform, length), y = next(iter(self.batches(clips)))
+        return {"gradient": input_gradient_norms(model, waveform, length, y, self.settings.loss)}
+
+    def heard(self, gradient: np.ndarray) -> float:
+        """Return for how long [s] a gradient is above a thousandth of its greatest."""
+        return float((gradient > 1e-3 * gradient.max()).sum() / self.rate)
+
     def steps(self, path: str) -> int:
         """Return how many steps the LSTM takes over one unpadded clip."""
         return len(self.plain.compute(path)) // self.settings.frame_size

@@ -103,12 +103,16 @@ class Network(Protocol):
     def batches(self, clips: pd.DataFrame, order: np.ndarray | None = None) -> Batches:
         """Stream clips as the network reads them, in the order of `order`."""
 
+    def look(self, model: keras.Model, clips: pd.DataFrame) -> dict[str, np.ndarray]:
+        """Return what is looked up in the trained network before its weights are forgotten."""
+
 
 class Trained(NamedTuple):
     """A network that was trained once a seed."""
 
     history: pd.DataFrame  # of `fit`, with a column ``seed``
     scores: dict[int, np.ndarray]  # seed to scores of the testing clips, float32, (n_clips, 11)
+    looks: dict[int, dict[str, np.ndarray]]  # seed to what `Network.look` gives
     facts: dict[str, Any]  # ``n_parameters``, and ``memory_peak_mib`` of the process that trained
 
 
@@ -132,9 +136,11 @@ def train_seeds(network: Network, parts: Splits) -> Trained:
         own.seeds,
         lambda seed, folder: _train_seed(trainer(), network, parts, seed, folder),
     )
-    scores = {seed: outcome.arrays["testing"] for seed, outcome in outcomes.items()}
+    looks = {seed: dict(outcome.arrays) for seed, outcome in outcomes.items()}
+    scores = {seed: arrays.pop("testing") for seed, arrays in looks.items()}
     first = outcomes[own.seeds[0]].facts
-    return Trained(history, scores, {k: first[k] for k in ("n_parameters", "memory_peak_mib")})
+    kept = {key: first[key] for key in ("n_parameters", "memory_peak_mib")}
+    return Trained(history, scores, looks, kept)
 
 
 def each_seed(
@@ -188,8 +194,9 @@ def _train_seed(
     for variable, value in zip(trainer.model.variables, fresh.variables, strict=True):
         variable.assign(value)
     history = fit_network(trainer, network, parts._asdict(), seed, folder)
-    scores = trainer.predict(network.batches(parts.testing))
-    return runs.Outcome({"testing": scores}, facts(fresh, history))
+    arrays = {"testing": trainer.predict(network.batches(parts.testing))}
+    arrays |= network.look(trainer.model, parts.fitting)
+    return runs.Outcome(arrays, facts(fresh, history))
 
 
 class Trainer:

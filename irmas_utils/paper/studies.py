@@ -131,7 +131,7 @@ def rows(settings: Settings, run: str, value: Any) -> pd.DataFrame:
     """Read one run's results: a row a seed. Raises DataError if it has not been executed.
 
     Columns value, seed, micro F1, macro F1, LRAP, labels a clip, parameters, seconds (an epoch),
-    memory MiB (peak), heard seconds (see notebook 03), base (whether this is the study's base
+    memory MiB (peak), heard seconds and heard trained (before and after: notebook 03), base (whether this is the study's base
     setting), listens (whether the outputs are shown to depend on what sounds) and those of
     `metrics.evaluation.answers` and `metrics.dependence`.
     """
@@ -142,6 +142,7 @@ def rows(settings: Settings, run: str, value: Any) -> pd.DataFrame:
     shared = {"value": value, "base": run.endswith("-base"), "parameters": result["n_parameters"]}
     shared |= {"seconds": result["seconds_per_epoch"], "memory MiB": result["memory_peak_mib"]}
     shared |= {"heard seconds": result.get("heard_seconds")}
+    shared |= {"heard trained": result.get("heard_trained")}
     found = pd.DataFrame(result["answers"])
     return found.assign(listens=found["information"] > found["detectable"], **scores, **shared)
 

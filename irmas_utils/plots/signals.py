@@ -138,14 +138,24 @@ def instruments_over_time(
     return ax
 
 
-def gradient_norm(norms: ArrayLike, rate: float, ax: Axes | None = None) -> Axes:
-    """Gradient of the loss with respect to each sample, (time,), log scale; `rate` in hertz."""
+def gradient_norm(
+    curves: Mapping[str, ArrayLike], rate: float, ax: Axes | None = None, reach: float = 1e-3
+) -> Axes:
+    """Gradient of the loss with respect to each sample, log scale; `rate` in hertz.
+
+    `curves` are gradients of one length, (time,), by what they are of. A dotted line marks where
+    each is first above its greatest times `reach`.
+    """
     ax = axes_or_new(ax, 9, 3.4)
-    edges = _edges(norms)
-    level = np.maximum.reduceat(norms, edges)
-    # Zero is "too small for float32"; it has no place on a log scale.
-    ax.plot(edges / rate, np.where(level > 0, level, np.nan), linewidth=1)
+    for name, norms in curves.items():
+        edges = _edges(norms := np.asarray(norms))
+        level = np.maximum.reduceat(norms, edges)
+        # Zero is "too small for float32"; it has no place on a log scale.
+        (line,) = ax.plot(edges / rate, np.where(level > 0, level, np.nan), lw=1, label=name)
+        ax.set_xlim(0, len(norms) / rate)  # how little of the clip is heard is the point
+        if len(heard := np.flatnonzero(norms > reach * norms.max())):
+            ax.axvline(heard[0] / rate, color=line.get_color(), ls=":", lw=1)
     ax.set_yscale("log")
     ax.set(xlabel="time of the sample [s]", ylabel="gradient of the loss")
-    ax.set_xlim(0, len(norms) / rate)  # how little of the clip is heard is the point
+    ax.legend(loc="upper left")
     return ax

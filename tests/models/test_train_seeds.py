@@ -6,6 +6,7 @@ from irmas_utils.data import corpus
 from irmas_utils.data.index import load_index
 from irmas_utils.models import fft, lstm, training
 from irmas_utils.project import settings
+from irmas_utils.project.backend import set_determinism
 
 SMALL = {"epochs": 2, "batch_size": 8, "dense": [4], "seeds": [3, 5]}
 CFG = settings.load(
@@ -91,3 +92,22 @@ def test_other_audio_under_the_same_names_trains_again(parts, counted):
         target.write(source.read())
     training.train_seeds(network, parts)
     assert counted == [3, 5, 3, 5]
+
+
+def test_of_the_lstm_the_trained_gradient_is_kept_by_seed(parts, counted):
+    network = lstm.Network(CFG.lstm, CFG.seed)
+    first, second = (training.train_seeds(network, parts).looks for _ in range(2))
+    assert counted == [3, 5]
+    norms = {seed: looked["gradient"] for seed, looked in first.items()}
+    assert all(np.array_equal(norms[seed], second[seed]["gradient"]) for seed in norms)
+    set_determinism(3)
+    untrained = network.look(network.build(), parts.fitting)["gradient"]
+    assert untrained.shape == norms[3].shape == norms[5].shape
+    assert not np.array_equal(norms[3], norms[5])
+    assert not np.array_equal(norms[3], untrained)
+
+
+def test_it_is_heard_where_the_gradient_is_above_a_thousandth_of_its_greatest():
+    network = lstm.Network(CFG.lstm.model_copy(update={"decimation": 441}), CFG.seed)
+    assert network.heard(np.array([0, 1e-4, 2e-3, 1])) == 0.02
+    assert network.heard(np.zeros(4)) == 0

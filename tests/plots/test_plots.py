@@ -177,7 +177,7 @@ FIGURES = {
     "training_curves": lambda: plots.training_curves(fake_history())[0],
     "training_one_seed": lambda: plots.training_curves(fake_history(1))[0],
     "training_one_epoch": lambda: plots.training_curves(fake_history(2, 1))[0],
-    "gradient_norm": lambda: plots.gradient_norm(gradients(), RATE),
+    "gradient_norm": lambda: plots.gradient_norm({"before": gradients()}, RATE),
     "per_label_scores": lambda: plots.per_label_scores(fake_result()),
     "comparison": lambda: plots.comparison(fake_systems()),
     "comparisons": lambda: plots.comparisons(dict.fromkeys("ab", fake_systems())).axes[0],
@@ -298,7 +298,7 @@ def test_silence_and_short_signals_draw():
     plots.spectrum(np.zeros(2000), RATE)
     plots.waveform([0.1, -0.1], RATE)
     plots.instruments_over_time([0.0, 1.0], np.full((1, 11), 0.5))
-    plots.gradient_norm(np.zeros(10), RATE)
+    plots.gradient_norm({"dead": np.zeros(10)}, RATE)
 
 
 def test_padding_is_shaded_before_and_after():
@@ -460,10 +460,14 @@ def test_over_time_rows_are_instruments():
     assert len(INSTRUMENTS) == mesh.get_array().shape[0]
 
 
-def test_the_gradient_is_drawn_over_the_whole_clip():
-    norms = np.zeros(1000)
-    norms[-10:] = 1
-    assert plots.gradient_norm(norms, 100).get_xlim() == (0, 10)
+def test_gradients_are_drawn_over_the_whole_clip_with_their_reach():
+    before, trained = np.zeros(1000), np.full(1000, 1e-4)
+    before[-10:], trained[-200:] = 1, 2e-3
+    trained[-1] = 1
+    ax = plots.gradient_norm({"before": before, "trained": trained}, 100)
+    assert ax.get_xlim() == (0, 10)
+    dotted = [line.get_xdata()[0] for line in ax.lines if line.get_linestyle() == ":"]
+    assert dotted == [9.9, 8.0]
 
 
 def test_labels_of_another_vocabulary_are_drawn():
