@@ -102,14 +102,16 @@ def test_a_difference_that_another_training_turns_tells_nothing(tmp_path):
 def test_what_was_trained_on_another_machine_keeps_its_row_and_p_is_adjusted_over_all(tmp_path):
     def causes(*rows):
         table = pd.DataFrame(rows, columns=["idea", "difference", "p_value", "verdict"])
-        return table.assign(p_adjusted=table["p_value"])
+        ends = {"micro F1": table["difference"], "low": table["difference"] - 0.01,
+                "high": table["difference"] + 0.01}  # fmt: skip
+        return table.assign(p_adjusted=table["p_value"], **ends)
 
     file = tmp_path / "fft_causes.csv"
     earlier = [("bands", -0.1, 0.002 / 3, "not supported: worse"),
-               ("log", 0.01, 1.0, "inconclusive"),
+               ("log", 0.01, np.nan, "inconclusive"),  # nobody kept its p: it counts as 1
                ("half", 0.1, 0.01, "supported; .03 would have been seen")]  # fmt: skip
-    causes((None, 0, np.nan, None), *earlier).to_csv(file, index=False)
-    own = causes((None, 0, np.nan, None), ("binary", 0.05, 0.001, "supported; x"))
+    causes((None, np.nan, np.nan, None), *earlier).to_csv(file, index=False)
+    own = causes((None, np.nan, np.nan, None), ("binary", 0.05, 0.001, "supported; x"))
     found = real.beside_earlier(own, file)
     assert found["idea"].tolist()[1:] == ["binary", "bands", "log", "half"]
     assert_allclose(found["p_adjusted"].tolist()[1:], [0.003, 0.008 / 3, 1, 0.02])
@@ -121,6 +123,32 @@ def test_what_was_trained_on_another_machine_keeps_its_row_and_p_is_adjusted_ove
     assert_allclose(again["p_adjusted"].tolist()[1:], [0.003, 0.008 / 3, 1, 0.02])
     unsure = real.beside_earlier(own.assign(p_value=[np.nan, 0.03]), file)
     assert unsure["verdict"].tolist()[1] == "inconclusive; x"
+
+
+@pytest.mark.parametrize(
+    ("idea", "low", "high", "verdict", "stays"),
+    [
+        ("log", -0.08, 0.015, "not supported; .05 would have been seen", False),
+        ("log", -0.08, 0.005, "not supported; .05 would have been seen", True),
+        ("log", -0.08, -0.005, "not supported: worse", False),
+        ("log", -0.08, -0.015, "not supported: worse", True),
+        ("log", 0.005, 0.08, "supported; .05 would have been seen", False),
+        ("log", 0.015, 0.08, "supported; .05 would have been seen", True),
+        ("log", -0.08, 0.08, "inconclusive; .05 would have been seen", True),
+        ("norm of a clip of 3 s", -0.08, -0.005, "not supported: worse", True),  # not trained
+    ],
+)
+def test_what_another_training_of_the_base_could_turn_is_inconclusive(
+    idea, low, high, verdict, stays
+):
+    table = pd.DataFrame({"idea": [None, idea, "half"], "verdict": [None, verdict, "x"],
+                          "micro F1": [0.4, 0.4, 0.4], "difference": [None, 0.0, -0.01],
+                          "low": [None, low, -0.1], "high": [None, high, 0.1]})  # fmt: skip
+    found = real._by_base(table)
+    assert_allclose(found["base"][1:], [0.4, 0.41])
+    said, *seen = verdict.split(";")
+    turned = ";".join([said if stays else "inconclusive, trained once", *seen])
+    assert found["verdict"].tolist()[1:] == [turned, "x"]
 
 
 def test_a_system_run_anew_is_tested_anew_and_the_others_keep_their_rows(folders):

@@ -34,7 +34,7 @@ from irmas_utils import metrics
 from irmas_utils.audio.features import label_matrix
 from irmas_utils.data import corpus
 from irmas_utils.metrics import evaluation, tables
-from irmas_utils.paper import discussion, hypothesis, jobs
+from irmas_utils.paper import discussion, fft_causes, hypothesis, jobs
 from irmas_utils.project import files, parallel, paths, records, settings
 from irmas_utils.project.errors import DataError
 from irmas_utils.systems.networks import registry
@@ -175,10 +175,7 @@ def collect(took: dict[str, Any] | None = None) -> list[str]:
         files.write_json(kept, [*before, took])
     parts = corpus.split(index, cfg)
     files.write_json(target / TRIVIAL, evaluation.trivial(parts, cfg))
-    if (file := target / "tables/comparison_tests.csv").is_file():
-        table = tested_anew(pd.read_csv(file), cfg, parts)
-        files.write_text(file, table.to_csv(index=False))
-        files.write_text(file.with_suffix(".md"), records.markdown(table) + "\n")
+    _compare_anew(target, cfg, parts)
     # Notebooks 05 and 06 wait for days of trainings; what some of them have shown need not.
     for network, weighed in CAUSES.items():
         if len(causes := weighed(cfg)):
@@ -186,6 +183,35 @@ def collect(took: dict[str, Any] | None = None) -> list[str]:
             files.write_text(file, beside_earlier(causes, file).to_csv(index=False))
     files.write_text(target / "README.md", readme(target))
     return copied
+
+
+def _compare_anew(folder: Path, cfg: settings.Settings, parts: corpus.Splits) -> None:
+    """Bring up to date what notebook 09 says of all systems: one may have run since.
+
+    Its ledger goes, which the papers of other data write from what is here.
+    """
+    file, tests = folder / "metrics/comparison.json", folder / "tables/comparison_tests.csv"
+    if not tests.is_file():
+        return
+    tests, evaluations = tested_anew(pd.read_csv(tests), cfg, parts), _evaluations(folder)
+    found = json.loads(file.read_text("utf-8"))
+    found.pop("claims", None)
+    found["systems"] = {name: each["micro"]["f1"] for name, each in evaluations.items()}
+    found["tests"] = tests.set_index(tests.columns[0]).to_dict("index")
+    files.write_json(file, found)
+    for name, table in (("", tables.average_table(evaluations)), ("_tests", tests)):
+        file = folder / f"tables/comparison{name}.csv"
+        files.write_text(file, table.to_csv(index=False))
+        files.write_text(file.with_suffix(".md"), records.markdown(table) + "\n")
+
+
+def _evaluations(folder: Path) -> dict[str, Any]:
+    """Read the scores of all systems that have any, then those of the trivial predictors."""
+    there = {title: folder / "metrics" / f"{run}.json" for run, title in systems().items()}
+    there = {title: file for title, file in there.items() if file.is_file()}
+    found = {title: json.loads(file.read_text("utf-8")) for title, file in there.items()}
+    heard = {title: each["evaluation"] for title, each in found.items()}
+    return heard | json.loads((folder / TRIVIAL).read_text("utf-8"))
 
 
 def tested_anew(tests: pd.DataFrame, cfg: settings.Settings, parts: corpus.Splits) -> pd.DataFrame:
@@ -223,13 +249,39 @@ def beside_earlier(causes: pd.DataFrame, file: Path) -> pd.DataFrame:
         verdict = causes["verdict"].mask(before * now < 0, turned)
         causes = causes.assign(before=before, verdict=verdict)
     gone = old[~old.index.isin(causes["idea"])].reset_index()
-    return _as_one_family(pd.concat([causes, gone], ignore_index=True)) if len(gone) else causes
+    if gone.empty:
+        return causes
+    return _by_base(_as_one_family(pd.concat([causes, gone], ignore_index=True)))
+
+
+def _by_base(causes: pd.DataFrame) -> pd.DataFrame:
+    """Add the score of the base that each row was held against, and doubt what hangs on it.
+
+    Bases of one kind, trained alike on processors that round otherwise, end apart, and so far may
+    the difference be off of what was trained once: a verdict stays if it bears that. What was
+    computed from the base itself was not trained.
+    """
+    score = "micro F1" if "micro F1" in causes else "gain"
+    causes = causes.assign(base=causes[score] - causes["difference"])
+    trained = causes["base"].mask(causes["idea"].isin(fft_causes.COMPUTED.values()))
+    kind = causes["idea"].str.extract(r"^(\w+):", expand=False).fillna("")
+    apart = trained.groupby(kind).transform(lambda base: base.max() - base.min())
+    low, high = causes["low"] - apart, causes["high"] + apart
+    verdict = causes["verdict"].fillna("")
+    decided = verdict.str.contains("worse").map({True: "worse", False: ""})
+    decided = decided.mask(verdict.str.match("supported(?!: worse)"), "better")
+    decided = decided.mask(verdict.str.match("not supported(?!: worse)"), "no gain")
+    room = high if score == "micro F1" else np.maximum(-low, high)
+    turned = (decided == "worse") & (high >= 0) | (decided == "better") & (low <= 0)
+    turned |= (decided == "no gain") & (room >= discussion.SMALL)
+    unsure = causes["verdict"].str.replace("^[^;]*", "inconclusive, trained once", regex=True)
+    return causes.assign(verdict=causes["verdict"].mask(turned & trained.notna(), unsure))
 
 
 def _as_one_family(causes: pd.DataFrame) -> pd.DataFrame:
-    """Adjust p over all rows once more."""
-    p_value, adjusted = causes["p_value"], causes["p_value"].copy()
-    adjusted[p_value.notna()] = metrics.holm(p_value.dropna())
+    """Adjust p over all rows once more; one that nobody kept counts as 1."""
+    tested, adjusted = causes["difference"].notna(), causes["p_value"].copy()
+    adjusted[tested] = metrics.holm(causes.loc[tested, "p_value"].fillna(1.0))
     unclear = causes["verdict"].str.replace(
         r"^(supported(: \w+)?|not supported: worse)", "inconclusive", regex=True
     )
@@ -256,14 +308,11 @@ def systems() -> dict[str, str]:
 
 def readme(folder: Path) -> str:
     """Say what the results are and are not, which there are, and what each step took."""
-    there = {title: folder / "metrics" / f"{run}.json" for run, title in systems().items()}
-    heard = {title: json.loads(file.read_text("utf-8"))["evaluation"]
-             for title, file in there.items() if file.is_file()}  # fmt: skip
-    trivial = json.loads((folder / TRIVIAL).read_text("utf-8"))
-    scores = tables.markdown(tables.average_table(heard | trivial))
-    missing = ", ".join(title for title in there if title not in heard) or "none"
+    evaluations = _evaluations(folder)
+    scores = tables.markdown(tables.average_table(evaluations))
+    missing = ", ".join(title for title in systems().values() if title not in evaluations)
     text = ABOUT.read_text("utf-8") + f"\n## Scores so far\n\n{scores}\n\n"
-    text += f"Systems not yet run: {missing}.\n"
+    text += f"Systems not yet run: {missing or 'none'}.\n"
     for network in CAUSES:
         file, left = folder / f"tables/{network}_causes.csv", "None has been run."
         if file.is_file():

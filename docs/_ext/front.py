@@ -24,6 +24,7 @@ from irmas_utils.systems.networks import registry
 
 CAUTION = "They show that the code works and say nothing about IRMAS."
 OPEN = ("cannot tell", "inconclusive", "compatible")
+OTHER = ("implied", "differs within rounding")
 SYSTEMS = {"lstm": "LSTM on raw audio", "fft": "dense network on FFT", **registry.titles(),
            "bosch-5": "Bosch et al. 5, re-run"}  # fmt: skip
 ROW = """<tr id="{id}" data-verdict="{verdict}"><td>{section}</td>
@@ -67,6 +68,7 @@ def fill(template: str, settings: Settings, folder: Path) -> str:
         "provenance": _provenance(folder),
         "count.all": len(table),
         "count.open": sum(counts.get(verdict, 0) for verdict in OPEN),
+        "count.other": sum(counts.get(verdict, 0) for verdict in OTHER),
         "pace": PACE.format(every) if (every := settings.lstm.decimation) > 1 else "",
         "real.clips": json.loads((real / "corpus.json").read_text("utf-8"))["clips found"],
         "real.heard": discussion.heard(records.real_metrics(settings, "lstm")),

@@ -12,6 +12,8 @@ from irmas_utils.project.vocabulary import INSTRUMENTS
 THRESHOLD = 0.5
 """The paper's threshold (section 3.3.4)."""
 
+NEAR = 1e-6  # from a half: beside it, and still so in float32
+
 PAPER_CONSTANT = ("gel", "org", "pia", "sax", "voi")
 """The labels that the paper's LSTM gave to nearly every clip (section 5.1.1)."""
 
@@ -27,13 +29,16 @@ def binarize(y_score: ArrayLike, threshold: ArrayLike = THRESHOLD) -> NDArray:
 def relative(y_score: ArrayLike, threshold: ArrayLike) -> NDArray:
     """Shift scores, (..., 11), on the logistic scale so that the threshold or each becomes 0.5.
 
-    What is predicted stays the same. All is kept 1e-7 away from 0 and 1 before.
+    What is predicted stays the same. All is kept 1e-7 away from 0 and 1 before; what that, or
+    rounding, would bring over to the other side of its threshold lies just beside it.
     """
     score, cut = (
         special.logit(np.clip(np.asarray(values, dtype=float), 1e-7, 1 - 1e-7))
         for values in (y_score, threshold)
     )
-    return special.expit(score - cut)
+    moved, named = special.expit(score - cut), binarize(y_score, threshold)
+    beside = np.where(named, 0.5 + NEAR, 0.5 - NEAR)
+    return np.where((moved > 0.5) == named, moved, beside)
 
 
 def threshold_curve(y_true: ArrayLike, y_score: ArrayLike) -> dict[str, NDArray]:

@@ -19,6 +19,7 @@ from irmas_utils.metrics.tables import KEYS, score_row
 from irmas_utils.paper import fft_causes, hypothesis, studies
 from irmas_utils.project import records
 from irmas_utils.project.settings import Settings, load
+from irmas_utils.project.vocabulary import INSTRUMENTS
 from irmas_utils.systems.networks import registry
 
 SMALL = 0.02  # a difference in gain or micro F1 that would not matter, set before any result
@@ -62,15 +63,19 @@ def failure(settings: Settings) -> list[Idea]:
 def dense_causes(settings: Settings) -> pd.DataFrame:
     """Weigh the causes of the dense network's failure that have been tried (`failure`).
 
-    Returns `fft_causes.table` with idea, difference in micro F1, low, high, p_value, p_adjusted,
-    verdict.
+    Of a training that went astray, which learnt not even its own excerpts, nothing follows.
+    Returns `fft_causes.table`, without learnt, with idea, difference in micro F1, low, high,
+    p_value, p_adjusted, verdict.
     """
     causes = fft_causes.table(settings)
     if len(causes) < 2:
-        return causes.reindex(columns=[*causes, "idea", "verdict"])
+        kept = causes.drop(columns="learnt", errors="ignore")
+        return kept.reindex(columns=[*kept, "idea", "verdict"])
     found = compare(settings, {"causes": (failure(settings), "micro_f1")})["causes"]
     worse = found["verdict"] == "worse"
     found["verdict"] = found["idea"].map(supported(found)).mask(worse, "not supported: worse")
+    lost = found["idea"].isin(causes.loc[~causes.pop("learnt"), "cause"])
+    found["verdict"] = found["verdict"].mask(lost, "cannot tell, not even its excerpts are learnt")
     columns = ["idea", "difference", "low", "high", "p_value", "p_adjusted", "verdict"]
     return causes.merge(found[columns], left_on="cause", right_on="idea", how="left")
 
@@ -134,11 +139,25 @@ def so_far(causes: pd.DataFrame | None, network: str = "lstm") -> str:
     run = causes["verdict"].count()
     said = f"Of its {asked} changes {run} have been run, and p is adjusted over these."
     said = said if run < asked else f"All its {asked} changes have been run."
+    if network == "fft":
+        epochs = real.with_base("fft", **real.study.fft.causes.base)["epochs"]
+        said += f" Each training takes {epochs} epochs, unless it says otherwise."
     again = (
         " Some were trained twice, on processors that round in different ways: where "
         "the other difference (`before`, in notebook 06) has another sign, nothing is concluded."
     )
-    return said + (again if "before" in causes else "")
+    said += again if "before" in causes else ""
+    if network == "lstm" or "base" not in causes:
+        return said
+    trained = ~causes["idea"].isin(fft_causes.COMPUTED.values())
+    bases = sorted(causes.loc[trained, "base"].dropna().round(3).unique())
+    if len(bases) < 2:
+        return said
+    return (
+        f"{said} Their bases (`base`), trained alike on such processors, score "
+        f"{', '.join(f'{base:.3f}' for base in bases)}: as far as these lie apart may a row be off "
+        "that was trained once, and *inconclusive, trained once* is what that could turn."
+    )
 
 
 def by_reason(causes: pd.DataFrame | None) -> dict[str, str]:
@@ -162,6 +181,35 @@ def heard(lstm: Mapping[str, Any] | None) -> str:
         f"{means['information']:.2f} bits, where {means['detectable']:.2f} would have been seen; "
         f"to a thousandth, its untrained gradient reaches back {lstm['heard_seconds']:.3f} s. Its "
         f"commonest answer, by seed: {said}; the paper's was {' '.join(metrics.PAPER_CONSTANT)}."
+    )
+
+
+def deaf_heads(heads: pd.DataFrame, paper: str, six: str) -> str:
+    """Say how far heads of `studies.CONSTANT_HEAD`, which hear nothing, explain an answer.
+
+    `paper` and `six` are labels: the paper's answer, and the most frequent ones, which the
+    frequencies alone would give.
+    """
+    found, frequent = heads["labels"], {*six.split()}
+    own, six_of_all = (found == paper).mean(), (found == six).mean()
+    share = heads["share of the paper's"].mean()
+    some = found.map(lambda labels: set() < {*labels.split()} <= frequent).mean()
+    on = np.isin(INSTRUMENTS, paper.split())
+    rates = (heads[[*INSTRUMENTS]] > 0).mean()
+    chance = {
+        "eleven coins": 0.5 ** len(INSTRUMENTS),
+        "coins for the six alone": 0.5 ** len(frequent),
+        "each label by itself, as often as here": np.where(on, rates, 1 - rates).prod(),
+    }
+    ranks = found.value_counts()
+    by_chance = ", ".join(f"{name} {rate:.2%}" for name, rate in chance.items())
+    return (
+        f"Of {len(heads)} heads, {own:.1%} end with the paper's labels, and over the last epoch "
+        f"these are the answer after {share:.1%} of the steps; by chance: {by_chance}. **So in "
+        f"kind, and not in detail**: {some:.0%} name some of the six most frequent labels and no "
+        f"other, {(found == '').mean():.0%} none, {six_of_all:.0%} all six. The paper's five are "
+        f"one of {len(ranks)} answers, of which the likeliest is {ranks.index[0] or 'none'} "
+        f"({ranks.iloc[0]} of {len(heads)})."
     )
 
 
@@ -206,6 +254,25 @@ def turned(causes: pd.DataFrame | None) -> str:
     return (
         f"So of the changes run these make most seeds of *samples* listen: {woken}; these leave "
         f"no seed of *frames* that does: {deaf}."
+    )
+
+
+def of_use(settings: Settings) -> str:
+    """Say how the LSTMs on frames name the instruments of real clips, beside what never listens."""
+    trivial = records.real_metrics(settings, "trivial")
+    runs = {studies.BASES["frames"]: "the base"}
+    for run, (kind, key, value) in studies.changes(load("real")).items():
+        runs |= {run: f"{key} {value}"} if kind == "frames" else {}
+    found = {name: records.real_metrics(settings, run) for run, name in runs.items()}
+    f1 = {name: each["evaluation"]["micro"]["f1"]["value"] for name, each in found.items() if each}
+    if not f1 or trivial is None:
+        return ""
+    best, never = max(f1, key=f1.get), {n: t["micro"]["f1"]["value"] for n, t in trivial.items()}
+    rival = max(never, key=never.get)
+    return (
+        f"**Listening is not yet naming**: of {len(f1)} networks on *frames*, cut at .5, the best "
+        f"micro F1 is {f1[best]:.3f}, of {best}; *{rival}*, which never listens, has "
+        f"{never[rival]:.3f}."
     )
 
 

@@ -20,6 +20,7 @@ from irmas_utils.metrics.tables import score_row
 from irmas_utils.project import records, runs
 from irmas_utils.project.errors import chosen
 from irmas_utils.project.settings import Settings
+from irmas_utils.project.vocabulary import INSTRUMENTS
 from irmas_utils.systems import mixtures
 
 COMPUTED = {
@@ -54,8 +55,8 @@ def table(settings: Settings) -> pd.DataFrame:
     """Read what `examine` has recorded so far: a row a cause, the network as printed first.
 
     Columns name, cause, cut (as a logit), parameters, on mixtures, micro F1, LRAP, gain, labels a
-    clip, and the accuracy on training and validation excerpts, also where these are higher by some
-    cents.
+    clip, learnt (whether it is right for more of its training excerpts than a guess would be), and
+    the accuracy on training and validation excerpts, also where these are higher by some cents.
     """
     rows, names = [], (*COMPUTED, *settings.study.fft.causes.changes)
     for name in (n for n in names if records.exists(settings.profile, f"fft-cause-{n}")):
@@ -64,6 +65,8 @@ def table(settings: Settings) -> pd.DataFrame:
         row |= {"parameters": found["n_parameters"], "on mixtures": found["on_mixtures"]}
         row |= score_row(found["evaluation"], ("micro_f1",))
         row |= {"gain": found["dependence"]["gain"]}
+        fitting = found["accuracy"]["fitting 0"]
+        row |= {"learnt": (fitting["low"] or fitting["value"]) > 1 / len(INSTRUMENTS)}
         rows.append(row | {key: leaf["value"] for key, leaf in found["accuracy"].items()})
     return pd.DataFrame(rows)
 

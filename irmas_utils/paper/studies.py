@@ -131,9 +131,9 @@ def rows(settings: Settings, run: str, value: Any) -> pd.DataFrame:
     """Read one run's results: a row a seed. Raises DataError if it has not been executed.
 
     Columns value, seed, micro F1, macro F1, LRAP, labels a clip, parameters, seconds (an epoch),
-    memory MiB (peak), heard seconds and heard trained (before and after: notebook 03), base (whether this is the study's base
-    setting), listens (whether the outputs are shown to depend on what sounds) and those of
-    `metrics.evaluation.answers` and `metrics.dependence`.
+    memory MiB (peak), heard seconds and heard trained (before and after: notebook 03), base
+    (whether this is the study's base setting), listens (whether the outputs are shown to depend on
+    what sounds) and those of `metrics.evaluation.answers` and `metrics.dependence`.
     """
     from irmas_utils.metrics.tables import TITLES  # scipy takes a second, which no plan needs
 

@@ -8,6 +8,7 @@ Notebooks: 05_lstm_hyperparameters.ipynb and 06_fft_hyperparameters.ipynb.
 import json
 from collections.abc import Iterator, Mapping
 from functools import partial
+from typing import Any
 
 import pandas as pd
 from numpy.typing import ArrayLike
@@ -15,7 +16,7 @@ from numpy.typing import ArrayLike
 from irmas_utils.data import published
 from irmas_utils.metrics import mean_interval
 from irmas_utils.paper import claims, studies
-from irmas_utils.paper.claims import Finding
+from irmas_utils.paper.claims import Finding, formulas
 from irmas_utils.project import paths, records
 from irmas_utils.project.settings import Settings
 
@@ -85,6 +86,8 @@ def on_real_clips() -> dict[str, Finding]:
     for claim in published.load("paper_claims")["claims"]:
         if claim["kind"] == "real clips" and "metric" in claim:
             found[claim["id"]] = claims.by_metric(claim, systems)
+        if {*(pair := claim.get("listens", ()))} & {*systems}:
+            found[claim["id"]] = _listens(claim, *(systems.get(name) for name in pair))
         name, idea, sign = claim.get("real", (None, "", 1))
         file = folder / "tables" / f"{name}.csv"
         table = pd.read_csv(file) if file.is_file() else pd.DataFrame({"idea": []})
@@ -95,9 +98,25 @@ def on_real_clips() -> dict[str, Finding]:
     return {name: finding for name, finding in found.items() if finding}
 
 
+def _listens(claim: Mapping[str, Any], *systems: Mapping[str, Any] | None) -> Finding | None:
+    """Find 1 if all seeds of the first system listen and none of the second, -1 the other way."""
+    if None in systems:
+        return None
+    first, second = ([s["information"] > s["detectable"] for s in system["answers"]]
+                     for system in systems)  # fmt: skip
+    value = int(all(first) and not any(second)) - int(all(second) and not any(first))
+    shown = (
+        f"Shown to listen: {sum(first)} of {len(first)} seeds, and {sum(second)} of {len(second)}."
+    )
+    low, high = (value, value) if value else (-1, 1)
+    return Finding(value, low, high, f"{shown} {formulas.noted(claim)}".rstrip())
+
+
 def _over_seeds(values: ArrayLike, said: str) -> Finding:
     """Find the mean of values, one a seed, with its interval; `said` has a place for it."""
     found = mean_interval(values)
+    if found["low"] is not None:
+        said += " 95 % interval over the seeds: {low:.3f} to {high:.3f}."
     return Finding(**found, comment=said.format(**found))
 
 

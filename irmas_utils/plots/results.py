@@ -164,6 +164,9 @@ def study(
 
 def _mark_constants(ax: Axes, places: Sequence[float], every: bool) -> None:
     """Write at the values of which every run names the same labels for all clips that it does."""
+    if every or places:  # room below what is drawn
+        low, high = ax.get_ylim()
+        ax.set_ylim(low - (high - low) * (0.1 if every else 0.2), high)
     box = {"facecolor": "white", "edgecolor": "none", "pad": 1}
     style = {"ha": "center", "fontsize": "small", "bbox": box, "zorder": 5}
     if every:

@@ -372,3 +372,7 @@ def test_relative_scores_keep_the_decisions_and_the_ranks():
     np.testing.assert_allclose(metrics.relative(scores, 0.5), scores, atol=1e-6)
     own = np.linspace(0.1, 0.9, 11)
     assert ((metrics.relative(scores, own) > 0.5) == (scores > own)).all()
+    edge = np.array([0, 5e-324, 1e-9, 0.3, np.nextafter(0.3, 1), 1 - 1e-9, 1])
+    for cut in (-5e-324, 0, 1e-9, np.nextafter(0.3, 0), 0.3, 1 - 1e-9, 1):
+        moved = metrics.relative(edge, cut)
+        assert ((moved > 0.5) == (edge > cut)).all(), cut

@@ -280,3 +280,35 @@ def test_what_the_dense_network_remembers_is_read_of_its_last_epoch(monkeypatch)
     assert "names 1.0 labels a clip, at a micro F1 of 1.000" in said
     monkeypatch.setattr(records, "real_table", lambda *_: None)
     assert discussion.remembered(CFG) == discussion.concluded(None)
+
+
+def test_what_the_paper_answers_is_held_against_heads_that_hear_nothing():
+    rows = [("gel org", [0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0])] * 3 + [("gel", [0] * 4 + [1] + [0] * 6)]
+    rows += [("", [0] * 11)]
+    heads = pd.DataFrame([[labels, 0.1, *row] for labels, row in rows],
+                         columns=["labels", "share of the paper's", *INSTRUMENTS])  # fmt: skip
+    said = discussion.deaf_heads(heads, "gel", "gel org")
+    assert "20.0% end with the paper's labels" in said
+    assert "each label by itself, as often as here 32.00%" in said  # .8 times .4
+    assert "80% name some of the six most frequent labels and no other, 20% none, 60% all" in said
+    assert "likeliest is gel org (3 of 5)" in said
+
+
+def test_listening_is_told_from_naming(monkeypatch):
+    f1 = {"lstm-working": 0.3, "lstm-working-units-220": 0.4, "trivial": None}
+    of = lambda value: {"micro": {"f1": {"value": value}}}  # noqa: E731
+    found = {run: {"evaluation": of(value)} for run, value in f1.items()}
+    found["trivial"] = {"prior top-3": of(0.44), "all eleven": of(0.27)}
+    monkeypatch.setattr(records, "real_metrics", lambda _, run: found.get(run))
+    said = discussion.of_use(CFG)
+    assert "of 2 networks on *frames*, cut at .5, the best micro F1 is 0.400, of units 220" in said
+    found.pop("trivial")
+    assert discussion.of_use(CFG) == ""
+
+
+def test_bases_that_end_apart_are_named():
+    table = pd.DataFrame({"idea": [None, "own cut", "log", "half"], "verdict": "x",
+                          "base": [None, 0.36, 0.384, 0.396]})  # fmt: skip
+    assert "score 0.384, 0.396: as far" in discussion.so_far(table, "fft")
+    assert "`base`" not in discussion.so_far(table[:3], "fft")
+    assert "25 epochs" in discussion.so_far(table[:3], "fft")

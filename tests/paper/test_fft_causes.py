@@ -58,6 +58,15 @@ def test_causes_are_told_apart(record):
     assert verdicts["norm of a clip of 3 s"].startswith("inconclusive")
 
 
+def test_of_a_training_that_learnt_not_even_its_excerpts_nothing_follows(record):
+    found = records.load_metrics(CFG.profile, "fft-cause-binary")
+    found["accuracy"]["fitting 0"] |= {"value": 0.1, "low": 0.08}
+    record[0].save_metrics(found, "fft-cause-binary")
+    causes = discussion.dense_causes(CFG).set_index("idea")["verdict"]
+    assert causes["binary loss"] == "cannot tell, not even its excerpts are learnt"
+    assert causes["own cut"].startswith("supported")
+
+
 def test_what_has_not_been_tried_is_left_out(record):
     records.discard(CFG.profile, "fft-cause-binary")
     assert discussion.dense_causes(CFG)["verdict"].count() == len(fft_causes.COMPUTED) - 1

@@ -152,8 +152,32 @@ def test_what_is_committed_on_real_clips_decides_these_claims():
     assert said["bosch-fasst-precision"] == "confirmed"
     assert said["fft-not-overfitting"] == "refuted"
     assert said["streams-fft"] == said["combined-results"] == "inconclusive"
-    # With one seed of the LSTM it was confirmed; of three the joined answer ranks better.
-    assert said["fft-more-indicative"] == "inconclusive"
+    assert said["fft-more-indicative"] == "confirmed"
+    assert found["fft-more-indicative"].comment.startswith(
+        "Shown to listen: 1 of 1 seeds, and 0 of 3."
+    )
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        ([1, 1], [0, 0], "confirmed"),
+        ([0], [1], "refuted"),
+        ([1, 0], [0], "inconclusive"),
+        ([1], [0, 1], "inconclusive"),
+        ([0], [0], "inconclusive"),
+    ],
+)
+def test_which_of_two_listens_decides_a_claim(tmp_path, monkeypatch, first, second, expected):
+    monkeypatch.setattr(study_claims.paths, "reference_dir", lambda what: tmp_path / what)
+    (tmp_path / "real" / "metrics").mkdir(parents=True)
+    for name, seeds in (("fft", first), ("lstm", second)):
+        assert "fft-more-indicative" not in study_claims.on_real_clips()  # it needs both
+        answers = [{"information": 0.1 + heard, "detectable": 0.2} for heard in seeds]
+        run = tmp_path / "real" / "metrics" / f"{name}.json"
+        run.write_text(json.dumps({"answers": answers}))
+    found = study_claims.on_real_clips()["fft-more-indicative"]
+    assert verdict("fft-more-indicative", found) == expected
 
 
 @pytest.fixture
