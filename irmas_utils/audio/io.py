@@ -298,5 +298,6 @@ def _read_mono(path: str | Path) -> tuple[np.ndarray, int]:
         if file.subtype != "PCM_16":
             return mono(_whole(file)), file.samplerate
         samples = _channel_sum_16_bit(_whole(file, "int16"))
-        samples *= np.float32(1 / (32768 * file.channels))
+        samples *= np.float32(1 / 32768)
+        samples /= np.float32(file.channels)  # apart, as in `mono`: of three channels it rounds
         return samples, file.samplerate

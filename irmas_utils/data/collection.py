@@ -17,12 +17,12 @@ import numpy as np
 import pandas as pd
 
 from irmas_utils.audio import io
-from irmas_utils.data.index import COLUMNS
+from irmas_utils.data.index import COLUMNS, LEFT_OUT
 from irmas_utils.project import files, paths
 from irmas_utils.project.errors import AudioError, DataError
 from irmas_utils.project.vocabulary import Vocabulary, of
 
-SPLITS = ("training", "validation", "testing", "left out")
+SPLITS = ("training", "validation", "testing", LEFT_OUT)
 NAMES = ("clip", "name", "file")
 RESERVED = {*NAMES, "recording", "labels", "split", "fold", "model", "duration", "silent", "error",
             "warning", "instruments", "also_heard"}  # fmt: skip

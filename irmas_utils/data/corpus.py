@@ -13,7 +13,14 @@ import numpy as np
 import pandas as pd
 
 from irmas_utils.data import integrity, sample
-from irmas_utils.data.index import fingerprint, folders, folds, load_index, split_validation
+from irmas_utils.data.index import (
+    LEFT_OUT,
+    fingerprint,
+    folders,
+    folds,
+    load_index,
+    split_validation,
+)
 from irmas_utils.project import files, paths
 from irmas_utils.project.errors import DataError
 from irmas_utils.project.settings import Settings
@@ -74,16 +81,17 @@ def split_table(index: pd.DataFrame, fraction: float, seed: int, n_folds: int) -
     Recordings stay together, and clips that are the same byte for byte count as of one. A
     `fraction` of the training clips is the validation set. An index without splits is first split
     into training and testing; where there are some, training clips of a recording that is tested
-    are ``left out``. Folds, from 0 to ``n_folds - 1``, are of the training and validation clips.
-    DataError as `split_validation`.
+    are ``left out``, as is what was so before. Folds, from 0 to ``n_folds - 1``, are of the
+    training and validation clips. DataError as `split_validation`.
     """
     index = integrity.join_duplicates(index)
-    rest, testing = index[index["split"] != "testing"], index[index["split"] == "testing"]
+    testing = index[index["split"] == "testing"]
+    rest = index[~index["split"].isin(["testing", LEFT_OUT])]
     if index["split"].isna().all():
         rest, testing = split_validation(index, fraction, seed)
     leaks = rest["recording"].isin({*testing["recording"]})
     fitting, validation = split_validation(rest[~leaks], fraction, seed)
-    table = index.assign(split="left out", fold=pd.NA)
+    table = index.assign(split=LEFT_OUT, fold=pd.NA)
     parts = {"training": fitting, "validation": validation, "testing": testing}
     for name, clips in parts.items():
         table.loc[clips.index, "split"] = name

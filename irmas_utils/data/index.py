@@ -29,6 +29,8 @@ PARTS = {"IRMAS-TrainingData": "training"} | {
 """What is in a folder of a name that archives, or folders in them, have."""
 COLUMNS = ("split", "path", "name", "recording", "labels", "genre", "drums", "duration",
            "sample_rate", "channels", "part")  # fmt: skip
+LEFT_OUT = "left out"
+"""The split of clips that are of no use to any: nothing is trained or scored on them."""
 
 
 class Problem(NamedTuple):

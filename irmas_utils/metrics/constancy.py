@@ -1,8 +1,8 @@
 """Does the output depend on the input? A constant answer is a hypothesis, and is tested here.
 
 The same answers are dealt to other clips. If a system listens, its own clips fit its answers better
-than others do; of a constant nothing changes. Clips of one recording resemble each other, so
-recordings are dealt and their clips stay together.
+than others do; of a constant nothing changes. Clips of one recording resemble each other, so each
+recording gets the answers to another.
 """
 
 from collections.abc import Sequence
@@ -66,15 +66,21 @@ def clip_gain(
 def _dealt(
     groups: Sequence[Any] | None, n_clips: int, rng: np.random.Generator, n: int
 ) -> list[NDArray]:
-    """Whose answer each clip gets: n permutations, in which the clips of a group stay together."""
+    """Whose answer each clip gets, n times: the clips of a group get those of one other group.
+
+    Of a group with fewer clips they come again, of one with more the first ones: answers that were
+    dealt across the borders of groups would agree less than those of a group do, and chance would
+    look smaller than it is.
+    """
     members = scores.members(groups, n_clips)
-    clips, found = np.argsort(members, kind="stable"), []
-    for _ in range(n):
-        places = rng.permutation(members.max() + 1)
-        order = np.empty(n_clips, int)
-        order[clips] = clips[np.argsort(places[members[clips]], kind="stable")]
-        found.append(order)
-    return found
+    clips = [np.flatnonzero(members == group) for group in range(members.max() + 1)]
+    longest = max(map(len, clips))
+    again = np.array([np.resize(own, longest) for own in clips])  # clip k of each group
+    place = np.empty(n_clips, int)
+    for own in clips:
+        place[own] = np.arange(len(own))
+    dealt = (np.argsort(rng.permutation(len(clips))) for _ in range(n))
+    return [again[to[members], place] for to in dealt]
 
 
 def _binned(y_score: NDArray) -> NDArray:

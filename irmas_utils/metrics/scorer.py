@@ -16,7 +16,7 @@ import pandas as pd
 from irmas_utils import metrics
 from irmas_utils.data import collection, corpus, integrity, published
 from irmas_utils.data.collection import refused, several
-from irmas_utils.data.index import load_index
+from irmas_utils.data.index import LEFT_OUT, load_index
 from irmas_utils.metrics import tables
 from irmas_utils.project.errors import printable
 from irmas_utils.project.settings import Settings
@@ -58,7 +58,7 @@ class Truth(NamedTuple):
 
     def prior(self) -> np.ndarray | None:
         """Return the training labels: of the training clips, else, of IRMAS, the official ones."""
-        training = self.others[self.others["split"] != "left out"]
+        training = self.others[self.others["split"] != LEFT_OUT]
         if len(training):
             return self.matrix(training["labels"])
         if self.vocabulary is not IRMAS:

@@ -22,7 +22,8 @@ class FusedAdam(keras.optimizers.Adam):
         trainable_variables: Sequence[keras.Variable] | None = None,
     ) -> None:
         """Update `trainable_variables` by their gradients."""
-        step = tf.cast(self.iterations.value + 1, tf.float32)
+        # A variable, but a tensor where gradients are gathered over several steps.
+        step = tf.cast(tf.convert_to_tensor(self.iterations) + 1, tf.float32)
         beta1, beta2 = tf.constant(self.beta_1), tf.constant(self.beta_2)
         # What all variables share, computed once.
         self._constants = {
@@ -49,7 +50,9 @@ class FusedAdam(keras.optimizers.Adam):
     def _update_model_variables_moving_average(self, trainable_variables) -> None:
         if self.use_ema:
             # The average starts where the first step ends.
-            momentum = tf.cast(self.iterations.value > 0, tf.float32) * self.ema_momentum
+            momentum = (
+                tf.cast(tf.convert_to_tensor(self.iterations) > 0, tf.float32) * self.ema_momentum
+            )
             rest = 1 - momentum
             for variable, average in zip(
                 trainable_variables, self._model_variables_moving_average, strict=True

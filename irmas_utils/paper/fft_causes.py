@@ -66,7 +66,8 @@ def table(settings: Settings) -> pd.DataFrame:
         row |= score_row(found["evaluation"], ("micro_f1",))
         row |= {"gain": found["dependence"]["gain"]}
         fitting = found["accuracy"]["fitting 0"]
-        row |= {"learnt": (fitting["low"] or fitting["value"]) > 1 / len(INSTRUMENTS)}
+        least = fitting["value"] if fitting["low"] is None else fitting["low"]
+        row |= {"learnt": least > 1 / len(INSTRUMENTS)}
         rows.append(row | {key: leaf["value"] for key, leaf in found["accuracy"].items()})
     return pd.DataFrame(rows)
 

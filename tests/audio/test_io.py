@@ -82,15 +82,13 @@ def test_missing_empty_and_nan_files_are_named(tmp_path):
         io.read(tmp_path / "nan.wav")
 
 
-@pytest.mark.parametrize("channels", [1, 2, 3])
+@pytest.mark.parametrize("channels", [1, 2, 3, 5, 6])
 @pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24"])
 def test_loading_mono_is_reading_and_mixing(tmp_path, channels, subtype):
     noise = np.random.default_rng(0).uniform(-1, 1, (1000, channels))
     soundfile.write(str(tmp_path / "clip.wav"), noise, 44100, subtype=subtype)
     expected = io.mono(io.read(tmp_path / "clip.wav")[0])
-    assert np.allclose(io.load_mono(tmp_path / "clip.wav"), expected, rtol=1e-6, atol=0)
-    if channels < 3:
-        assert np.array_equal(io.load_mono(tmp_path / "clip.wav"), expected)
+    assert np.array_equal(io.load_mono(tmp_path / "clip.wav"), expected)
 
 
 @pytest.mark.parametrize("rate", [8000, 11025, 44100])

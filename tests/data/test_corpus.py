@@ -184,6 +184,15 @@ def test_training_clips_of_a_tested_recording_are_left_out(tmp_path):
     assert table["fold"].isna().tolist()[:3] == [True, True, False]
 
 
+def test_what_was_left_out_stays_so(tmp_path):
+    splits = [name for name in ("training", "validation", "testing", "left out") for _ in range(3)]
+    clips, _ = collection.read(collect(tmp_path, split=splits))
+    clips["recording"] = clips["name"]
+    table = corpus.split_table(clips, 0.4, seed=0, n_folds=2)
+    assert table["split"].tolist()[6:] == splits[6:]
+    assert table["fold"].isna().tolist() == [False] * 6 + [True] * 6
+
+
 @pytest.mark.parametrize("wrong", [
     "--folds 9", "--folds 1", "--folds -3", "--fraction 0", "--fraction 5e-324", "--fraction nan",
     "--fraction .15",  # of 7 folds, and there are 4 clips of a label

@@ -48,6 +48,22 @@ def test_the_information_is_that_of_scikit_learn():
     assert own == pytest.approx(theirs / np.log(2))
 
 
+def test_songs_of_unequal_length_make_chance_no_smaller():
+    songs, p_values = np.repeat(np.arange(15), [1, 2, 3, 4, 5] * 3), []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        true, score = rng.random((2, 15, 3))[:, songs]
+        p_values.append(metrics.dependence(true < 0.3, score, songs, 99, seed)["p_value"])
+    assert np.mean(np.array(p_values) <= 0.05) <= 0.15
+
+
+def test_each_song_gets_the_answers_to_one_other():
+    songs = [*"abbcccbadd"]
+    for order in constancy._dealt(songs, len(songs), np.random.default_rng(2), 20):
+        given = {(song, songs[of]) for song, of in zip(songs, order, strict=True)}
+        assert len(given) == len({song for song, _ in given}) == len({of for _, of in given}) == 4
+
+
 def test_clips_of_a_song_stay_together():
     for order in constancy._dealt([f"{s}" for s in SONGS], len(SONGS), np.random.default_rng(1), 5):
         assert sorted(order) == list(range(len(SONGS)))

@@ -28,6 +28,19 @@ def _trained(optimizer_class, ema, jit_compile, n_steps=30):
 
 
 @pytest.mark.parametrize("ema", [False, True])
+def test_gradients_may_be_gathered_over_steps(ema):
+    found = []
+    for kind in (FusedAdam, keras.optimizers.Adam):
+        weights = keras.Variable(np.ones(3, np.float32))
+        optimizer = kind(0.1, gradient_accumulation_steps=3, use_ema=ema)
+        optimizer.build([weights])
+        for step in range(7):
+            optimizer.apply([tf.constant([1.0, -2.0, step])], [weights])
+        found.append(weights.numpy())
+    np.testing.assert_allclose(*found, rtol=1e-5)
+
+
+@pytest.mark.parametrize("ema", [False, True])
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_it_is_adam(ema, jit_compile):
     ours = _trained(FusedAdam, ema, jit_compile)

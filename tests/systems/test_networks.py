@@ -249,8 +249,9 @@ def test_a_run_without_weights_has_to_be_there():
 def test_a_listener_scores_as_its_network_and_hears_every_level(trained, data):
     listener = assessment.listener(trained)
     network = Recognizer.load(trained.whole.folder / "recognizer")
-    noise = np.random.default_rng(0).normal(0, 0.1, (3, 33075)).astype(np.float32)
-    for length in (22050, 33075):  # one window, and not a whole number of them
+    noise = np.random.default_rng(0).normal(0, 0.1, (3, 44100)).astype(np.float32)
+    assert network.hop < network.window  # so that of two whole windows there is one between
+    for length in (22050, 33075, 44100):  # one window, and not a whole number of them, and two
         expected = [network.score(clip) for clip in noise[:, :length]]
         np.testing.assert_allclose(listener.score(noise[:, :length]), expected, atol=1e-5)
     cfg = settings.load("smoke", corpus={"source": "rebuilt"})

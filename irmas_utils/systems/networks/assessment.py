@@ -1,6 +1,7 @@
 """Choose thresholds for networks (07) on mixtures of validation recordings, and judge them."""
 
 import functools
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -88,10 +89,9 @@ def listener(trained: Trained) -> predominance.Listener:
 
     def score(clips: np.ndarray) -> np.ndarray:
         used = network()
-        if clips.shape[1] % used.window:
-            return np.stack([used.score(clip) for clip in clips])
-        side_by_side = enumerate(clips.reshape(-1, used.window))
-        each = np.split(used.score_windows(side_by_side)[1], len(clips))
+        cut = [list(used.cut([clip])) for clip in clips]
+        scores = used.score_windows(itertools.chain.from_iterable(cut))[1]
+        each = np.split(scores, np.cumsum([len(own) for own in cut])[:-1])
         return np.stack([windows.aggregate(part, used.aggregation) for part in each])
 
     return predominance.Listener(describe(path)["sample_rate"], score, files.digest(path))
