@@ -21,7 +21,7 @@ from urllib3.exceptions import InvalidHeader
 
 from irmas_utils.data import index, integrity, published
 from irmas_utils.project import files, paths
-from irmas_utils.project.errors import DownloadError
+from irmas_utils.project.errors import DiskError, DownloadError
 
 ADDRESS = published.load("irmas")["address"]
 AGAIN = "Run the command again: it goes on where it stopped."
@@ -74,8 +74,8 @@ def file(
                     break
                 except requests.RequestException as error:
                     status = getattr(error.response, "status_code", None)
-                    if status == 416:  # nothing follows: the hash says whether that is right
-                        break
+                    if status == 416 and _total(error.response) <= partial.stat().st_size:
+                        break  # nothing follows: the hash says whether that is right
                     if pause is None or status not in _PASSING:
                         raise
                     pause = max(pause, _asked(error.response))
@@ -84,26 +84,57 @@ def file(
 
     try:
         return Path(pooch.retrieve(url, hashed, name, folder, None, download))
-    except (requests.RequestException, OSError) as error:
+    except requests.RequestException as error:
         found = f"no connection or no such file ({_reason(error)})"
         raise _failed(url, found, hashed, remedy) from error
+    except DiskError:
+        raise
+    except OSError as error:
+        found, expected = f"a failed write ({_reason(error)})", "a folder of yours with room"
+        raise DiskError(error.filename or partial, found, expected, AGAIN) from error
     except ValueError as error:
         raise _failed(url, "a file with another checksum", hashed, remedy) from error
 
 
 def _go_on(url: str, partial: Path) -> None:
-    """Fetch what `partial` lacks, or all of it where the server gives no ranges."""
+    """Fetch what `partial` lacks, or all of it where the server gives no ranges.
+
+    What has come is not given up for a page that some network answers in the server's place.
+    """
     import pooch
 
+    total = 0
     with partial.open("ab") as file:
 
         def begin(answer: requests.Response, **_: Any) -> None:
+            nonlocal total
+            total = _total(answer)
+            if file.tell() and _is_other(answer, file.tell()):
+                raise requests.ConnectionError(0, "another file than was asked for")
             if answer.status_code == 200:
                 file.truncate(0)
 
         headers = {"Range": f"bytes={file.tell()}-", "Accept-Encoding": "identity"}
         options = {"chunk_size": 2**16, "timeout": TIMEOUT, "hooks": {"response": begin}}
         pooch.HTTPDownloader(sys.stderr.isatty(), headers=headers, **options)(url, file, None)
+        if file.tell() < total:
+            raise requests.ConnectionError(0, f"{file.tell()} bytes of {total}")
+
+
+def _is_other(answer: requests.Response, size: int) -> bool:
+    """Say whether an answer neither goes on after `size` bytes nor is a whole file."""
+    told = answer.headers
+    if answer.status_code == 206:
+        return not told.get("Content-Range", f"bytes {size}-").startswith(f"bytes {size}-")
+    length, kind = told.get("Content-Length", ""), told.get("Content-Type", "")
+    shorter = length.isdecimal() and int(length) <= size
+    return answer.status_code == 200 and (shorter or "html" in kind)
+
+
+def _total(answer: requests.Response) -> int:
+    """Return how many bytes a file has, by an answer with a part of it; 0 if it does not say."""
+    total = answer.headers.get("Content-Range", "").rpartition("/")[2]
+    return int(total) if total.isdecimal() else 0
 
 
 def _asked(response: requests.Response | None) -> float:

@@ -54,7 +54,7 @@ def execute(notebook: str | Path, output: str | Path, parameters: dict[str, Any]
             temporary.replace(failed)
             temporary.touch()
             name = getattr(error, "ename", type(error).__name__)
-            found = f"{name}: {getattr(error, 'evalue', error)}"
+            found = " ".join(f"{name}: {getattr(error, 'evalue', error)}".split())
             remedy = f"The cells up to the failure, with their outputs, are in {failed}."
             raise NotebookError(notebook, found, "every cell to run", remedy) from error
     failed.unlink(missing_ok=True)

@@ -238,9 +238,11 @@ def _chain(path: Path, above: tuple[Path, ...] = ()) -> list[tuple[str | Path, d
     """Read a profile and those that it extends, the last one's end first."""
     values = _read(path)
     parent = values.pop("extends", None)
-    if path.resolve() in above or not isinstance(parent, str | None):
+    again = path.resolve() in above
+    if again or not isinstance(parent, str | None):
         expected = "the name or the path of another profile"
-        raise SettingsError(path, f"extends: {parent!r}", expected, "Correct the line.")
+        found = f"extends: {parent!r}" + ", which extends this one in turn" * again
+        raise SettingsError(path, found, expected, "Correct the line.")
     above = (*above, path.resolve())
     inherited = [] if parent is None else _chain(_profile_path(parent, path.parent), above)
     return [*inherited, (path, values)]
@@ -258,7 +260,7 @@ def _read(path: Path) -> dict[str, Any]:
             return values
         found = f"{type(values).__name__} instead of sections"
     except Exception as error:  # what is no UTF-8, for example, is no YAMLError
-        found = f"text that is not YAML ({error})"[:1000]
+        found = " ".join(f"text that is not YAML ({error})".split())[:1000]
     remedy = "Mend the file, or begin a new one with `extends: sample`."
     raise SettingsError(path, found, "sections of `key: value` lines in UTF-8", remedy)
 

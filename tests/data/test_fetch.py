@@ -42,6 +42,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.answer(fault[0], b"later", **{"Retry-After": fault[1]})
         if fault == "redirect":
             return self.answer(302, b"", Location=f"/{name}")
+        if fault == "no more":
+            return self.answer(416, b"", **{"Content-Range": f"bytes */{len(body)}"})
+        if fault in ("page", "html"):
+            page = b"<html>Who are you?" + bytes(10**6 if fault == "html" else 0)
+            return self.answer(
+                200, page, **{"Content-Type": "text/html"} if fault == "html" else {}
+            )
+        if fault in ("less", "other start"):
+            stop = start + 99 if fault == "less" else len(body) - 1
+            start = start if fault == "less" else 0
+            about = {"Content-Range": f"bytes {start}-{stop}/{len(body)}"}
+            return self.answer(206, body[start : stop + 1], **about)
         if start >= len(body) and start:
             return self.answer(416, b"", **{"Content-Range": f"bytes */{len(body)}"})
         if fault == "no ranges" or not start:
@@ -205,6 +217,33 @@ def test_a_stopped_command_is_gone_on_with(server, irmas):
         irmas()
     assert whole(irmas())
     assert asked(server)[-1] == asked(server)[-2] > 0
+
+
+@pytest.mark.parametrize("fault", ["page", "html", "less", "other start", "no more"])
+def test_what_has_come_outlives_an_answer_that_is_none(server, irmas, fault):
+    server.faults = ["cut", "cut", 403]
+    with pytest.raises(DownloadError):
+        irmas()
+    server.faults = [fault, 403]
+    with pytest.raises(DownloadError, match="goes on where it stopped"):
+        irmas()
+    server.faults.clear()
+    assert whole(irmas())
+    assert asked(server)[-1] > 0
+
+
+@pytest.mark.parametrize("strange", ["a folder", "no room"])
+def test_a_file_that_cannot_be_written_is_not_the_networks_fault(wanted, monkeypatch, strange):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device", "here")
+
+    if strange == "a folder":
+        name = f".good-{wanted.sha256[-8:]}.part"
+        (paths.cache_root() / "weights" / name).mkdir(parents=True)
+    else:
+        monkeypatch.setattr(fetch.os, "replace", full)
+    with pytest.raises(DiskError, match="a failed write.*(directory|No space)"):
+        fetch.weights(wanted)
 
 
 def test_what_was_fetched_whole_before_is_not_asked_for_twice(server, irmas, tmp_path):

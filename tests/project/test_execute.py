@@ -66,6 +66,12 @@ def test_parameters_are_plain_literals(tmp_path, source):
         execute.parameters_of(notebook(tmp_path / "nb.ipynb", source))
 
 
+def test_a_failure_of_several_lines_is_told_of_in_one(tmp_path):
+    source = notebook(tmp_path / "nb.ipynb", "a = 1", "raise ValueError('one\\ntwo')")
+    with pytest.raises(NotebookError, match="ValueError: one two; expected"):
+        execute.execute(source, tmp_path / "out.ipynb", {})
+
+
 def test_a_failure_keeps_what_ran_and_the_earlier_result(tmp_path):
     source = notebook(tmp_path / "nb.ipynb", "a = 1", "print('ran')", "1 / a")
     out = execute.execute(source, tmp_path / "out.ipynb", {})

@@ -326,3 +326,16 @@ def test_a_power_of_ten_is_a_number(write):
 def test_what_is_no_setting_is_named(write, text, message):
     with pytest.raises(SettingsError, match=message):
         settings.load(write(f"extends: smoke\n{text}\n"))
+
+
+def test_profiles_that_extend_each_other_are_told_so(write):
+    one = write("extends: two.yaml\n", "one")
+    write("extends: one.yaml\n", "two")
+    with pytest.raises(SettingsError, match="which extends this one in turn"):
+        settings.load(one)
+
+
+def test_text_that_is_not_yaml_is_told_of_in_one_line(write):
+    with pytest.raises(SettingsError, match="found character '.t' that cannot start") as error:
+        settings.load(write("extends: sample\ncorpus:\n\ttraining_clips: 3\n"))
+    assert "\n" not in str(error.value)

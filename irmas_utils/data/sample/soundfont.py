@@ -46,7 +46,7 @@ def find(soundfont: str | None = None) -> Path:
     path = Path(soundfont or bundled).expanduser()
     head = path.read_bytes()[:12] if path.is_file() else b""
     if head[:4] != b"RIFF" or head[8:] != b"sfbk":
-        raise _unusable(path, "a file that is not a SoundFont" if head else "no such file")
+        raise _unusable(path, "no SoundFont" if path.exists() else "no such file")
     return path.resolve()
 
 
