@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 
+from irmas_utils.audio.features import label_matrix
 from irmas_utils.project import paths, records, settings
 from tools import real_corpus
 from tools import real_reference as real
@@ -155,7 +156,7 @@ def test_a_system_run_anew_is_tested_anew_and_the_others_keep_their_rows(folders
     clips = pd.DataFrame({"name": [*"abcdefgh"], "recording": [*"ABCDEFGH"], "split": "training",
                           "labels": [("cel",), ("cla",), ("flu",), ("gac",)] * 2})  # fmt: skip
     parts = real.corpus.Splits(clips, clips, clips)
-    decisions = real.label_matrix(clips["labels"])  # all right, where the prior names three
+    decisions = label_matrix(clips["labels"])  # all right, where the prior names three
     records.Record("03_lstm_model", CFG).save_predictions(clips, decisions, decisions, "lstm")
     rows = [("LSTM on raw audio", 0.1, 0.4, -0.3, 0.01), ("Han et al. CNN", 0.6, 0.4, 0.2, 0.06)]
     tests = pd.DataFrame(rows, columns=["against prior top-3", "a", "b", "difference", "p_value"])

@@ -31,13 +31,11 @@ import pandas as pd
 import psutil
 
 from irmas_utils import metrics
-from irmas_utils.audio.features import label_matrix
 from irmas_utils.data import corpus
 from irmas_utils.metrics import evaluation, tables
 from irmas_utils.paper import discussion, fft_causes, hypothesis, jobs
 from irmas_utils.project import files, parallel, paths, records, settings
 from irmas_utils.project.errors import DataError
-from irmas_utils.systems.networks import registry
 from tools import real_corpus
 
 PROFILE = "real"
@@ -207,7 +205,9 @@ def _compare_anew(folder: Path, cfg: settings.Settings, parts: corpus.Splits) ->
 
 def _evaluations(folder: Path) -> dict[str, Any]:
     """Read the scores of all systems that have any, then those of the trivial predictors."""
-    there = {title: folder / "metrics" / f"{run}.json" for run, title in systems().items()}
+    there = {
+        title: folder / "metrics" / f"{run}.json" for run, title in hypothesis.systems().items()
+    }
     there = {title: file for title, file in there.items() if file.is_file()}
     found = {title: json.loads(file.read_text("utf-8")) for title, file in there.items()}
     heard = {title: each["evaluation"] for title, each in found.items()}
@@ -219,15 +219,13 @@ def tested_anew(tests: pd.DataFrame, cfg: settings.Settings, parts: corpus.Split
 
     The rows of `tests` whose systems ran on a machine that is gone stay; p is adjusted over all.
     """
-    y, songs = label_matrix(parts.testing["labels"]), [*parts.testing["recording"]]
-    prior, tests = evaluation.constants(parts)["prior top-3"][0], tests.copy()
-    for run, title in systems().items():
-        own = tests.iloc[:, 0] == title
-        if own.any() and records.exists(cfg.profile, run):
-            decisions = records.load_predictions(cfg.profile, run, parts.testing)[2]
-            found = metrics.paired_test(y, decisions, prior, songs, seed=cfg.seed)
-            tests.loc[own, [*found]] = [*found.values()]
-    return hypothesis.decided(tests)
+    name, there = tests.columns[0], {*tests.iloc[:, 0]}
+    runs = [run for run, title in hypothesis.systems().items()
+            if title in there and records.exists(cfg.profile, run)]  # fmt: skip
+    tests = tests.set_index(name)
+    if runs:
+        tests.update(hypothesis.beaten(cfg, runs, parts, "prior top-3").set_index(name))
+    return hypothesis.decided(tests.reset_index())
 
 
 def beside_earlier(causes: pd.DataFrame, file: Path) -> pd.DataFrame:
@@ -300,17 +298,13 @@ def may_be_shown(path: Path, clips: set[str]) -> bool:
     return not any(name in text for name in clips)
 
 
-def systems() -> dict[str, str]:
-    """Return what tables call each system, by its run."""
-    titles = {"lstm": "LSTM on raw audio", "fft": "dense network on FFT"} | registry.titles()
-    return titles | {f"bosch-{n}": f"Bosch et al. {n}, re-run" for n in range(1, 6)}
-
-
 def readme(folder: Path) -> str:
     """Say what the results are and are not, which there are, and what each step took."""
     evaluations = _evaluations(folder)
     scores = tables.markdown(tables.average_table(evaluations))
-    missing = ", ".join(title for title in systems().values() if title not in evaluations)
+    missing = ", ".join(
+        title for title in hypothesis.systems().values() if title not in evaluations
+    )
     text = ABOUT.read_text("utf-8") + f"\n## Scores so far\n\n{scores}\n\n"
     text += f"Systems not yet run: {missing or 'none'}.\n"
     for network in CAUSES:

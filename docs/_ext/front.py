@@ -16,17 +16,14 @@ import prose
 
 from irmas_utils.data import corpus, published
 from irmas_utils.data.sample.plan import SAMPLE_RATE
-from irmas_utils.paper import claims, discussion
+from irmas_utils.paper import claims, discussion, hypothesis
 from irmas_utils.paper.claims.formulas import fact
 from irmas_utils.project import paths, records, settings, vocabulary
 from irmas_utils.project.settings import Settings
-from irmas_utils.systems.networks import registry
 
 CAUTION = "They show that the code works and say nothing about IRMAS."
 OPEN = ("cannot tell", "inconclusive", "compatible")
 OTHER = ("implied", "differs within rounding")
-SYSTEMS = {"lstm": "LSTM on raw audio", "fft": "dense network on FFT", **registry.titles(),
-           "bosch-5": "Bosch et al. 5, re-run"}  # fmt: skip
 ROW = """<tr id="{id}" data-verdict="{verdict}"><td>{section}</td>
 <td>“{quote}”<small>{comment}</small></td>
 <td><span class="verdict {style}">{verdict}</span>
@@ -130,7 +127,7 @@ def _clip(settings: Settings, folder: Path) -> str:
     several = said[said["labels"].str.contains(" ")]
     name = (several if len(several) else said).apply(_spread, axis=1).idxmax()
     rows = "".join(
-        f'<tr><th scope="row">{SYSTEMS.get(system, "the labels")}</th>'
+        f'<tr><th scope="row">{hypothesis.systems().get(system, "the labels")}</th>'
         f"<td>{_named(codes, said.loc[name, 'labels'])}</td></tr>"
         for system, codes in said.loc[name].items()
     )
@@ -141,7 +138,7 @@ def _clip(settings: Settings, folder: Path) -> str:
 def _answers(folder: Path) -> pd.DataFrame:
     """Return the labels of each testing clip and the codes that each system names, as text."""
     said: dict[str, Any] = {}
-    for system in SYSTEMS:
+    for system in hypothesis.systems():
         file = folder / "predictions" / f"{system}.csv"
         if file.is_file():
             table = pd.read_csv(file, dtype={"name": str}, keep_default_na=False).set_index("name")

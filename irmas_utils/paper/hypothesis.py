@@ -5,7 +5,7 @@ best on mixtures of validation recordings, by micro and by macro F1. Every syste
 the mean of its seeds' logits, cut at a threshold from mixtures.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,8 @@ import pandas as pd
 
 from irmas_utils import metrics
 from irmas_utils.audio.features import label_matrix
+from irmas_utils.data.corpus import Splits
+from irmas_utils.metrics import evaluation
 from irmas_utils.metrics.tables import TITLES
 from irmas_utils.paper.claims.formulas import fact
 from irmas_utils.project import records
@@ -22,6 +24,12 @@ from irmas_utils.systems.networks import registry
 Evaluations = Mapping[str, Mapping[str, Any]]
 RERUN, PUBLISHED = "Bosch et al. 5, re-run", "Bosch et al. 2012, published"
 LEVEL = 0.05  # greatest adjusted p-value of a difference that counts
+
+
+def systems() -> dict[str, str]:
+    """Return what tables call each system that is compared, by its run."""
+    titles = {"lstm": "LSTM on raw audio", "fft": "dense network on FFT"} | registry.titles()
+    return titles | {f"bosch-{n}": f"Bosch et al. {n}, re-run" for n in range(1, 6)}
 
 
 def kept(settings: Settings) -> str:
@@ -37,6 +45,20 @@ def decided(tests: pd.DataFrame) -> pd.DataFrame:
     clear = np.where(tests["difference"] > 0, "better", "worse")
     said = np.where(adjusted <= LEVEL, clear, "no clear difference")
     return tests.assign(p_adjusted=adjusted, verdict=said)
+
+
+def beaten(settings: Settings, runs: Iterable[str], parts: Splits, rival: str) -> pd.DataFrame:
+    """Test the micro F1 of runs, of `systems`, against a trivial predictor, paired by song.
+
+    Returns `decided` of a row a run: "against `rival`" (its title) and `metrics.paired_test`.
+    """
+    constant, found = evaluation.constants(parts)[rival][0], {}
+    labels, songs = label_matrix(parts.testing["labels"]), list(parts.testing["recording"])
+    for run in runs:
+        ours = records.load_predictions(settings.profile, run, parts.testing)[2]
+        test = metrics.paired_test(labels, ours, constant, songs, seed=settings.seed)
+        found[systems()[run]] = test
+    return decided(pd.DataFrame(found).T.rename_axis(f"against {rival}").reset_index())
 
 
 def judge(settings: Settings) -> pd.DataFrame:

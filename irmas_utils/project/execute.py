@@ -15,9 +15,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-# nbformat would import a grammar of internet addresses, which no notebook's schema asks for, and
-# which takes longer than all the rest here together.
-sys.modules.setdefault("rfc3987_syntax", None)
+# nbformat would import grammars of internet addresses and of periods of time, which no notebook's
+# schema asks for, and which take longer than all the rest here together.
+for grammar in ("rfc3987_syntax", "isoduration"):
+    sys.modules.setdefault(grammar, None)
 
 import nbformat  # noqa: E402
 import papermill  # noqa: E402
