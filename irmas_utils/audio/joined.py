@@ -16,14 +16,7 @@ from irmas_utils.audio import io
 from irmas_utils.project import files, paths
 from irmas_utils.project.errors import AudioError
 
-_OGG = re.compile(rb"OggS\0[\2\3]")  # a page that begins a stream
-_FRAME = re.compile(rb"\xff[\xe2\xe3\xf2\xf3\xfa\xfb][\x10-\xef].", re.DOTALL)  # of MP3, its header
-_TOLD = re.compile(_FRAME.pattern + rb"(?:.{9}|.{17}|.{32})(?:Xing|Info)\0\0\0", re.DOTALL)
-_KBITS = {
-    True: (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
-    False: (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
-}  # by whether it is MPEG 1
-_RATES = (44_100, 48_000, 32_000, 1)
+_TOLD = re.compile(io.FRAME.pattern + rb"(?:.{9}|.{17}|.{32})(?:Xing|Info)\0\0\0", re.DOTALL)
 
 
 def whole(path: str | Path) -> Path:
@@ -66,6 +59,8 @@ def _decoded(part: bytes, path: str | Path, rate: int) -> Iterator[np.ndarray]:
             with io.AudioFile(content.fileno(), closefd=False) as file:
                 file.path = path
                 blocks = np.concatenate([*file.rest(partly=True)])
+                if shortfall := file.shortfall():
+                    raise io.unusable(path, shortfall)
                 yield np.clip(io.resample(blocks, file.samplerate, rate), -1, 1)
         except soundfile.LibsndfileError as error:
             raise io.unusable(path, f"unreadable audio ({error.error_string})") from error
@@ -73,12 +68,11 @@ def _decoded(part: bytes, path: str | Path, rate: int) -> Iterator[np.ndarray]:
 
 def _ogg_parts(content: bytes) -> Iterator[bytes]:
     """Split chained streams; those that begin together are one."""
-    starts, end = [], -1
-    for page in _OGG.finditer(content):
-        if page.start() != end:
-            starts.append(page.start())
-        table = content[page.start() + 27 :][: content[page.start() + 26]]
-        end = page.start() + 27 + len(table) + sum(table)
+    starts, begun = [], True
+    for start, _, flags, *_ in io.ogg_pages(content):
+        if begun and flags & 2:
+            starts.append(start)
+        begun = not flags & 2
     for start, stop in zip(starts, [*starts[1:], None], strict=True):
         yield content[start:stop]
 
@@ -86,19 +80,13 @@ def _ogg_parts(content: bytes) -> Iterator[bytes]:
 def _mp3_parts(content: bytes) -> Iterator[bytes]:
     """Split joined files where one tells of its length, and let each tell of no end."""
     starts = [found.start() for found in _TOLD.finditer(content)]
-    first = _FRAME.search(content, _after_id3(content))
+    first = io.FRAME.search(content, io.soundless(content, 0))
     if first and first.start() not in starts:
         starts.insert(0, first.start())
     for start, stop in zip(starts, [*starts[1:], None], strict=True):
         header = content[start : start + 4]
         told = _TOLD.match(content, start)
-        yield _endless(header) + content[start + (_length(header) if told else 0) : stop]
-
-
-def _after_id3(content: bytes) -> int:
-    if content[:3] != b"ID3":
-        return 0
-    return 10 + sum(byte << 7 * (3 - k) for k, byte in enumerate(content[6:10]))
+        yield _endless(header) + content[start + (io.frame_length(header) if told else 0) : stop]
 
 
 def _endless(header: bytes) -> bytes:
@@ -107,12 +95,4 @@ def _endless(header: bytes) -> bytes:
     header = bytes([header[0], header[1] | 1, 0x90 | header[2] & 0x0C, header[3]])
     side = (17 if mono else 32) if mpeg1 else (9 if mono else 17)
     frame = header + bytes(side) + b"Info\0\0\0\1\xff\xff\xff\xff"
-    return frame.ljust(_length(header), b"\0")
-
-
-def _length(header: bytes) -> int:
-    """Return how many bytes a frame of layer III has."""
-    mpeg1 = bool(header[1] & 8)
-    rate = _RATES[header[2] >> 2 & 3] >> (0 if mpeg1 else 1 if header[1] & 16 else 2)
-    kbits = _KBITS[mpeg1][header[2] >> 4]
-    return (144 if mpeg1 else 72) * 1000 * kbits // max(rate, 1) + (header[2] >> 1 & 1)
+    return frame.ljust(io.frame_length(header), b"\0")

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from test_zoo import RATE, TONE, id3, told, tone, twice, without_xing
+from test_zoo import RATE, TAGS, TONE, id3, told, tone, twice, without_xing
 
 from irmas_utils.audio import io, joined
 
@@ -18,6 +18,9 @@ JOINED = {
     "MP3 that tells of too few frames": ("MP3", told(5), NOISE, 1),
     "MP3 that tells of none": ("MP3", told(0), NOISE, 1),
     "MP3 that begins loud": ("MP3", without_xing, LOUD_FIRST, 3),
+    "MP3, APE and another": ("MP3", lambda x: x + TAGS["APE"] + x, NOISE, 2),
+    "MP3, a line and another": ("MP3", lambda x: x + b"\r\n" + x, NOISE, 2),
+    "Ogg, a tag and another": ("OGG", lambda x: x + TAGS["ID3v1"] + x, NOISE, 2),
     "Ogg and another": ("OGG", twice, NOISE, 2),
 }
 
@@ -79,3 +82,11 @@ def test_no_damage_is_more_than_one_error(tmp_path):
             content[place] = rng.integers(256)
         path.write_bytes(content)
         assert joined.whole(path)
+
+
+@pytest.mark.parametrize("format", ["MP3", "OGG"])
+def test_a_part_that_cannot_be_read_is_told(tmp_path, format):
+    path = tmp_path / "a"
+    content = bytes(tone(path, format, samples=NOISE))
+    path.write_bytes(twice(content) + bytes(tone(path, "FLAC", samples=NOISE)))
+    assert joined.whole(path) == path

@@ -56,6 +56,7 @@ WHOLE = {
     "5.1 with its layout": {"format": "WAVEX", "samples": np.tile(TONE[:, None], 6)},
     "MP3, variable": {"format": "MP3", "bitrate_mode": "VARIABLE", "compression_level": 0.5},
     "MP3, constant": {"format": "MP3", "bitrate_mode": "CONSTANT", "compression_level": 0.5},
+    "MP3 whose last frame holds nothing": {"format": "MP3", "samples": TONE[: 19 * 1152 + 13]},
 }  # fmt: skip
 
 
@@ -136,6 +137,44 @@ def test_a_whole_file_whose_last_chunk_has_an_odd_size(tmp_path, n_samples):
     assert io.header(path)["duration"] == pytest.approx(n_samples / 44_100, abs=0.01)
 
 
+NOISE = np.random.default_rng(0).bytes(30_000)  # what a picture looks like
+APE = b"APETAGEX" + struct.pack("<4I", 2000, 30_032, 1, 0) + bytes(8)
+TAGS = {
+    "nothing": b"",
+    "ID3v1": b"TAG" + NOISE[:125],
+    "ID3v2": b"ID3\3\0\0\0\1\x6a\x30" + NOISE,
+    "APE": APE + NOISE + APE,
+    "APE without a header, and ID3v1": NOISE + APE + b"TAG" + bytes(125),
+    "lyrics": b"LYRICSBEGIN" + NOISE + b"030011LYRICS200",
+    "lines": b"\r\n\r\n",
+    "zeros": bytes(9000),
+}
+ENDIAN = {"AIFF": ">I", "CAF": ">Q"}
+
+
+@pytest.mark.parametrize("tag", TAGS)
+@pytest.mark.parametrize("format", ["WAV", "AIFF", "AU", "CAF", "FLAC", "OGG", "MP3"])
+def test_tags_after_the_sound_are_no_sound(tmp_path, format, tag):
+    for n_samples in (998, 21_901):
+        content = bytes(tone(tmp_path / "a", format, samples=TONE[:n_samples]))
+        (tmp_path / "a").write_bytes(content + TAGS[tag])
+        assert io.header(tmp_path / "a")["duration"] == pytest.approx(n_samples / RATE, abs=0.06)
+        assert len(io.read(tmp_path / "a")[0]) >= n_samples
+
+
+@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_24", "FLOAT", "DWVW_16", "GSM610"])
+@pytest.mark.parametrize("format", ["WAV", "WAVEX", "RF64", "AIFF", "CAF"])
+def test_chunks_after_the_sound_are_no_sound(tmp_path, format, subtype):
+    if not soundfile.check_format(format, subtype):
+        return
+    content = bytes(tone(tmp_path / "a", format, subtype, samples=TONE[:20_999]))
+    for size in (0, 1, 29_999):
+        chunk = b"ID3 " + struct.pack(ENDIAN.get(format, "<I"), size) + NOISE[:size]
+        (tmp_path / "a").write_bytes(content + 2 * (chunk + bytes(size % 2)))
+        duration = io.header(tmp_path / "a")["duration"]
+        assert duration == pytest.approx(20_999 / RATE, abs=0.01)
+
+
 # Files that are not whole: how much there is, in the same words everywhere.
 
 
@@ -145,6 +184,10 @@ def half(content):
 
 def twice(content):
     return content * 2
+
+
+def lie(content, place, value):
+    return content[:place] + struct.pack(">I", value) + content[place + 4 :]
 
 
 FORMATS = ("WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "VOC", "MAT4", "MP3", "NIST", "AVR",
@@ -159,6 +202,15 @@ PARTIAL = {
     "MP3 that tells of too few frames": ("MP3", told(5), GOES_ON),
     "MP3 that tells of none": ("MP3", told(0), GOES_ON),
     "MP3 of a length that libsndfile guesses too small": ("MP3", without_xing, GOES_ON),
+    **{f"{kind} with {tag} between": (kind, lambda x, tag=tag: x + TAGS[tag] + x, GOES_ON)
+       for kind in ("RF64", "AU", "CAF", "AIFF", "FLAC", "MP3", "OGG") for tag in TAGS
+       if (kind, tag) != ("AIFF", "nothing")},
+    **{f"{kind} and {name}": (kind, lambda x, start=start: x + start + NOISE, GOES_ON)
+       for kind in ("RF64", "AU", "CAF", "AIFF", "FLAC", "MP3", "OGG")
+       for name, start in (("MP3", b"\xff\xfb\x90\0"), ("WAV", b"RIFF\0\1\0\0WAVE"))},
+    "FLAC that tells of a third": ("FLAC", lambda x: lie(x, 22, 7350), GOES_ON),
+    "AU that tells of a third": ("AU", lambda x: lie(x, 8, 14_700), GOES_ON),
+    "CAF that tells of a third": ("CAF", lambda x: lie(x, x.find(b"data") + 8, 14_700), GOES_ON),
     "a size of half the samples": ("WAV", lambda x: patched(x, 40, (len(x) - 44) // 2), GOES_ON),
 }  # fmt: skip
 
@@ -187,6 +239,22 @@ def test_ogg_that_is_cut(tmp_path, subtype, missing):
     path.write_bytes(tone(path, "OGG", subtype, 48000, noise)[:-missing])
     with pytest.raises(AudioError, match=r"only the first [123]\.\d s can be read: the file ends"):
         io.load_mono(path)
+
+
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+def test_ogg_that_is_damaged(tmp_path, subtype):
+    path = tmp_path / "noise.ogg"
+    noise = np.random.default_rng(0).uniform(-0.4, 0.4, 9 * 48000)
+    content = bytes(tone(path, "OGG", subtype, 48000, noise))
+    bounds = [page[0] for page in io.ogg_pages(content)]
+    a, b, c = bounds[4:7]
+    flips = [(place, content[place] ^ 1) for place in range(bounds[2] + 9, bounds[-2], 9999)]
+    damaged = [content[:place] + bytes([value]) + content[place + 1 :] for place, value in flips]
+    exchanged = content[:a] + content[b:c] + content[a:b] + content[c:]
+    for changed in (*damaged, exchanged, content[:a] + content[b:]):
+        path.write_bytes(changed)
+        with pytest.raises(AudioError, match=r"only the first \d\.\d s can be read: .* is damaged"):
+            io.load_mono(path)
 
 
 # Files that cannot be used.
