@@ -8,8 +8,6 @@ import mmap
 import os
 import re
 import stat
-import struct
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -20,6 +18,7 @@ import numpy as np
 import soundfile
 import soxr
 
+from irmas_utils.audio import containers
 from irmas_utils.project.errors import AudioError
 
 if TYPE_CHECKING:
@@ -31,7 +30,6 @@ CLOSED = (".m4a", ".aac", ".wma", ".mp4", ".webm", ".ape", ".wv")
 _RATES = range(1_000, 1_000_001)  # [Hz]
 _PEAK = 16.0  # 24 dB above full scale: no decoder goes there
 _BLOCK = 2**19  # values that are read at a time
-_BUFFER = 2**13  # bytes that libFLAC reads ahead
 
 # What libsndfile notes if there are fewer bytes than a header tells of, and how many that is where
 # a pipe has left it open.
@@ -39,26 +37,6 @@ _MISFIT = re.compile(r"(?:data|SSND|BODY|Data Size|riff|Riff size) *: (\d+) \(sh
 _OPEN = range(0x7FFF0000, 0x80001000), range(0xFFFF0000, 2**32)
 _TOLD = re.compile(rb"(?:Xing|Info)\0\0\0[\x01-\x0f]|VBRI\0\x01")  # else MP3's length is guessed
 
-FRAME = re.compile(rb"\xff[\xe2\xe3\xf2\xf3\xfa\xfb][\x10-\xef].", re.DOTALL)  # of MP3, its header
-
-# What may follow the sound: another recording, more frames of MP3 than part of one, padding and
-# tags, or chunks, whose size is told up to such a byte.
-_NEXT = (
-    rb"RIF[FX].{4}WAVE|RF64.{4}WAVE|FORM.{4}AIF|\.snd\0\0|caff\0\x01|riff\x2e\x91|OggS\0|"
-    rb"fLaC\0\0\0\x22|" + FRAME.pattern + rb"(?:.{9}|.{17}|.{32})(?:Xing|Info)\0\0\0"
-)
-_MORE = re.compile(_NEXT + b"|" + FRAME.pattern + b".{1500}", re.DOTALL)
-_AHEAD = re.compile(_NEXT + rb"|ID3[\2-\4]\0|APETAGEX|LYRICSBEGIN|TAG(?=.{125}\Z)", re.DOTALL)
-_TAG = re.compile(rb"[\0\r\n]+|TAG.{125}|LYRICSBEGIN.*?LYRICS(?:200|END)", re.DOTALL)
-_CHUNK = re.compile(rb"(?!data|SSND)[ -~]{4}")
-_SIZES = {b"RIFF": (8, "little"), b"RF64": (8, "little"), b"RIFX": (8, "big"),
-          b"FORM": (8, "big"), b"caff": (12, "big")}  # fmt: skip
-_KBITS = {
-    True: (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
-    False: (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
-}  # by whether it is MPEG 1
-_FRAME_RATES = (44_100, 48_000, 32_000, 1)
-_REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 _CUT = re.compile("(?<!chunk )[Ss]eems to be (a )?truncated")  # of VOC and MAT4
 _LENGTHS = {"AVR": r"Frames +: (\d+)", "MPC2K": r"Frames +: (\d+)", "MAT5": r"Cols +: (\d+)",
             "NIST": r"sample_count -i (\d+)", "WVE": r"Data length (\d+)"}  # fmt: skip
@@ -113,80 +91,12 @@ class AudioFile(soundfile.SoundFile):
             if self.format == "MP3" and not _TOLD.search(content, 0, 2**23):
                 told = 0
             if self.format == "OGG":
-                end, ends, damaged = _ogg_stream(content)
-            if self.format == "FLAC":  # is read ahead, as are DWVW and GSM
-                least = max(end - _BUFFER, content.find(b"fLaC") + 1)
-                end = found.start() if (found := _AHEAD.search(content, least, end)) else end
-            if self.format == "MP3" and FRAME.match(content, end):
-                end += frame_length(content[end : end + 4])  # that holds nothing but delay
-            if self.subtype.startswith(("DWVW", "GSM")) and content[:4] in _SIZES:
-                place, order = re.search(b"SSND|data", content).end(), _SIZES[content[:4]][1]
-                end = min(end, place + 4 + int.from_bytes(content[place : place + 4], order))
-            goes_on = _goes_on(content, end)
+                end, ends, damaged = containers.ogg_stream(content)
+            goes_on = containers.goes_on(content, end, self.format, self.subtype)
         ends |= 0.01 < (told - self.n_read) / self.samplerate < 1e6
         states = {"is damaged": damaged, "ends early": ends, "goes on after them": goes_on}
         only = f"only the first {self.n_read / self.samplerate:.1f} s can be read: the file "
         return next((only + state for state, holds in states.items() if holds), "")
-
-
-def _goes_on(content: mmap.mmap, end: int) -> bool:
-    """Say whether more than padding, tags and chunks without sound follows `end`."""
-    while not (more := _MORE.match(content, end)) and (size := soundless(content, end)):
-        end += size
-    return bool(more) or len(content) - end > max(len(content) // 100, 1500)
-
-
-def soundless(content: bytes | mmap.mmap, at: int) -> int:
-    """Return how long the padding, tag or chunk is that begins at `at`, or 0."""
-    if tag := _TAG.match(content, at):
-        return tag.end() - at
-    size, head = 0, content[at : at + 12]
-    if re.match(rb"ID3[\2-\4]", head):
-        size = 10 + sum(byte << 7 * (3 - k) for k, byte in enumerate(head[6:10]))
-    elif (ape := content.find(b"APETAGEX", at)) >= 0:  # its header, or its footer alone
-        size = int.from_bytes(content[ape + 12 : ape + 16], "little")
-        reach = ape + 32 - at
-        size = size + 32 if ape == at else reach if reach <= size else 0
-    if not size and content[:4] in _SIZES and _CHUNK.match(head):
-        stop, order = _SIZES[content[:4]]
-        size = stop + int.from_bytes(head[4:stop], order)
-    return size if at + size <= len(content) else 0
-
-
-def _ogg_stream(content: mmap.mmap) -> tuple[int, bool, bool]:
-    """Return where the first of chained streams ends, if it is cut, and if it is damaged."""
-    end, flags, begun, damaged, due = 0, 0, False, False, {}
-    for start, stop, now, position, stream, number in ogg_pages(content):
-        if begun and now & 2:
-            return end, False, damaged
-        # After the headers, a stream that was recorded from a radio may begin at any number.
-        damaged |= 0 < end < start or due.pop(stream, number) != number
-        if position:
-            due[stream] = number + 1
-        end, flags, begun = stop, now, not now & 2
-    return end, not flags & 4, damaged
-
-
-def ogg_pages(content: bytes | mmap.mmap) -> Iterator[tuple[int, ...]]:
-    """Yield of each undamaged page its start, end, flags, position, stream and number."""
-    start = content.find(b"OggS")
-    while start >= 0:
-        n = sum(content[start + 26 : start + 27])
-        end = start + 27 + n + sum(content[start + 27 : start + 27 + n])
-        page = content[start:end]
-        zeroed = (page[:22] + bytes(4) + page[26:]).translate(_REVERSED)  # Ogg's CRC-32 is mirrored
-        checksum = (~zlib.crc32(zeroed, 2**32 - 1) % 2**32).to_bytes(4, "big").translate(_REVERSED)
-        if intact := page[22:26] == checksum:
-            yield start, end, *struct.unpack_from("<BqII", page, 5)
-        start = content.find(b"OggS", end if intact else start + 4)
-
-
-def frame_length(header: bytes) -> int:
-    """Return how many bytes a frame of MP3 has."""
-    mpeg1 = bool(header[1] & 8)
-    rate = _FRAME_RATES[header[2] >> 2 & 3] >> (0 if mpeg1 else 1 if header[1] & 16 else 2)
-    kbits = _KBITS[mpeg1][header[2] >> 4]
-    return (144 if mpeg1 else 72) * 1000 * kbits // max(rate, 1) + (header[2] >> 1 & 1)
 
 
 @contextmanager

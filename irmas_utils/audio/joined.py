@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from irmas_utils.audio import io
+from irmas_utils.audio import containers, io
 from irmas_utils.project import files, paths
 from irmas_utils.project.errors import AudioError
 
-_TOLD = re.compile(io.FRAME.pattern + rb"(?:.{9}|.{17}|.{32})(?:Xing|Info)\0\0\0", re.DOTALL)
+_TOLD = re.compile(containers.TOLD, re.DOTALL)
 
 
 def whole(path: str | Path) -> Path:
@@ -69,7 +69,7 @@ def _decoded(part: bytes, path: str | Path, rate: int) -> Iterator[np.ndarray]:
 def _ogg_parts(content: bytes) -> Iterator[bytes]:
     """Split chained streams; those that begin together are one."""
     starts, begun = [], True
-    for start, _, flags, *_ in io.ogg_pages(content):
+    for start, _, flags, *_ in containers.ogg_pages(content):
         if begun and flags & 2:
             starts.append(start)
         begun = not flags & 2
@@ -80,13 +80,16 @@ def _ogg_parts(content: bytes) -> Iterator[bytes]:
 def _mp3_parts(content: bytes) -> Iterator[bytes]:
     """Split joined files where one tells of its length, and let each tell of no end."""
     starts = [found.start() for found in _TOLD.finditer(content)]
-    first = io.FRAME.search(content, io.soundless(content, 0))
+    first = containers.FRAME.search(content, containers.soundless(content, 0))
     if first and first.start() not in starts:
         starts.insert(0, first.start())
     for start, stop in zip(starts, [*starts[1:], None], strict=True):
         header = content[start : start + 4]
         told = _TOLD.match(content, start)
-        yield _endless(header) + content[start + (io.frame_length(header) if told else 0) : stop]
+        yield (
+            _endless(header)
+            + content[start + (containers.frame_length(header) if told else 0) : stop]
+        )
 
 
 def _endless(header: bytes) -> bytes:
@@ -95,4 +98,4 @@ def _endless(header: bytes) -> bytes:
     header = bytes([header[0], header[1] | 1, 0x90 | header[2] & 0x0C, header[3]])
     side = (17 if mono else 32) if mpeg1 else (9 if mono else 17)
     frame = header + bytes(side) + b"Info\0\0\0\1\xff\xff\xff\xff"
-    return frame.ljust(io.frame_length(header), b"\0")
+    return frame.ljust(containers.frame_length(header), b"\0")

@@ -4,6 +4,7 @@ import os
 import re
 import socket
 import struct
+import time
 import tracemalloc
 from io import BytesIO
 
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from irmas_utils.audio import io
+from irmas_utils.audio import containers, io
 from irmas_utils.project.errors import AudioError
 
 RATE = 44100
@@ -246,7 +247,7 @@ def test_ogg_that_is_damaged(tmp_path, subtype):
     path = tmp_path / "noise.ogg"
     noise = np.random.default_rng(0).uniform(-0.4, 0.4, 9 * 48000)
     content = bytes(tone(path, "OGG", subtype, 48000, noise))
-    bounds = [page[0] for page in io.ogg_pages(content)]
+    bounds = [page[0] for page in containers.ogg_pages(content)]
     a, b, c = bounds[4:7]
     flips = [(place, content[place] ^ 1) for place in range(bounds[2] + 9, bounds[-2], 9999)]
     damaged = [content[:place] + bytes([value]) + content[place + 1 :] for place, value in flips]
@@ -388,3 +389,15 @@ def test_a_player_survives_any_samples(value):
     samples[1000:2000] = value
     played = soundfile.read(BytesIO(io.player(samples, RATE).data))[0]
     assert np.isfinite(played).all()
+
+
+@pytest.mark.parametrize(
+    ("format", "tail", "word"), [("WAV", b"abcd\0\0\0\0", "goes on"), ("OGG", b"OggS\0", "damaged")]
+)
+def test_a_file_that_is_made_to_be_waited_for_is_not(tmp_path, format, tail, word):
+    path = tmp_path / "tone.wav"
+    path.write_bytes(bytes(tone(path, format)) + tail * 300_000)
+    started = time.process_time()
+    with pytest.raises(AudioError, match=word):
+        io.header(path)
+    assert time.process_time() - started < 5
