@@ -27,6 +27,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from irmas_utils.audio import windows
 from irmas_utils.audio.io import load_mono
+from irmas_utils.data.collection import RESERVED
 from irmas_utils.models import front_ends, layers  # noqa: F401 - saved models are made of these
 from irmas_utils.project import files
 from irmas_utils.project.backend import keras, tf
@@ -35,6 +36,7 @@ from irmas_utils.project.vocabulary import IRMAS
 
 FORMAT = "irmas-notebooks model"
 VERSION = 1
+LONGEST = 2**22  # samples of a window, which fit any memory
 _JSON_BYTES = 2**20
 _USED = ("sample_rate", "window", "hop", "aggregation", "provenance", "labels", "thresholds")
 _unusable = partial(
@@ -111,23 +113,27 @@ class Recognizer:
 
     @classmethod
     def load(cls, path: str | Path) -> "Recognizer":
-        """Read a ``.keras`` and its ``.json``; ModelError if they are not whole or no pair."""
+        """Read a ``.keras`` and its ``.json``; ModelError if they are not whole or do not fit."""
         path = files.suffixed(path, ".keras")
         description = describe(path)
         if (found := files.sha256(path)) != description["sha256"]:
             raise _unusable(path, f"SHA-256 {found}", f"{description['sha256']}, as in the JSON")
+        used = {name: description[name] for name in _USED}
+        used |= {name: tuple(used[name]) for name in ("labels", "thresholds")}
+        sizes = f"{used['window']} samples to {len(used['labels'])} scores"
         try:
             with ThreadPoolExecutor(1) as pool:  # Keras remembers, in each thread, what it plans
                 model = pool.submit(_read_network, path).result()
+            if model.output_shape[-1:] != (len(used["labels"]),):
+                raise ValueError(f"outputs {model.output_shape}")
+            whole = cls(model, **used)
+            whole.score(np.zeros(whole.window, np.float32))  # else each recording would be blamed
         except Exception as error:  # Keras raises whatever the file makes it raise
             reason = str(error).strip().split("\n")[0][:200]
             found = f"a model that does not load ({reason})"
-            raise _unusable(path, found, f"one of Keras {description['keras']}") from error
-        used = {name: description[name] for name in _USED}
-        used |= {name: tuple(used[name]) for name in ("labels", "thresholds")}
-        if model.output_shape[-1:] != (n_labels := len(used["labels"]),):
-            raise _unusable(path, f"outputs {model.output_shape}", f"{n_labels} scores")
-        return cls(model, **used)
+            expected = f"one of Keras {description['keras']}, from {sizes}"
+            raise _unusable(path, found, expected) from error
+        return whole
 
 
 def describe(path: str | Path) -> dict[str, Any]:
@@ -151,8 +157,8 @@ def describe(path: str | Path) -> dict[str, Any]:
         first = error.errors()[0]
         found = f"{'.'.join(map(str, first['loc'][:2]))} {first['input']!r}"[:300]
         raise _unusable(file, found, first["msg"].lower()) from error
-    kept = description.pop("digest", None)  # models of before have none
-    if kept and kept != files.seal(description):
+    # Models of before have none.
+    if "digest" in description and description.pop("digest") != files.seal(description):
         print(f"warning: {file} is not what was saved: edited or damaged", file=sys.stderr)
     return description
 
@@ -187,7 +193,7 @@ class _Provenance(BaseModel):
 
 
 class _Description(BaseModel):
-    """The JSON of a saved model. Windows of up to 4 million samples fit any memory."""
+    """The JSON of a saved model."""
 
     model_config = ConfigDict(strict=True)
 
@@ -195,8 +201,8 @@ class _Description(BaseModel):
     model: _Text
     sha256: _Text
     keras: _Text
-    sample_rate: Annotated[int, Field(gt=0, le=192_000)]
-    window: Annotated[int, Field(gt=0, le=2**22)]
+    sample_rate: Annotated[int, Field(ge=1000, le=192_000)]
+    window: Annotated[int, Field(gt=0, le=LONGEST)]
     hop: Annotated[int, Field(gt=0)]
     aggregation: Literal[*windows.AGGREGATIONS]
     provenance: _Provenance
@@ -210,8 +216,9 @@ class _Description(BaseModel):
             window = info.data.get("window", value)
             fits, expected = window / 100 <= value <= window, "a hundredth to all of the window"
         else:
-            labels, expected = info.data.get("labels", value), "each label once, with a threshold"
-            fits = len(value) == len(labels) == len(set(labels))
+            labels = info.data.get("labels", value)
+            expected = "each label once, with a threshold, and none called as a column of tables is"
+            fits = len(value) == len(labels) == len({*labels} - RESERVED)
         if not fits:
             raise ValueError(expected)
         return value

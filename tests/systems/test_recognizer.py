@@ -74,6 +74,13 @@ def test_predicts_the_same_after_loading(recognizer, path, noise):
     assert replace(loaded, model=recognizer.model) == replace(recognizer, provenance=PROVENANCE)
 
 
+def test_the_network_is_compiled_once_and_as_it_is_loaded(path, noise):
+    loaded = Recognizer.load(path)
+    assert loaded.forward.experimental_get_tracing_count() == 1
+    loaded.score(noise)
+    assert loaded.forward.experimental_get_tracing_count() == 1
+
+
 def test_loads_where_no_training_code_was_imported(path, noise, recognizer):
     code = (
         "import numpy as np; from irmas_utils.systems.recognizer import Recognizer;"
@@ -127,7 +134,10 @@ def test_missing_files_are_named(path, suffix):
         ({"labels": ["cel"], "thresholds": [0.5]}, "outputs"),
         ({"thresholds": [0.5]}, "thresholds"),
         ({"thresholds": [None] * 11}, "thresholds"),
+        ({"labels": ["also_heard", *"abcdefghij"]}, "none called as a column"),
+        ({"window": 100, "hop": 1}, r"small\.keras: .*; expected .* 100 samples to 11 scores"),
         ({"sample_rate": 0}, "sample_rate"),
+        ({"sample_rate": 999}, "sample_rate"),
         ({"hop": 1.5}, "hop"),
         ({"hop": 16001}, "hop"),
         ({"aggregation": "vote"}, "aggregation"),
@@ -178,6 +188,10 @@ def test_a_description_that_was_edited_or_damaged_is_told_of(path, capsys):
     assert describe(path)["thresholds"][0] == 0.25
     said = f"warning: {file} is not what was saved: edited or damaged\n"
     assert capsys.readouterr().err == said
+    for empty in ("", 0, None):
+        file.write_text(json.dumps(whole | {"digest": empty}))
+        describe(path)
+        assert capsys.readouterr().err == said
     del whole["digest"]  # as models of before have none
     file.write_text(json.dumps(whole))
     describe(path)
