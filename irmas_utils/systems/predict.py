@@ -44,7 +44,7 @@ class Prediction:
     window_scores: np.ndarray  # (n_windows, n_labels), 0 where there is silence
     silent: np.ndarray  # bool, (n_windows,)
     others: Mapping[str, float] = field(default_factory=dict)  # other sounds, the surest first
-    shortfall: str = ""  # what could not be read, if something could not
+    shortfall: str = ""  # what could not be read or heard, if something could not
 
     @cached_property
     def scores(self) -> np.ndarray:
@@ -96,16 +96,26 @@ def _hear(path: str | Path, recognizer: Recognizer) -> tuple[np.ndarray, dict[st
     if not (len(starts) and np.isfinite(scores).all()):
         raise io.unusable(path, "audio that the model gives no score")
     silent = np.array(peaks) < SILENCE
-    if silent.all() and about["channels"] > 1 and _is_loud(path):
+    lost = _cancelled(path, recognizer) if silent.any() and about["channels"] > 1 else 0
+    if lost and silent.all():
         found, expected = "channels that cancel each other", "sound that is left in mono"
         raise AudioError(path, found, expected, "Save one of its channels alone.")
+    if lost:
+        said = f"{lost:.1f} s are heard as silence: the channels cancel; save one of them alone"
+        about["shortfall"] = ", and ".join(filter(None, [about["shortfall"], said]))
     scores[silent] = 0
     return scores, about | {"starts": starts, "silent": silent}
 
 
-def _is_loud(path: str | Path) -> bool:
+def _cancelled(path: str | Path, recognizer: Recognizer) -> float:
+    """Return the length [s] of the stretches that are silence in mono, since channels cancel."""
     with io.opened(path) as file:
-        return any(np.abs(block).max() >= SILENCE for block in file.rest(partly=True))
+        seconds, lost = min(1, recognizer.hop / recognizer.sample_rate), 0
+        for x in file.rest(round(seconds * file.samplerate), partly=True):
+            # The loudest channel alone would be no silence: the others take it away.
+            if np.abs(io.mono(x)).max() < SILENCE <= np.abs(x).max() / file.channels:
+                lost += len(x)
+        return lost / file.samplerate
 
 
 def listeners(model: str | Path | None = None) -> tuple[Recognizer, Recognizer | None]:

@@ -111,6 +111,33 @@ def test_channels_that_cancel_each_other_are_no_silence(recognizer, tmp_path):
     assert predict.predict(tmp_path / "c.wav", recognizer).silent.all()
 
 
+def test_channels_that_cancel_for_a_while_are_told_of(saved, tmp_path, capsys):
+    noise = soundfile.read(_write(tmp_path / "a.wav", 3, channels=1))[0]
+    apart = np.stack([noise, -noise], axis=1)
+    path = tmp_path / "b.wav"
+    for parts in ((apart, abs(apart)), (abs(apart), apart), (apart[:70_000], abs(apart))):
+        soundfile.write(path, np.concatenate(parts), 44100)
+        assert main(["predict", str(path), "--json", "--model", saved]) == 0
+        out, err = capsys.readouterr()
+        seconds = re.search(r"([\d.]+) s are heard as silence", err)[1]
+        assert float(seconds) == pytest.approx(min(map(len, parts)) / 44100, abs=0.25)
+        assert json.loads(out)[0]["warning"] in err
+    (content := bytearray(path.read_bytes()))[40:44] = (10**8).to_bytes(4, "little")
+    path.write_bytes(content)
+    assert main(["predict", str(path), "--model", saved]) == 0
+    assert re.search("the file ends early, and .* one of them alone\n$", capsys.readouterr().err)
+
+
+def test_what_is_quiet_and_wide_does_not_cancel(recognizer, tmp_path):
+    quiet = np.random.default_rng(0).uniform(-0.0012, 0.0012, (44100, 2)) * [1, 0.2]
+    loud = np.full((44100, 2), 0.5)
+    for parts in ((quiet,), (quiet, loud), (loud, np.zeros((44100, 2)))):
+        soundfile.write(tmp_path / "a.wav", np.concatenate(parts), 44100)
+        found = predict.predict(tmp_path / "a.wav", recognizer)
+        assert found.silent.any()
+        assert found.shortfall == ""
+
+
 def test_silent_stretches_have_no_say(recognizer, tmp_path):
     _write(tmp_path / "a.wav", 2, 32000, 1)
     samples = np.concatenate([soundfile.read(tmp_path / "a.wav")[0], np.zeros(64000)])
