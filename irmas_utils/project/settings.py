@@ -19,6 +19,7 @@ from irmas_utils.project.errors import SettingsError
 
 Positive = Annotated[float, Field(gt=0, le=1e6)]
 PositiveInt = Annotated[int, Field(gt=0, le=10**6)]  # what is beyond is a slip of the keyboard
+BatchSize = Annotated[int, Field(gt=0, le=1024)]  # a batch is filled up, however few the clips
 Count = Annotated[int, Field(ge=0)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
@@ -109,7 +110,7 @@ class Bosch(Section):
 class Networks(Section):
     seeds: Seeds
     mixtures: PositiveInt
-    batch_size: PositiveInt
+    batch_size: BatchSize
     variants: list[str]
     plans: dict[str, dict[str, Any]]  # checked where the networks are: `systems.networks.training`
 

@@ -78,6 +78,19 @@ def test_every_variant_differs_from_its_network(name):
         ({"han": {"epochs": 0}}, r"networks\.plans\.han\.epochs: found 0.*greater than 0"),
         ({"han": {"epochs": "3"}}, r"networks\.plans\.han\.epochs: found '3'.*integer"),
         ({"han": {"sources": [None]}}, r"networks\.plans\.han\.sources: found \[None\]"),
+        ({"han": {"sources": []}}, r"han\.sources: found \[\];.*whose sum is 1"),
+        ({"han": {"sources": [0]}}, r"han\.sources: found \[0\];.*whose sum is 1"),
+        ({"han": {"sources": [1, 1]}}, r"han\.sources: found \[1, 1\];.*whose sum is 1"),
+        ({"han": {"sources": [-0.5, 1.5]}}, r"han\.sources: .*greater than or equal to 0"),
+        ({"han": {"sources": [float("nan")]}}, r"han\.sources: found \[nan\]"),
+        ({"han": {"below_db": -1}}, r"han\.below_db: found -1;.*greater than or equal to 0"),
+        ({"han": {"below_db": float("inf")}}, r"han\.below_db: found inf;.*or equal to 100"),
+        ({"han": {"pan": 50}}, r"han\.pan: found 50;.*less than or equal to 0\.5"),
+        ({"han": {"pan": float("nan")}}, r"han\.pan: found nan"),
+        ({"han": {"negative": 5}}, r"han\.negative: found 5;.*less than or equal to 1"),
+        ({"han": {"width": 0.01}}, r"han\.width: found 0\.01"),
+        ({"han": {"batch_size": 200_000}}, r"han\.batch_size: .*less than or equal to 1024"),
+        ({"han": {"sample_rate": 192_000, "window": 60.0}}, r"han\.window: .*4194304 samples"),
         ({"hann": {"epochs": 3}}, r"networks\.plans: found 'hann'.*han, zero-shot"),
     ],
 )
@@ -89,6 +102,10 @@ def test_a_wrong_plan_is_named(plans, said):
 def test_a_wrong_change_is_named():
     with pytest.raises(SettingsError, match=r"change\.epochs: found an unknown key.*strength"):
         training.configure("probe", CFG, {"epochs": 3})
+    with pytest.raises(SettingsError, match=r"change\.width: found 0\.00625; .*0\.03125"):
+        training.configure("han", CFG, {"width": 0.05})  # of an eighth, in this profile
+    with pytest.raises(SettingsError, match=r"networks\.batch_size = 200000 .*1024"):
+        settings.load("smoke", networks={"batch_size": 200_000})
 
 
 @pytest.mark.parametrize("profile", ["smoke", "sample", "real", "full"])

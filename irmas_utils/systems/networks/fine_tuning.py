@@ -19,10 +19,10 @@ from irmas_utils.data.corpus import Splits
 from irmas_utils.models import training
 from irmas_utils.project.backend import keras, set_determinism
 from irmas_utils.project.runs import Outcome
-from irmas_utils.project.settings import Positive, PositiveInt, Section
+from irmas_utils.project.settings import BatchSize, Positive, PositiveInt, Section
 from irmas_utils.project.vocabulary import INSTRUMENTS
 from irmas_utils.systems.networks import mixing
-from irmas_utils.systems.recognizer import Recognizer
+from irmas_utils.systems.recognizer import LONGEST, Recognizer
 
 
 class Plan(mixing.Recipe):
@@ -32,16 +32,18 @@ class Plan(mixing.Recipe):
     window: Annotated[float, Field(ge=0.1, le=60)] = 3.0  # of what is heard at a time [s]
     hop: Positive = 1.5  # from one window to the next [s]
     epochs: PositiveInt = 20
-    batch_size: PositiveInt = 32
+    batch_size: BatchSize = 32
     learning_rate: Positive = 1e-3  # the largest; it falls along a cosine
     warmup: mixing.Share = 0.1  # of all steps, over which the rate rises
     ema: Annotated[float, Field(gt=0, lt=1)] | None = 0.99  # momentum of the weights' average
     aggregation: Literal["mean_logit", "s1"] = "mean_logit"
 
-    @field_validator("hop")
+    @field_validator("window", "hop")
     @classmethod
-    def _leaves_no_gap(cls, value: float, info: ValidationInfo) -> float:
+    def _fits(cls, value: float, info: ValidationInfo) -> float:
         window = info.data.get("window", value)
+        if window * info.data.get("sample_rate", 0) > LONGEST:
+            raise ValueError(f"up to {LONGEST} samples")
         if not window / 50 <= value <= window:
             raise ValueError("a fiftieth to all of the window")
         return value

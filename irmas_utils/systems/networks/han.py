@@ -14,7 +14,7 @@ from irmas_utils.systems.networks.mixing import ALONE
 class Plan(fine_tuning.Plan):
     """With a factor on the network's widths, 1 as published."""
 
-    width: Annotated[float, Field(gt=0, le=8)] = 1.0
+    width: Annotated[float, Field(ge=1 / 32, le=8)] = 1.0
 
     def build(self, seed: int, weights: Path | None) -> keras.Model:
         """Build it with random weights."""

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from irmas_utils.audio.cache import FeatureCache
 from irmas_utils.project.settings import Section
@@ -20,13 +20,22 @@ from irmas_utils.project.settings import Section
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
+def _one_in_all(shares: tuple[float, ...]) -> tuple[float, ...]:
+    if abs(sum(shares) - 1) > 1e-8:
+        raise ValueError("numbers from 0 to 1 whose sum is 1")
+    return shares
+
+
+Shares = Annotated[tuple[Share, ...], AfterValidator(_one_in_all)]
+
+
 class Recipe(Section):
     """What happens to a training clip."""
 
-    sources: tuple[float, ...] = (0.3, 0.5, 0.2)  # probability of 1, 2, 3… excerpts in a clip
-    below_db: float = 6.0  # the excerpts added lie up to this far below the first
-    pan: float = 0.2  # how far the weight of either channel of a stereo file may be from one half
-    negative: float = 0.0
+    sources: Shares = (0.3, 0.5, 0.2)  # probability of 1, 2, 3… excerpts in a clip
+    below_db: Annotated[float, Field(ge=0, le=100)] = 6.0  # how far others may lie below the first
+    pan: Annotated[float, Field(ge=0, le=0.5)] = 0.2  # how far a channel's weight may be from half
+    negative: Share = 0.0
     """Target of an unlabelled instrument: annotators heard one in half of the training excerpts."""
     balance: Share = 0.0
     """0: every excerpt is the first of a clip once an epoch. Else as many are drawn, with

@@ -90,13 +90,13 @@ def configure(name: str, settings: Settings, change: Change = None) -> Plan | Se
     plan = registry.plan(name)
     if isinstance(plan, Plan):
         plan = plan.model_copy(update={"batch_size": settings.networks.batch_size})
-    plan = _changed(plan, settings.networks.plans.get(name, {}), f"networks.plans.{name}")
-    changed = _changed(plan, change or {}, "change")
-    scaled = FACTORS & (change or {}).keys()
-    return changed.model_copy(update={k: getattr(plan, k) * getattr(changed, k) for k in scaled})
+    plan = changed(plan, settings.networks.plans.get(name, {}), f"networks.plans.{name}")
+    new, scaled = changed(plan, change or {}, "change"), FACTORS & (change or {}).keys()
+    return changed(new, {k: getattr(plan, k) * getattr(new, k) for k in scaled}, "change")
 
 
-def _changed(plan: Section, values: Mapping[str, Any], where: str) -> Section:
+def changed(plan: Section, values: Mapping[str, Any], where: str) -> Section:
+    """Return a plan with other values; SettingsError names the key of `where` if one is wrong."""
     known = type(plan).model_fields
     try:
         # As JSON, for there a list is a tuple, and a whole number a float, but no text is.
