@@ -55,7 +55,8 @@ def test_every_command_of_the_page(tmp_path, monkeypatch, capsys, label_sets):
     told = {}
     for command in commands():
         command = [small.get(word, word) for word in command]
-        command += ["-p", "width", "0.25"] if command[0] == "train" else []
+        if command[0] == "train":  # by a profile that has a width of its own
+            command += ["--profile", "smoke", "-p", "width", "0.25", "-p", "negative", "0.05"]
         assert cli.main(command) == 0, capsys.readouterr().err
         told[command[0]] = capsys.readouterr().out
     assert list(told) == ["split", "train", "score", "predict"]
@@ -67,6 +68,8 @@ def test_every_command_of_the_page(tmp_path, monkeypatch, capsys, label_sets):
     trained = Recognizer.load(tmp_path / "own.keras")
     assert trained.labels == ("ney", "oud", "qanun")
     assert len(set(trained.thresholds)) == 1
+    given = {"width": 0.25, "negative": 0.05, "epochs": 3}
+    assert trained.provenance["settings"] == trained.provenance["settings"] | given
     assert "names which of 3 instruments" in card(tmp_path / "own.keras").lower()
     split = pd.read_csv("split.csv")
     scored = {part: len(pd.read_csv(f"own-{part}.csv")) for part in ("validation", "testing")}
@@ -112,6 +115,7 @@ def test_what_cannot_be_trained_is_one_line(tmp_path, monkeypatch, capsys):
         "window 100000": "change.window", "sample_rate 1": "change.sample_rate",
         "sample_rate 1000": "plan of han: found no network",
         "width 100000": "change.width", "epochs 99999999999": "change.epochs",
+        "sources []": "change.sources: found []",
     }.items():  # fmt: skip
         assert cli.main(["train", split, "--to", str(tmp_path / "x"), "-p", *option.split()]) == 1
         assert told in (said := capsys.readouterr().err)

@@ -32,18 +32,18 @@ def train(
     scores of these and of the testing clips. Where training clips have several labels, none are
     mixed. Raises DataError as `data.collection.read`, if a part of the split is empty or two share
     a recording, or if there is no place `to` save it, ModelError as
-    `zero_shot.weights`, SettingsError as `training.configure`.
+    `zero_shot.weights`, SettingsError as `training.changed`.
     """
     _require_place(to)
     index, vocabulary = collection.read_audio(path)
     parts = _split(path, index)
     # TensorFlow takes seconds to import: what is wrong so far is told before.
     from irmas_utils.systems.networks import fine_tuning, mixing, registry
-    from irmas_utils.systems.networks.training import configure
+    from irmas_utils.systems.networks.training import changed, configure
 
-    plan = configure(network, settings, change)
+    plan = changed(configure(network, settings), change, "change")
     if (parts["training"]["labels"].map(len) > 1).any():
-        plan = plan.model_copy(update=mixing.ALONE.model_dump())
+        plan = plan.model_copy(update={"sources": mixing.ALONE.sources})
     model = _build(network, plan, settings.seed, len(vocabulary.codes))
     options = {"validation": parts["validation"], "codes": vocabulary.codes}
     trained, _ = fine_tuning.train(model, parts["training"], plan, seed=settings.seed, **options)
