@@ -19,7 +19,7 @@ from irmas_utils.project.errors import SettingsError
 
 Positive = Annotated[float, Field(gt=0, le=1e6)]
 PositiveInt = Annotated[int, Field(gt=0, le=10**6)]  # what is beyond is a slip of the keyboard
-BatchSize = Annotated[int, Field(gt=0, le=1024)]  # a batch is filled up, however few the clips
+BatchSize = Annotated[int, Field(gt=0, le=256)]  # a batch is filled up, however few the clips
 Count = Annotated[int, Field(ge=0)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
