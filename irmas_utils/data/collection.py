@@ -34,24 +34,25 @@ _AUDIO = re.compile(r"\.(wav|flac|mp3|ogg|opus|m4a|aiff?)$", re.IGNORECASE)
 def read_table(path: str | Path) -> pd.DataFrame:
     """Read a CSV as texts, with a first column ``clip``, its `key`.
 
-    Between columns are commas, semicolons or tabs. DataError if the file is no such table, has no
-    row, or a clip or a column is there twice.
+    Between columns are commas, semicolons or tabs; those of `RESERVED` may have capitals. DataError
+    if the file is no such table, has no row, or a clip or a column is there twice.
     """
     files.require(path, DataError, "a CSV file")
-    plain = {"header": None, "dtype": str, "keep_default_na": False, "skipinitialspace": True}
+    options = {"header": None, "dtype": str, "keep_default_na": False, "skipinitialspace": True}
     try:
         content = Path(path).read_bytes()
         wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
         text = content.decode("utf-16" if wide else "utf-8-sig").strip("\r\n")
         separator = max(",;\t", key=text.partition("\n")[0].count)
-        rows = pd.read_csv(StringIO(text), sep=separator, **plain)
+        rows = pd.read_csv(StringIO(text), sep=separator, **options)
     except (OSError, ValueError) as error:
         found = f"no table ({' '.join(str(error).split())})"[:300]
         raise refused(path, found, "a CSV file in UTF-8") from error
     rows = rows[(rows != "").any(axis=1)]  # spreadsheets write rows of separators alone
     if rows.empty:
         raise refused(path, "separators alone", "a row of names, and one a clip")
-    heads = rows.iloc[0].str.strip()
+    heads = rows.iloc[0].map(plain)
+    heads = heads.mask(heads.map(folded).isin(RESERVED), heads.map(folded))
     if twice := sorted({*heads[heads.duplicated()]} - {""}):
         raise refused(path, f"doubled columns: {several(twice)}", "each once")
     table = rows[1:].set_axis(heads, axis=1).reset_index(drop=True)
@@ -73,6 +74,11 @@ def key(text: str) -> str:
 def plain(text: str) -> str:
     """Return a text as it is compared: composed, without blanks around it."""
     return unicodedata.normalize("NFC", text.strip())
+
+
+def folded(text: str) -> str:
+    """Return what a text has in common with others that are easily taken for it, as in capitals."""
+    return unicodedata.normalize("NFKC", text.strip()).casefold()
 
 
 def parse_labels(texts: pd.Series) -> pd.Series:
@@ -107,10 +113,11 @@ def read(path: str | Path) -> tuple[pd.DataFrame, Vocabulary]:
     if "split" in table and (odd := {*table["split"]} - {*SPLITS}):
         raise refused(path, f"split {several(sorted(odd))}", f"one of {', '.join(SPLITS)}")
     codes = sorted({code for row in labels for code in row})
-    if odd := [c for c in codes if c in RESERVED or c.startswith(("score_", "decision_"))]:
+    if odd := [c for c in codes if re.match("(score|decision)_", f := folded(c)) or f in RESERVED]:
         found = f"labels that are called as columns of tables are: {several(odd)}"
         raise refused(path, found, "labels of other names", "Rename them.")
-    if odd := [c for c in codes if c != c.casefold() and c.casefold() in codes]:
+    spelled = {folded(code): code for code in codes}
+    if odd := [code for code in codes if spelled[folded(code)] != code]:
         found = f"labels that are others' in capitals: {several(odd)}"
         raise refused(path, found, "one spelling of each label")
     return index, of(codes)

@@ -26,7 +26,7 @@ METRICS = ("micro_f1", "macro_f1", "lrap")
 _CAPTION = {ord(c): f"\\{c}" for c in "&%$#_{}"}
 _CAPTION |= {126: r"\textasciitilde{}", 94: r"\textasciicircum{}", 92: r"\textbackslash{}"}
 _LATEX = str.maketrans({"–": "--", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"})
-_ELSEWHERE = "Published results are of IRMAS's whole testing set, which this is not: left out."
+_ELSEWHERE = "Published results are of IRMAS's whole testing set and its labels alone: left out."
 
 
 class Truth(NamedTuple):
@@ -50,11 +50,11 @@ class Truth(NamedTuple):
         return self.vocabulary is IRMAS and same and counts == [*official["clips"].values()]
 
     def with_labels_of(self, *answers: Path) -> "Truth":
-        """Add those of IRMAS that answers give and no clip has: to name one is a false alarm."""
-        own, columns = {*self.vocabulary.codes}, [collection.read_table(f).columns for f in answers]
-        given = {re.sub("^(score|decision)_", "", c) for each in columns for c in each}
-        given &= {*IRMAS.codes}
-        return self._replace(vocabulary=of(own | given)) if own <= {*IRMAS.codes} else self
+        """Add those that answers give and no clip has: to name one is a false alarm."""
+        codes = self.vocabulary.codes
+        for path in answers:
+            codes = (*codes, *_answers(path, codes)[1])
+        return self._replace(vocabulary=of(codes))
 
     def prior(self) -> np.ndarray | None:
         """Return the training labels: of the training clips, else, of IRMAS, the official ones."""
@@ -91,15 +91,35 @@ def truth(source: Settings | Path) -> Truth:
     return Truth(name, index[tested].reset_index(drop=True), index[~tested], vocabulary)
 
 
+def _answers(path: Path, codes: tuple[str, ...]) -> tuple[pd.DataFrame, set[str]]:
+    """Read a file of answers: its table, and the labels that it gives, those of others or not.
+
+    What stands after ``score_`` or ``decision_`` is a label, alone only one of `codes` or IRMAS's.
+    DataError as `collection.read_table`, and if but for capitals a column is called as a label is.
+    """
+    table, given, right = collection.read_table(path), set(), {}
+    spelled = {collection.folded(code): code for code in (*IRMAS.codes, *codes)}
+    for column in table:
+        kind, label = re.findall("(?is)^(score_|decision_|)(.*)", column)[0]
+        if label and (kind or collection.folded(label) in spelled):
+            code = spelled.setdefault(collection.folded(label), label)
+            given.add(code)
+            right |= {column: kind.lower() + code} if column != kind.lower() + code else {}
+    if right:
+        expected = f"the spelling {', '.join(right.values())}"
+        raise refused(path, f"columns {several([*right])}", expected, "Rename them.")
+    return table, given
+
+
 def read(
     path: Path, names: pd.Series, codes: tuple[str, ...]
 ) -> tuple[np.ndarray | None, np.ndarray | None]:
     """Read scores and decisions, or one of them, (n_clips, n_labels), in the order of `names`.
 
-    Raises DataError, which names them, if labels lack a column, if rows are missing, doubled or of
-    unknown clips, or if values are no finite numbers in [0, 1].
+    Raises DataError, which names them, if labels lack a column, or one is almost called so, if rows
+    are missing, doubled or of unknown clips, or if values are no finite numbers in [0, 1].
     """
-    table = collection.read_table(path)
+    table, _ = _answers(path, codes)
     found = collection.rows_of(table["clip"], names)
     faults = {
         "unknown clips": table["clip"][found.isna()],
@@ -127,7 +147,7 @@ def _columns(path: Path, table: pd.DataFrame, named: list[str], needed: bool = F
         return None
     if missing:
         expected = f"a column for each label that there is: {' '.join(named)}"
-        remedy = "Add it; of what the system never names, zeros."
+        remedy = "Rename or add it; of what the system never names, zeros."
         raise refused(path, f"no column {several(missing)}", expected, remedy)
     # As pandas, R and spreadsheets write decisions, and decimals where a comma is their point.
     plain = {r"(?i)^\s*true\s*$": "1", r"(?i)^\s*false\s*$": "0", ",": "."}

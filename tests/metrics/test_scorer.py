@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import unicodedata
 
 import numpy as np
 import pandas as pd
@@ -377,6 +378,86 @@ def test_to_name_an_instrument_that_no_clip_has_is_a_false_alarm(tmp_path, colum
     assert found["labels"] == ["cel", "cla", "pia", "voi"]
 
 
+@pytest.mark.parametrize(
+    ("labels", "column"),
+    [(["oud", "ney", "oud ney"], "score_qanun"), (["oud", "ney", "oud ney"], "decision_qanun"),
+     (["oud cel", "ney", "oud ney"], "flu"), (["Oud", "Ney", "Oud"], "score_Qanun"),
+     (["oud", "ney", "oud ney"], "score_pia\u0302no")],
+)  # fmt: skip
+def test_a_label_of_the_answers_alone_is_false_alarms_in_any_collection(tmp_path, labels, column):
+    known = write_truth(tmp_path / "truth.csv", [each.split() for each in labels])
+    kind = column[: column.find("_") + 1]
+    right = known.matrix(known.clips["labels"]).astype(int)
+    columns = [*(kind + code for code in known.vocabulary.codes), column]
+    path = write(tmp_path / "a.csv", known.clips["name"], np.c_[right, [1] * 3], columns)
+    found = scorer.score(scorer.System(path), known)
+    assert found["evaluation"]["micro"]["precision"]["value"] == right.sum() / (right.sum() + 3)
+    assert unicodedata.normalize("NFC", column.removeprefix(kind)) in found["labels"]
+
+
+def test_labels_beside_irmas_eleven_leave_the_published_results_out(tmp_path, truth, scores):
+    columns = [*(f"score_{code}" for code in INSTRUMENTS), "score_bass"]
+    path = write(tmp_path / "a.csv", truth.clips["name"], np.c_[scores, [0.9] * 30], columns)
+    found = scorer.score(scorer.System(path, [0.5]), truth)
+    assert found["evaluation"]["per_label"]["bass"]["predicted"] == 30
+    assert "its labels alone: left out" in scorer.render(found)
+
+
+@pytest.mark.parametrize(
+    ("heads", "told"),
+    [
+        ("cel,voi,CLA", "'CLA'; expected the spelling cla"),
+        ("CEL,voi", "'CEL'; expected the spelling cel"),
+        ("Score_cel,score_VOI", "'Score_cel', 'score_VOI'; expected the spelling score_cel, sco"),
+        ("ｃｅｌ,voi", "'ｃｅｌ'; expected the spelling cel"),
+        ("score_cel,score_voi,score_Oud,score_oud", "'score_oud'; expected the spelling score_Oud"),
+    ],
+)
+@pytest.mark.parametrize("place", ["answers", "against", "validation"])
+def test_a_column_that_is_almost_a_labels_is_renamed_and_not_ignored(tmp_path, heads, told, place):
+    known = write_truth(tmp_path / "truth.csv", [["cel"], ["cel", "voi"]])
+    kind = "score_" if "score" in heads else ""
+    good = write(tmp_path / "good.csv", known.clips["name"], [[0.5, 0.25]] * 2,
+                 [f"{kind}cel", f"{kind}voi"])  # fmt: skip
+    clips = ["x", "y"] if place == "validation" else known.clips["name"]
+    values = np.full((2, heads.count(",") + 1), 0.5)
+    bad = write(tmp_path / "bad.csv", clips, values, heads.split(","), labels=["cel", "voi"])
+    system = scorer.System({"answers": bad}.get(place, good), None, {"validation": bad}.get(place))
+    against = scorer.System(bad) if place == "against" else None
+    with pytest.raises(DataError, match=rf"bad.csv: found columns {told}.*\. Rename them\.$"):
+        scorer.score(system, known, against)
+
+
+@pytest.mark.parametrize(("truth_form", "form"), [("NFC", "NFD"), ("NFD", "NFD"), ("NFD", "NFC")])
+def test_heads_are_composed_as_labels_are(tmp_path, truth_form, form):
+    write_truth(tmp_path / "t.csv", [["flûte"], ["oud"]])
+    text = unicodedata.normalize(truth_form, (tmp_path / "t.csv").read_text())
+    (tmp_path / "t.csv").write_text(text)
+    known = scorer.truth(tmp_path / "t.csv")
+    heads = [unicodedata.normalize(form, label) for label in ("flûte", "oud")]
+    path = write(tmp_path / "a.csv", known.clips["name"], np.eye(2).astype(int), heads)
+    found = scorer.score(scorer.System(path), known)
+    assert found["evaluation"]["micro"]["f1"]["value"] == 1
+
+
+@pytest.mark.parametrize("form", [str.capitalize, str.upper, " {} ".format, "\u00a0{}".format])
+def test_columns_are_known_by_other_capitals_and_blanks(tmp_path, form):
+    path = tmp_path / "own.csv"
+    heads = ",".join(map(form, ("file", "labels", "recording", "split")))
+    path.write_text(heads + "\na.wav,cel,tape,testing\nb.wav,voi,tape,training\n")
+    known = scorer.truth(path)
+    assert known.clips["name"].tolist() == ["a"]
+    assert known.clips["recording"].tolist() == known.others["recording"].tolist() == ["tape"]
+    answers = write(tmp_path / "answers.csv", ["a"], [[0.5, 0.1]], ["cel", "voi"])
+    columns = {form("recording"): ["tape"], "labels": ["voi"]}
+    elsewhere = write(tmp_path / "v.csv", ["v"], [[0.5, 0.1]], ["cel", "voi"], **columns)
+    with pytest.raises(DataError, match="clips, or recordings, that are scored: 'v'; "):
+        scorer.score(scorer.System(answers, validation=elsewhere), known)
+    path.write_text("clip,labels,recording,Recording\na,cel,s,t\n")
+    with pytest.raises(DataError, match="doubled columns: 'recording'"):
+        scorer.truth(path)
+
+
 def test_both_systems_are_scored_over_the_labels_that_either_gives(tmp_path):
     known = write_truth(tmp_path / "truth.csv", [["cel"], ["cel", "pia"], ["pia"], ["pia"]])
     names, right = known.clips["name"], known.matrix(known.clips["labels"]).astype(int)
@@ -410,7 +491,7 @@ def test_what_other_programs_write_for_nothing_is_no_name(tmp_path):
     assert index["recording"].tolist() == ["a", "b", "NATO"]
 
 
-@pytest.mark.parametrize("label", ["clip", "silent", "recording", "score_a", "decision_a"])
+@pytest.mark.parametrize("label", ["clip", "silent", "Recording", "score_a", "Decision_a"])
 def test_no_label_is_called_as_a_column_is(tmp_path, label):
     with pytest.raises(DataError, match=f"columns of tables are: '{label}'; .* Rename"):
         write_truth(tmp_path / "truth.csv", [["oud"], ["ney", label]])
@@ -419,6 +500,8 @@ def test_no_label_is_called_as_a_column_is(tmp_path, label):
 def test_no_label_is_two_by_its_capitals(tmp_path):
     with pytest.raises(DataError, match="in capitals: 'Oud'; expected one spelling"):
         write_truth(tmp_path / "truth.csv", [["Oud"], ["oud"], ["NEY"]])
+    with pytest.raises(DataError, match="in capitals: 'OUD'; expected one spelling"):
+        write_truth(tmp_path / "truth.csv", [["Oud"], ["OUD"]])
     assert write_truth(tmp_path / "t.csv", [["NEY"], ["oud"]]).vocabulary.codes == ("NEY", "oud")
 
 
