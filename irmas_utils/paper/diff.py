@@ -87,6 +87,8 @@ def _facts(run: Run) -> Iterator[tuple[str, str]]:
     for name, (settings, _) in _metrics(run).items():
         yield from ((f"{name}: {key}", json.dumps(value)) for key, value in settings.items())
         yield name, "there"
+        if (run.folder / "predictions" / f"{name}.csv").is_file():
+            yield f"predictions of {name}", "there"
 
 
 def _metrics(run: Run) -> dict[str, tuple[dict[str, Any], dict[str, Any] | None]]:
@@ -136,7 +138,8 @@ def _scores(a: Run, b: Run) -> pd.DataFrame:
         said = [(run, run.folder / "predictions" / f"{name}.csv") for run in (a, b)]
         both = all(file.is_file() for _, file in said)
         answers = [_read(*each, records.read_predictions) for each in said] if both else []
-        same = not both or all(map(np.array_equal, *answers))
+        made = [run.made.get(f"predictions/{name}.csv") for run in (a, b)]
+        same = all(map(np.array_equal, *answers)) if both else made[0] == made[1]
         if leaves[0] != leaves[1] or not same:
             rows += [_row(name, key, leaves, answers) for key in METRICS]
     columns = ["run", "score", "a", "b", "difference", "95 % interval", "p"]

@@ -201,12 +201,15 @@ def load_predictions(
 
 
 def read_predictions(file: Path) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
-    """Read a file of predictions, whatever is recorded of it; as `load_predictions`."""
+    """Read predictions as `load_predictions`, whatever is recorded; ValueError for other values."""
     text = dict.fromkeys(["name", "recording", "labels"], str)  # also where they look like numbers
     table = pd.read_csv(file, dtype=text, keep_default_na=False, lineterminator="\n")
     clips = table[["name", "recording"]].assign(labels=table["labels"].str.split().map(tuple))
-    scores = table[_columns("score")].to_numpy(np.float32)
-    return clips, scores, table[_columns("decision")].to_numpy(bool)
+    scores, decisions = (table[_columns(w)].to_numpy(np.float32) for w in ("score", "decision"))
+    bounded = ((scores >= 0) & (scores <= 1)).all()
+    if table.empty or not (bounded and np.isin(decisions, (0, 1)).all()):
+        raise ValueError("no rows, scores outside [0, 1], or decisions other than 0 and 1")
+    return clips, scores, decisions.astype(bool)
 
 
 def _keys(clips: pd.DataFrame) -> list[tuple[Any, ...]]:

@@ -64,6 +64,38 @@ def test_settings_and_scores_that_differ_are_told_in_pairs():
     assert 0 < low < first["difference"]
 
 
+@pytest.mark.parametrize("recorded", [True, False])
+def test_predictions_that_one_run_lacks_are_told(recorded):
+    run("one", 0.2)
+    run("other", 0.2)
+    folder = records.results_dir("other")
+    (folder / "predictions" / "lstm.csv").unlink()
+    if not recorded:
+        (folder / "manifest.json").unlink()
+        shutil.rmtree(folder / "manifests")
+    made_from, scores = diff.diff("one", "other")
+    assert ["predictions of lstm", "there", "–"] in made_from.to_numpy().tolist()
+    assert len(scores) == (0 if recorded else 3)  # by its digest it was the same
+
+
+@pytest.mark.parametrize("column", ["score_cel", "decision_cel"])
+@pytest.mark.parametrize("value", ["2.5", "-1e-12", "nan", "0.5x", "inf"])
+def test_predictions_of_other_values_are_told(column, value):
+    run("one", 0.2)
+    run("other", 0.5)
+    folder = records.results_dir("other")
+    (folder / "manifest.json").unlink()
+    shutil.rmtree(folder / "manifests")
+    path = folder / "predictions" / "lstm.csv"
+    table = pd.read_csv(path, dtype=str)
+    table.assign(**{column: [value, *table[column][1:]]}).to_csv(path, index=False)
+    with pytest.raises(DataError, match="lstm.csv: found a damaged file"):
+        diff.diff("one", "other")
+    path.write_text(path.read_text().partition("\n")[0] + "\n")
+    with pytest.raises(DataError, match="lstm.csv: found a damaged file"):
+        diff.diff("one", "other")
+
+
 def test_runs_of_other_clips_are_not_paired():
     run("one", 0.2)
     run("other", 0.5, CLIPS.iloc[:60])
