@@ -54,14 +54,15 @@ def audit(texts: Mapping[str, str]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """
     stated = {name: read(name, text) for name, text in texts.items()}
     micro, macro = ([stated.get(kind + each, _ANY) for each in _MICRO] for kind in ("", "macro-"))
-    rows, f1 = [], micro[2]
+    rows, f1, reach = [], micro[2], (_ANY, _ANY)
     if any(each is not _ANY for each in micro):
         fits = counts(*micro)
         rows.append(_micro(fits))
+        reach = _reach(fits) if len(fits) else reach
         if len(fits) and f1 is _ANY and _ANY not in micro[:2]:
             f1 = Stated(harmonic(*(each.value for each in micro[:2])), *_ends(fits))
-    if sum(each is not _ANY for each in macro) > 1:
-        rows.append(_macro(*macro))
+    if sum(each is not _ANY for each in macro) > (reach[0] is _ANY):
+        rows.append(_macro(*macro, *reach))
     rows += [_lrap(stated["lrap"])] if "lrap" in stated else []
     rows += [_trivial("f1", f1)] if f1 is not _ANY else []
     rows += [_trivial("macro_f1", macro[2])] if macro[2] is not _ANY else []
@@ -107,15 +108,40 @@ def _micro(fits: NDArray) -> tuple[str, str, str]:
     return "micro scores", f"{hits}, {named}, F1 {low:.4f} to {high:.4f}", "possible"
 
 
-def _macro(precision: Stated, recall: Stated, f1: Stated) -> tuple[str, str, str]:
+def _reach(fits: NDArray) -> tuple[Stated, Stated]:
+    """Bound macro precision and recall by the misses and false alarms that counts leave.
+
+    Of recall, hits go first to the instruments where they raise it least, or most. Of precision,
+    k false alarms among N clips take at least k / N from an instrument of n clips, at most
+    k / (n + k), and n misses all: prices of both bound the sum over instruments (Lagrange).
+    """
+    n = np.array(sorted(fact("irmas.testing.clips").values()))
+    hits, least, most = fits.T
+    least_of, most_of = (np.r_[0, order.cumsum()] for order in (n[::-1], n))
+    share = np.arange(_LABELS + 1) / _LABELS
+    recall = np.interp(hits.min(), least_of, share), np.interp(hits.max(), most_of, share)
+    miss, alarm, each = np.meshgrid(*[np.geomspace(1e-6, 1, 200)] * 2, n)
+    taken = np.maximum(1 - miss * each, (1 - np.sqrt(alarm * each)).clip(0) ** 2).clip(0).sum(-1)
+    taken += (miss * (n.sum() - hits.min()) + alarm * (most - hits).max())[..., 0]
+    kept = (least - hits).min() / fact("irmas.testing.n_clips")
+    precision = max(0.0, 1 - taken.min() / _LABELS), 1 - kept / _LABELS
+    return Stated(math.nan, *precision), Stated(math.nan, *recall)
+
+
+def _macro(precision: Stated, recall: Stated, f1: Stated, *reach: Stated) -> tuple[str, str, str]:
     """The mean of harmonic means is at most that of the means: both are concave, and Jensen's.
 
-    What is not stated is taken for whatever it can be, so a high F1 needs both of the others.
+    What is not stated is taken for whatever it can be, within `reach` of the micro scores, so a
+    high F1 needs both of the others.
     """
-    top = harmonic(precision.high, recall.high)
-    floor = max(0.0, precision.low + recall.low - 1)
-    told = {"precision": precision, "recall": recall}
+    told = {"precision": precision, "recall": recall, "micro scores": reach[0]}
     stated = " and ".join(name for name, each in told.items() if each is not _ANY)
+    ends = np.array([(precision, recall), reach])[..., 1:]
+    low, high = ends[..., 0].max(axis=0), ends[..., 1].min(axis=0)
+    if (low > high).any():
+        found = "precision {:.4f} to {:.4f}, recall {:.4f} to {:.4f}".format(*ends[1].ravel())
+        return "macro scores", found + " follow from micro scores", "impossible beside those"
+    floor, top = max(0.0, low.sum() - 1), harmonic(*high)
     found = f"F1 of {floor:.4f} to {top:.4f} follows from {stated}"
     if f1.low > top or f1.high < floor:
         return "macro scores", found, "impossible as the mean of the instruments' F1"

@@ -44,6 +44,69 @@ def test_the_mean_of_f1_is_possible(ratios):
     assert found["macro scores"].startswith("possible")
 
 
+CLIPS = np.array([*TESTING["clips"].values()])
+NAMES = [f"{average}{each}" for average in ("", "macro_") for each in ("precision", "recall", "f1")]
+
+
+def scores(hits, alarms):
+    """Return the six scores of an instrument's counts, (11,) each."""
+    counts = np.stack([hits, alarms, CLIPS - hits])
+    found = [metrics.from_counts(counts, average) for average in ("micro", "macro")]
+    return dict(zip(NAMES, (v for each in found for v in each.values()), strict=True))
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.data())
+def test_no_counts_of_the_instruments_are_impossible(data):
+    shares = st.sampled_from([0, 1e-3, 0.02, 0.5, 0.98, 0.999, 1]) | st.floats(0, 1)
+    missed, alarmed = (
+        np.array(data.draw(st.lists(shares, min_size=11, max_size=11))) for _ in "ab"
+    )
+    hits = CLIPS - np.floor(missed * CLIPS)
+    alarms = np.floor(alarmed * data.draw(st.sampled_from([1, 0.01])) * (2874 - CLIPS))
+    told = data.draw(st.sets(st.sampled_from(NAMES), min_size=1))
+    digits = data.draw(st.integers(2, 5))
+    texts = {name: f"{value:.{digits}f}" for name, value in scores(hits, alarms).items()}
+    found, _ = verdicts(**{name: texts[name] for name in told})
+    assert not [verdict for verdict in found.values() if verdict.startswith("impossible")]
+
+
+@pytest.mark.parametrize(
+    ("micro", "macro"),
+    [
+        (("1.000", "1.000", "1.000"), {"macro_recall": ".990"}),
+        (("1.000", "1.000", "1.000"), {"macro_precision": ".990"}),
+        (("1.000", "1.000", "1.000"), {"macro_f1": ".980"}),
+        ((".990", ".990", None), {"macro_precision": ".100"}),
+        ((".254", ".750", None), {"macro_precision": ".680"}),
+        ((".254", ".750", None), {"macro_recall": ".900"}),
+        ((None, ".750", None), {"macro_recall": ".390"}),
+        ((".254", ".750", None), {"macro_f1": ".800"}),
+    ],
+)
+def test_macro_scores_that_the_micro_scores_leave_no_room_for_are_impossible(micro, macro):
+    texts = {k: v for k, v in zip(NAMES, micro, strict=False) if v} | macro
+    found, _ = verdicts(**texts)
+    assert found["micro scores"] == "possible"
+    assert found["macro scores"].startswith("impossible")
+
+
+def test_the_bounds_of_macro_scores_are_near_what_counts_reach():
+    first = np.arange(11) == CLIPS.argmin()
+    lost = scores(
+        CLIPS - CLIPS * first, 300 * (np.arange(11) == CLIPS.argmax())
+    )  # one instrument is missed
+    micro = [audit.read(name, f"{lost[name]:.6f}") for name in NAMES[:3]]
+    precision, recall = audit._reach(audit.counts(*micro))
+    assert recall.low == pytest.approx(lost["macro_recall"], abs=1e-3)
+    assert precision.low < lost["macro_precision"] < precision.high
+    assert recall.high < 1
+    spread = scores(CLIPS, np.full(11, 10))
+    micro = [audit.read(name, f"{spread[name]:.6f}") for name in NAMES[:3]]
+    precision, _ = audit._reach(audit.counts(*micro))
+    assert spread["macro_precision"] - 0.05 < precision.low < spread["macro_precision"]
+
+
 @pytest.mark.parametrize("zero", ["0.0000", "0.00000", "0.000", "0"])
 def test_a_system_without_a_hit_is_possible(zero):
     assert verdicts(precision=zero, recall=zero, f1=zero)[0]["micro scores"] == "possible"
