@@ -51,8 +51,7 @@ def read_table(path: str | Path) -> pd.DataFrame:
     rows = rows[(rows != "").any(axis=1)]  # spreadsheets write rows of separators alone
     if rows.empty:
         raise refused(path, "separators alone", "a row of names, and one a clip")
-    heads = rows.iloc[0].map(plain)
-    heads = heads.mask(heads.map(folded).isin(RESERVED), heads.map(folded))
+    heads = rows.iloc[0].map(lambda head: f if (f := folded(head)) in RESERVED else plain(head))
     if twice := sorted({*heads[heads.duplicated()]} - {""}):
         raise refused(path, f"doubled columns: {several(twice)}", "each once")
     table = rows[1:].set_axis(heads, axis=1).reset_index(drop=True)

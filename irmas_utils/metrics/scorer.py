@@ -92,23 +92,21 @@ def truth(source: Settings | Path) -> Truth:
 
 
 def _answers(path: Path, codes: tuple[str, ...]) -> tuple[pd.DataFrame, set[str]]:
-    """Read a file of answers: its table, and the labels that it gives, those of others or not.
+    """Read a file of answers: its table, and the labels that it gives, also such as no clip has.
 
     What stands after ``score_`` or ``decision_`` is a label, alone only one of `codes` or IRMAS's.
     DataError as `collection.read_table`, and if but for capitals a column is called as a label is.
     """
-    table, given, right = collection.read_table(path), set(), {}
+    table, given = collection.read_table(path), {}
     spelled = {collection.folded(code): code for code in (*IRMAS.codes, *codes)}
     for column in table:
         kind, label = re.findall("(?is)^(score_|decision_|)(.*)", column)[0]
         if label and (kind or collection.folded(label) in spelled):
-            code = spelled.setdefault(collection.folded(label), label)
-            given.add(code)
-            right |= {column: kind.lower() + code} if column != kind.lower() + code else {}
-    if right:
+            given[column] = kind.lower(), spelled.setdefault(collection.folded(label), label)
+    if right := {c: "".join(pair) for c, pair in given.items() if c != "".join(pair)}:
         expected = f"the spelling {', '.join(right.values())}"
         raise refused(path, f"columns {several([*right])}", expected, "Rename them.")
-    return table, given
+    return table, {label for _, label in given.values()}
 
 
 def read(
