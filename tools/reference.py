@@ -36,7 +36,7 @@ LIGHT = ("figures/*.png", "figures/*.pdf", "metrics/*.json", "tables/*", "predic
 NOT_COMPARED = ("seconds", "memory", "low", "high", "p_value", "per_label", "answers",
                 "threshold", "precision", "recall", "labels_per_clip", "labels a clip",
                 "values", "p_adjusted", "verdict", "kept", "hypothesis", "accuracy",
-                "dependence")  # fmt: skip
+                "dependence", "heard_trained")  # fmt: skip
 # One training of the dense network, summed in another order, ends with an LRAP of up to .09 away,
 # as it does with another seed; its mean over seeds stays.
 SWAYED = re.compile(r"^comparison\.|f1|lrap|mixtures|difference", re.IGNORECASE)
