@@ -120,7 +120,7 @@ def _reach(fits: NDArray) -> tuple[Stated, Stated]:
     least_of, most_of = (np.r_[0, order.cumsum()] for order in (n[::-1], n))
     share = np.arange(_LABELS + 1) / _LABELS
     recall = np.interp(hits.min(), least_of, share), np.interp(hits.max(), most_of, share)
-    miss, alarm, each = np.meshgrid(*[np.geomspace(1e-6, 1, 200)] * 2, n)
+    miss, alarm, each = np.meshgrid(*[np.geomspace(1e-6, 1, 80)] * 2, n)
     taken = np.maximum(1 - miss * each, (1 - np.sqrt(alarm * each)).clip(0) ** 2).clip(0).sum(-1)
     taken += (miss * (n.sum() - hits.min()) + alarm * (most - hits).max())[..., 0]
     kept = (least - hits).min() / fact("irmas.testing.n_clips")

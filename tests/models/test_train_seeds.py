@@ -84,27 +84,24 @@ def test_only_its_own_settings_train_a_network_again(
     assert counted == ([3, 5] if again else [])
 
 
-def test_other_audio_under_the_same_names_trains_again(parts, counted):
+def test_the_trained_gradient_is_kept_and_other_audio_of_the_same_names_trains_again(
+    parts, counted
+):
     network = lstm.Network(CFG.lstm, CFG.seed)
-    training.train_seeds(network, parts)
-    first, second = parts.fitting["path"].iloc[:2]
-    with open(first, "rb") as source, open(second, "wb") as target:
-        target.write(source.read())
-    training.train_seeds(network, parts)
-    assert counted == [3, 5, 3, 5]
-
-
-def test_of_the_lstm_the_trained_gradient_is_kept_by_seed(parts, counted):
-    network = lstm.Network(CFG.lstm, CFG.seed)
-    first, second = (training.train_seeds(network, parts).looks for _ in range(2))
+    kept, again = (training.train_seeds(network, parts).looks for _ in range(2))
     assert counted == [3, 5]
-    norms = {seed: looked["gradient"] for seed, looked in first.items()}
-    assert all(np.array_equal(norms[seed], second[seed]["gradient"]) for seed in norms)
+    norms = {seed: looked["gradient"] for seed, looked in kept.items()}
+    assert all(np.array_equal(norms[seed], again[seed]["gradient"]) for seed in norms)
     set_determinism(3)
     untrained = network.look(network.build(), parts.fitting)["gradient"]
     assert untrained.shape == norms[3].shape == norms[5].shape
     assert not np.array_equal(norms[3], norms[5])
     assert not np.array_equal(norms[3], untrained)
+    first, second = parts.fitting["path"].iloc[:2]
+    with open(first, "rb") as source, open(second, "wb") as target:
+        target.write(source.read())
+    training.train_seeds(network, parts)
+    assert counted == [3, 5, 3, 5]
 
 
 def test_it_is_heard_where_the_gradient_is_above_a_thousandth_of_its_greatest():
