@@ -44,7 +44,7 @@ def main() -> None:
         for part in Path(scratch).glob("*.json"):
             sums.update(json.loads(part.read_text()))
     total = used.ru_utime + used.ru_stime
-    rows = [{"cause": cause, "CPU s": s, "share": s / total} for cause, s in sums.most_common(40)]
+    rows = [{"cause": cause, "CPU s": s, "share": s / total} for cause, s in sums.most_common(20)]
     rest = total - sum(row["CPU s"] for row in rows)
     rows.append({"cause": "all else", "CPU s": rest, "share": rest / total})
     report.write(args.out, "cpu_seconds", rows, profile=profile, wall_s=wall, cpu_s=total)
