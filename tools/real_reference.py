@@ -266,12 +266,11 @@ def _by_base(causes: pd.DataFrame) -> pd.DataFrame:
     apart = trained.groupby(kind).transform(lambda base: base.max() - base.min())
     low, high = causes["low"] - apart, causes["high"] + apart
     verdict = causes["verdict"].fillna("")
-    decided = verdict.str.contains("worse").map({True: "worse", False: ""})
-    decided = decided.mask(verdict.str.match("supported(?!: worse)"), "better")
-    decided = decided.mask(verdict.str.match("not supported(?!: worse)"), "no gain")
+    worse, better, nothing = map(
+        verdict.str.match, (".*worse", "supported(?!: worse)", "not supported(?!: worse)")
+    )
     room = high if score == "micro F1" else np.maximum(-low, high)
-    turned = (decided == "worse") & (high >= 0) | (decided == "better") & (low <= 0)
-    turned |= (decided == "no gain") & (room >= discussion.SMALL)
+    turned = worse & (high >= 0) | better & (low <= 0) | nothing & (room >= discussion.SMALL)
     unsure = causes["verdict"].str.replace("^[^;]*", "inconclusive, trained once", regex=True)
     return causes.assign(verdict=causes["verdict"].mask(turned & trained.notna(), unsure))
 

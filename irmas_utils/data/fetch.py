@@ -21,7 +21,7 @@ from urllib3.exceptions import InvalidHeader
 
 from irmas_utils.data import index, integrity, published
 from irmas_utils.project import files, paths
-from irmas_utils.project.errors import DiskError, DownloadError
+from irmas_utils.project.errors import DownloadError
 
 ADDRESS = published.load("irmas")["address"]
 AGAIN = "Run the command again: it goes on where it stopped."
@@ -82,18 +82,14 @@ def file(
                 time.sleep(pause)
             os.replace(partial, target)
 
-    try:
-        return Path(pooch.retrieve(url, hashed, name, folder, None, download))
-    except requests.RequestException as error:
-        found = f"no connection or no such file ({_reason(error)})"
-        raise _failed(url, found, hashed, remedy) from error
-    except DiskError:
-        raise
-    except OSError as error:
-        found, expected = f"a failed write ({_reason(error)})", "a folder of yours with room"
-        raise DiskError(error.filename or partial, found, expected, AGAIN) from error
-    except ValueError as error:
-        raise _failed(url, "a file with another checksum", hashed, remedy) from error
+    with files.writing(partial):
+        try:
+            return Path(pooch.retrieve(url, hashed, name, folder, None, download))
+        except requests.RequestException as error:
+            found = f"no connection or no such file ({_reason(error)})"
+            raise _failed(url, found, hashed, remedy) from error
+        except ValueError as error:
+            raise _failed(url, "a file with another checksum", hashed, remedy) from error
 
 
 def _go_on(url: str, partial: Path) -> None:

@@ -1,7 +1,7 @@
 """Evaluate systems on the clips of a data set, and see whether they listen at all."""
 
 import resource
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -45,6 +45,13 @@ def trivial(splits: Splits, settings: Settings) -> dict[str, dict[str, Any]]:
     """Evaluate what does not listen, `constants`, on the testing set: name to evaluation."""
     found = constants(splits).items()
     return {name: _evaluated(splits.testing, *said, settings) for name, said in found}
+
+
+def strongest(evaluations: Mapping[str, dict[str, Any]]) -> tuple[str, float]:
+    """Return which of `trivial` has the highest micro F1, and that score."""
+    f1 = {name: found["micro"]["f1"]["value"] for name, found in evaluations.items()}
+    best = max(f1, key=f1.get)
+    return best, f1[best]
 
 
 def listens(clips: pd.DataFrame, scores: np.ndarray, settings: Settings) -> dict[str, float]:

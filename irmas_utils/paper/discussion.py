@@ -172,8 +172,7 @@ def heard(lstm: Mapping[str, Any] | None) -> str:
     """Say of a run of notebook 03 whether it listens, what it answers, how far back it reaches."""
     if lstm is None or "information" not in lstm["answers"][0]:
         return concluded(None)
-    seeds = lstm["answers"]
-    n = sum(seed["information"] > seed["detectable"] for seed in seeds)
+    seeds, n = lstm["answers"], sum(studies.listening(lstm))
     means = {key: np.mean([seed[key] for seed in seeds]) for key in ("information", "detectable")}
     said = ", ".join(f"{s['commonest'] or 'none'} ({s['share']:.0%} of the clips)" for s in seeds)
     return (
@@ -220,12 +219,11 @@ def remembered(settings: Settings) -> str:
     if found is None or history is None:
         return concluded(None)
     last = history[history["epoch"] == history["epoch"].max()].mean()
-    row, n = score_row(found["evaluation"], ("micro_f1",)), len(found["answers"])
-    listens = sum(seed["information"] > seed["detectable"] for seed in found["answers"])
+    row, listen = score_row(found["evaluation"], ("micro_f1",)), studies.listening(found)
     return (
         f"after {last['epoch']:.0f} epochs its highest output is right for {last['accuracy']:.0%} "
         f"of the excerpts that it was trained on, for {last['val_accuracy']:.0%} of those held "
-        f"out; it is shown to listen in {listens} of {n} seeds, and names "
+        f"out; it is shown to listen in {sum(listen)} of {len(listen)} seeds, and names "
         f"{row['labels a clip']:.1f} labels a clip, at a micro F1 of {row['micro F1']:.3f} "
         f"({row['micro F1, 95 % interval']})."
     )
@@ -267,25 +265,23 @@ def of_use(settings: Settings) -> str:
     f1 = {name: each["evaluation"]["micro"]["f1"]["value"] for name, each in found.items() if each}
     if not f1 or trivial is None:
         return ""
-    best, never = max(f1, key=f1.get), {n: t["micro"]["f1"]["value"] for n, t in trivial.items()}
-    rival = max(never, key=never.get)
+    best, (rival, most) = max(f1, key=f1.get), evaluation.strongest(trivial)
     return (
         f"**Listening is not yet naming**: of {len(f1)} networks on *frames*, cut at .5, the best "
         f"micro F1 is {f1[best]:.3f}, of {best}; *{rival}*, which never listens, has "
-        f"{never[rival]:.3f}."
+        f"{most:.3f}."
     )
 
 
 def enough(causes: pd.DataFrame, trivial: hypothesis.Evaluations) -> str:
     """Say whether the cause that scores best on mixtures beats all that never listen."""
     best = causes.loc[causes["on mixtures"].idxmax()]
-    never = {name: result["micro"]["f1"]["value"] for name, result in trivial.items()}
-    rival = max(never, key=never.get)
-    above = float(best["micro F1, 95 % interval"].split("–")[0] or 0) > never[rival]
+    rival, most = evaluation.strongest(trivial)
+    above = float(best["micro F1, 95 % interval"].split("–")[0] or 0) > most
     return (
         f"**Best on the mixtures: {best['cause']}.** Its micro F1 is {best['micro F1']:.3f} "
         f"({best['micro F1, 95 % interval']}), as printed it was {causes['micro F1'].iloc[0]:.3f}. "
-        f"That it beats the {never[rival]:.3f} of *{rival}*, which never listens, is "
+        f"That it beats the {most:.3f} of *{rival}*, which never listens, is "
         f"**{'shown' if above else 'not shown'}**"
     )
 

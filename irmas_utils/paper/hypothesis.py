@@ -139,8 +139,7 @@ def heard(ours: Evaluations, trivial: Evaluations, data: str) -> str:
     text = f"So on {data}, **{best}** has the highest micro F1, {f1[best]['value']:.3f}"
     if not trivial:
         return f"{text}."
-    rivals = {name: result["micro"]["f1"]["value"] for name, result in trivial.items()}
-    constant, most = max(rivals, key=rivals.get), max(rivals.values())
+    constant, most = evaluation.strongest(trivial)
     above = sum((leaf["low"] or 0) > most for leaf in f1.values())
     return (
         f"{text}, and {above} of {len(f1)} systems lie with their whole interval above the best "

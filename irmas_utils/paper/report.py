@@ -79,15 +79,14 @@ class Report:
         """Show the scores, of all seeds joined, beside those of predictors that never listen."""
         trivial = evaluation.trivial(self.parts, self.record.settings)
         show(tables.average_table({name: self.whole, **(trivial if self.draws else {})}))
-        rivals = {rival: result["micro"]["f1"]["value"] for rival, result in trivial.items()}
-        best, own = max(rivals, key=rivals.get), self.whole["micro"]["f1"]
+        (best, most), own = evaluation.strongest(trivial), self.whole["micro"]["f1"]
         low, high = (np.nan if own[end] is None else own[end] for end in ("low", "high"))
-        place = "above" if low > rivals[best] else "below" if high < rivals[best] else ""
+        place = "above" if low > most else "below" if high < most else ""
         said = f"it lies {place}" if place else "that it lies above is not shown"
         say(
             f"**Micro F1 is {own['value']:.3f} ({tables.interval(own)}) on the "
             f"{corpus.name(self.record.settings)}. Of those that never listen the best, *{best}*, "
-            f"has {rivals[best]:.3f}: {said}.**"
+            f"has {most:.3f}: {said}.**"
         )
 
     def answers(self) -> None:

@@ -144,7 +144,12 @@ def rows(settings: Settings, run: str, value: Any) -> pd.DataFrame:
     shared |= {"heard seconds": result.get("heard_seconds")}
     shared |= {"heard trained": result.get("heard_trained")}
     found = pd.DataFrame(result["answers"])
-    return found.assign(listens=found["information"] > found["detectable"], **scores, **shared)
+    return found.assign(listens=listening(result), **scores, **shared)
+
+
+def listening(run: Mapping[str, Any]) -> list[bool]:
+    """Say of each seed, by the metrics of a run of notebook 03 or 04, if it is shown to listen."""
+    return [seed["information"] > seed["detectable"] for seed in run["answers"]]
 
 
 def means(table: pd.DataFrame) -> dict[str, dict[str, float]]:

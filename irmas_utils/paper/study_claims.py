@@ -102,8 +102,7 @@ def _listens(claim: Mapping[str, Any], *systems: Mapping[str, Any] | None) -> Fi
     """Find 1 if all seeds of the first system listen and none of the second, -1 the other way."""
     if None in systems:
         return None
-    first, second = ([s["information"] > s["detectable"] for s in system["answers"]]
-                     for system in systems)  # fmt: skip
+    first, second = map(studies.listening, systems)
     value = int(all(first) and not any(second)) - int(all(second) and not any(first))
     shown = (
         f"Shown to listen: {sum(first)} of {len(first)} seeds, and {sum(second)} of {len(second)}."

@@ -26,7 +26,7 @@ def replacing(target: str | Path, sync: bool = True) -> Iterator[Path]:
     is there and no file: a device would be replaced.
     """
     target = Path(target)
-    with _writing(target):
+    with writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.exists() and not target.is_file():
             raise OSError("a folder, pipe or device is there")
@@ -50,7 +50,8 @@ def replacing(target: str | Path, sync: bool = True) -> Iterator[Path]:
 
 
 @contextmanager
-def _writing(target: Path) -> Iterator[None]:
+def writing(target: Path) -> Iterator[None]:
+    """Raise DiskError, which names `target`, where the block raises OSError."""
     try:
         yield
     except OSError as error:
@@ -64,7 +65,7 @@ def _writing(target: Path) -> Iterator[None]:
 
 def require_writable(target: str | Path) -> None:
     """Raise DiskError unless `target` can be written: for what takes hours to make."""
-    with _writing(Path(target)):
+    with writing(Path(target)):
         Path(target).parent.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=Path(target).parent).close()
 
@@ -170,7 +171,7 @@ def locked(path: str | Path, waiting: str = "") -> Iterator[None]:
     process is killed; the system frees it then, so a lock is never left behind.
     """
     path = Path(path)
-    with _writing(path):
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         # Read only: of a cache that is shared the lock may be another user's.
         descriptor = os.open(path, os.O_RDONLY | os.O_CREAT, 0o666)
