@@ -8,13 +8,12 @@ limited resources", 2023, arXiv:2306.09782). Results have the same bits whatever
 threads.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-import threadpoolctl
 
-from irmas_utils.models.lanes import LANES, compiled, load, splat, store
+from irmas_utils.models.lanes import LANES, compiled, load, pair_sums, root, splat, store
 from irmas_utils.models.layers import LEAKY_SLOPE
 from irmas_utils.models.training import Batches, Trainer
 from irmas_utils.project.backend import keras, tf
@@ -28,12 +27,13 @@ class DenseTrainer(Trainer):
     """A `Trainer` of dense layers with leaky ReLU between them: the same function, to rounding.
 
     It works on arrays of NumPy whose memory the model's and the optimizer's variables share, so
-    that whatever reads those between two epochs sees what was trained. With more than a `few` clips
-    a batch, matrix products take longer than memory, and TensorFlow's are quicker; with no kernel
-    that is `wide`, a step takes less time than its parts take to call.
+    that whatever reads those between two epochs sees what was trained. It takes a `few` clips a
+    batch, as many as its compiled code holds in registers: with more, matrix products come to take
+    longer than memory, and TensorFlow's are quicker. With no kernel that is `wide`, a step takes
+    less time than its parts take to call.
     """
 
-    few, wide = 8, 2**22
+    few, wide = 4, 2**22
 
     def __init__(self, model: keras.Model, loss: str, learning_rate: float) -> None:
         super().__init__(model, loss, learning_rate)
@@ -45,8 +45,7 @@ class DenseTrainer(Trainer):
         states = zip(weights, adam._momentums, adam._velocities, strict=True)
         self._states = [tuple(map(self._shared, state)) for state in states]
         self._rate, self._steps = float(adam.learning_rate), int(adam.iterations)
-        with ThreadPoolExecutor(threads()) as pool, threadpoolctl.threadpool_limits(1, "blas"):
-            self._pool = pool
+        with ThreadPoolExecutor(threads()) as self._pool:
             means = super().train(batches, epoch, epochs, progress)
         adam.iterations.assign(self._steps)
         return means
@@ -65,14 +64,14 @@ class DenseTrainer(Trainer):
         return array
 
     def step(self, x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-        """Train on one batch and return its summed loss and its hits."""
+        """Train on one batch of `few` clips or less; return its summed loss and its hits."""
         kernels, biases = self._states[::2], self._states[1::2]
-        given, z = [np.ascontiguousarray(x)], []
+        given, z = [_filled(x)], []
         for (kernel, *_), (bias, *_) in zip(kernels, biases, strict=True):
             z.append(self._product(given[-1], kernel) + bias)
             given.append(np.maximum(z[-1], np.float32(LEAKY_SLOPE) * z[-1]))
-        total, hits, slope = self._slope(tf.constant(y), tf.constant(z[-1]))
-        dz, rates = slope.numpy() / np.float32(len(y)), self._rates()
+        total, hits, slope = self._slope(tf.constant(y), tf.constant(z[-1][: len(y)]))
+        dz, rates = _filled(slope.numpy()) / np.float32(len(y)), self._rates()
         for number in reversed(range(len(z))):
             below = self._update(kernels[number], given[number], dz, rates, dx=number > 0)
             self._update([a[None] for a in biases[number]], np.ones_like(dz[:, :1]), dz, rates)
@@ -98,92 +97,109 @@ class DenseTrainer(Trainer):
 
     def _product(self, x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
         """``x @ kernel``, by slabs of the kernel's rows or columns, whichever are more."""
-        (n_rows, n_columns), padded = kernel.shape, _fours(x)
+        n_rows, n_columns = kernel.shape
         if tall := n_rows >= n_columns:
             parts = [(rows, (0, n_columns)) for rows in _slabs(n_rows, n_columns)]
         else:
             parts = [((0, n_rows), columns) for columns in _slabs(n_columns, n_rows)]
-        out = np.zeros((len(parts) if tall else 1, len(padded), n_columns), np.float32)
+        out = np.zeros((len(parts) if tall else 1, len(x), n_columns), np.float32)
+        self._each(lambda k: _multiply(x, kernel, *parts[k], out[k if tall else 0]), len(parts))
+        return out.sum(axis=0)
+
+    def _update(self, state, x, dz, rates, dx: bool = False) -> np.ndarray:
+        """Move a kernel by its gradient; return that of x, where `dx` is asked for."""
+        below, slabs = np.empty_like(x), _slabs(*state[0].shape)
 
         def run(number: int) -> None:
-            _multiply(padded, kernel, *parts[number], out[number if tall else 0])
+            rows = slice(*slabs[number])
+            _sweep(*(array[rows] for array in state), rows.start, x, dz, below, dx, *rates)
 
-        self._each(run, range(len(parts)))
-        return out.sum(axis=0)[: len(x)]
-
-    def _update(self, state, x, dz, rates, dx: bool = False) -> np.ndarray | None:
-        """Move a kernel by its gradient; return that of x where `dx` is asked for."""
-        below = np.empty_like(x) if dx else None
-        padded = _fours(x), _fours(dz)
-
-        def run(slab: tuple[int, int]) -> None:
-            rows = slice(*slab)
-            if dx:
-                np.matmul(dz, state[0][rows].T, out=below[:, rows])
-            _sweep(*(array[rows] for array in state), rows.start, *padded, *rates)
-
-        self._each(run, _slabs(*state[0].shape))
+        self._each(run, len(slabs))
         return below
 
-    def _each(self, run: Callable, items: Sequence) -> None:
-        list((self._pool.map if len(items) > 1 else map)(run, items))
+    def _each(self, run: Callable[[int], None], n: int) -> None:
+        list((self._pool.map if n > 1 else map)(run, range(n)))
 
 
 def _slabs(n: int, size: int) -> list[tuple[int, int]]:
-    """Bounds of parts of n rows, or columns, of so many weights each."""
-    step = max(4, _SLAB // size)
+    """Bounds of four parts or more of n rows, or columns, of so many weights each."""
+    step = min(max(4, _SLAB // size), -(-n // 4))
     return [(start, min(start + step, n)) for start in range(0, n, step)]
 
 
-def _fours(x: np.ndarray) -> np.ndarray:
-    """Fill a batch up with clips of zeros, for compiled code takes four at a time."""
-    return np.pad(x, ((0, -len(x) % 4), (0, 0))) if len(x) % 4 else x
+def _filled(x: np.ndarray) -> np.ndarray:
+    """Fill a batch up with clips of zeros, which change nothing, to as many as there may be."""
+    few = DenseTrainer.few
+    return np.ascontiguousarray(x if len(x) == few else np.pad(x, ((0, few - len(x)), (0, 0))))
 
 
 @compiled
 def _multiply(x, kernel, rows, columns, out):
-    """Add the product of x and a part of a kernel to out (batch, columns of all)."""
+    """Add the product of x (4, rows of all) and a part of a kernel to out (4, columns of all)."""
     n, flat, sums = kernel.shape[1], kernel.reshape(-1), out.reshape(-1)
     for start in range(columns[0], columns[1], 1024):  # their sums stay in the nearest memory
         end = min(start + 1024, columns[1])
         full = end - (end - start) % LANES
-        for b in range(0, len(x), 4):
-            for row in range(rows[0], rows[1], 2):
-                below = min(row + 1, rows[1] - 1)
-                last = np.float32(below > row)  # an odd row out has none below it
-                x0, x1, x2, x3 = x[b, row], x[b + 1, row], x[b + 2, row], x[b + 3, row]
-                y0, y1, y2, y3 = x[b, below], x[b + 1, below], x[b + 2, below], x[b + 3, below]
-                y0, y1, y2, y3 = last * y0, last * y1, last * y2, last * y3
-                v0, v1, v2, v3 = splat(x0), splat(x1), splat(x2), splat(x3)
-                u0, u1, u2, u3 = splat(y0), splat(y1), splat(y2), splat(y3)
-                for k in range(start, full, LANES):
-                    v, u, at = load(flat, row * n + k), load(flat, below * n + k), b * n + k
-                    store(sums, at, load(sums, at) + v0 * v + u0 * u)
-                    store(sums, at + n, load(sums, at + n) + v1 * v + u1 * u)
-                    store(sums, at + 2 * n, load(sums, at + 2 * n) + v2 * v + u2 * u)
-                    store(sums, at + 3 * n, load(sums, at + 3 * n) + v3 * v + u3 * u)
-                for k in range(full, end):
-                    v, u = kernel[row, k], kernel[below, k]
-                    out[b, k] += x0 * v + y0 * u
-                    out[b + 1, k] += x1 * v + y1 * u
-                    out[b + 2, k] += x2 * v + y2 * u
-                    out[b + 3, k] += x3 * v + y3 * u
+        for row in range(rows[0], rows[1], 2):
+            below = min(row + 1, rows[1] - 1)
+            last = np.float32(below > row)  # an odd row out has none below it
+            x0, x1, x2, x3 = x[0, row], x[1, row], x[2, row], x[3, row]
+            y0, y1, y2, y3 = x[0, below], x[1, below], x[2, below], x[3, below]
+            y0, y1, y2, y3 = last * y0, last * y1, last * y2, last * y3
+            v0, v1, v2, v3 = splat(x0), splat(x1), splat(x2), splat(x3)
+            u0, u1, u2, u3 = splat(y0), splat(y1), splat(y2), splat(y3)
+            for k in range(start, full, LANES):
+                v, u = load(flat, row * n + k), load(flat, below * n + k)
+                store(sums, k, load(sums, k) + v0 * v + u0 * u)
+                store(sums, k + n, load(sums, k + n) + v1 * v + u1 * u)
+                store(sums, k + 2 * n, load(sums, k + 2 * n) + v2 * v + u2 * u)
+                store(sums, k + 3 * n, load(sums, k + 3 * n) + v3 * v + u3 * u)
+            for k in range(full, end):
+                v, u = kernel[row, k], kernel[below, k]
+                out[0, k] += x0 * v + y0 * u
+                out[1, k] += x1 * v + y1 * u
+                out[2, k] += x2 * v + y2 * u
+                out[3, k] += x3 * v + y3 * u
 
 
 @compiled
-def _sweep(weights, means, squares, first, x, dz, rate, share1, share2, epsilon):
-    """One step of Adam for some rows of a kernel, from `first` on: x (batch, rows of all), dz."""
-    gradient = np.empty(dz.shape[1], np.float32)
+def _sweep(weights, means, squares, first, x, dz, below, dx, rate, share1, share2, epsilon):
+    """One step of Adam for some rows of a kernel, from `first` on: x (4, rows of all), dz (4, n).
+
+    Where `dx` is asked for, the product of dz and the rows as they were goes to `below`, as x is.
+    """
+    n, w, m, s = weights.shape[1], weights.reshape(-1), means.reshape(-1), squares.reshape(-1)
+    z, sums, full = dz.reshape(-1), np.empty(LANES, np.float32), n - n % LANES
+    a, a1, a2, tiny = splat(rate), splat(share1), splat(share2), splat(epsilon)
     for row in range(len(weights)):
-        for b in range(0, len(x), 4):
-            r = first + row
-            x0, x1, x2, x3 = x[b, r], x[b + 1, r], x[b + 2, r], x[b + 3, r]
-            for k in range(dz.shape[1]):
-                new = x0 * dz[b, k] + x1 * dz[b + 1, k] + x2 * dz[b + 2, k] + x3 * dz[b + 3, k]
-                gradient[k] = new if b == 0 else gradient[k] + new
-        w, m, s = weights[row], means[row], squares[row]
-        for k in range(dz.shape[1]):
-            g = gradient[k]
-            m[k] += (g - m[k]) * share1
-            s[k] += (g * g - s[k]) * share2
-            w[k] -= rate * m[k] / (np.sqrt(s[k]) + epsilon)
+        r = first + row
+        x0, x1, x2, x3 = x[0, r], x[1, r], x[2, r], x[3, r]
+        v0, v1, v2, v3 = splat(x0), splat(x1), splat(x2), splat(x3)
+        b0 = b1 = b2 = b3 = splat(np.float32(0))
+        for k in range(0, full, LANES):
+            at = row * n + k
+            z0, z1, z2, z3 = load(z, k), load(z, n + k), load(z, 2 * n + k), load(z, 3 * n + k)
+            weight, mean, square = load(w, at), load(m, at), load(s, at)
+            if dx:
+                b0, b1 = b0 + weight * z0, b1 + weight * z1
+                b2, b3 = b2 + weight * z2, b3 + weight * z3
+            g = v0 * z0 + v1 * z1 + v2 * z2 + v3 * z3
+            mean = mean + (g - mean) * a1
+            square = square + (g * g - square) * a2
+            store(m, at, mean)
+            store(s, at, square)
+            store(w, at, weight - a * mean / (root(square) + tiny))
+        if dx:
+            pairs = pair_sums(pair_sums(b0, b1), pair_sums(b2, b3))
+            store(sums, 0, pair_sums(pairs, pairs))
+            for b in range(4):
+                below[b, r] = sums[b]
+        for k in range(full, n):
+            at = row * n + k
+            if dx:
+                for b in range(4):
+                    below[b, r] += w[at] * dz[b, k]
+            g = x0 * dz[0, k] + x1 * dz[1, k] + x2 * dz[2, k] + x3 * dz[3, k]
+            m[at] += (g - m[at]) * share1
+            s[at] += (g * g - s[at]) * share2
+            w[at] -= rate * m[at] / (np.sqrt(s[at]) + epsilon)

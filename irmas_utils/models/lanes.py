@@ -13,6 +13,7 @@ import numba
 import numpy as np
 from llvmlite import ir
 from numba.core import types
+from numba.core.cgutils import get_or_insert_function
 from numba.core.typing import signature
 from numba.core.typing.templates import ConcreteTemplate, infer_global
 from numba.extending import intrinsic, lower_builtin, models, register_model
@@ -114,6 +115,18 @@ def splat(_, number):
         return builder.shuffle_vector(one, empty, order)
 
     return lanes(types.float32), generate
+
+
+@intrinsic
+def root(_, vector):
+    """Square roots."""
+
+    def generate(context, builder, _, arguments):
+        kind = ir.FunctionType(_VECTOR, [_VECTOR])
+        name = f"llvm.sqrt.v{LANES}f32"
+        return builder.call(get_or_insert_function(builder.module, kind, name), arguments)
+
+    return lanes(lanes), generate
 
 
 @intrinsic

@@ -22,7 +22,7 @@ def trained(kind, *epochs, widths=(16, 70, 5, 40)):
     return [variable.numpy() for variable in trainer.variables], history
 
 
-@pytest.mark.parametrize("sizes", [(1,), (2, 2, 1), (4, 4), (5, 8, 3)])
+@pytest.mark.parametrize("sizes", [(1,), (2, 2, 1), (4, 4), (3, 4)])
 @pytest.mark.parametrize("slab", [64, 2**20])
 def test_it_trains_as_tensorflow_does(sizes, slab, monkeypatch):
     monkeypatch.setattr(dense, "_SLAB", slab)
@@ -68,7 +68,7 @@ def test_not_a_number_reaches_the_loss():
 
 @pytest.mark.parametrize(
     ("size", "samples", "kind"),
-    [(4, 884_000, DenseTrainer), (64, 884_000, training.Trainer), (4, 480, training.Trainer)],
+    [(4, 884_000, DenseTrainer), (5, 884_000, training.Trainer), (4, 480, training.Trainer)],
 )
 def test_few_clips_a_batch_for_a_wide_layer_are_trained_in_place(size, samples, kind):
     own = settings.load("full").fft.model_copy(update={"batch_size": size, "samples": samples})
