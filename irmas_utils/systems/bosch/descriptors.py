@@ -30,7 +30,10 @@ BARK_EDGES = (
     *(0, 100, 200, 300, 400, 510, 630, 770, 920, 1080, 1270, 1480, 1720, 2000, 2320, 2700),
     *(3150, 3700, 4400, 5300, 6400, 7700, 9500, 12000, 15500),
 )
-LOWEST_PITCH, PITCH_OCTAVES, PITCHES_PER_OCTAVE, HARMONICS = 55.0, 5, 36, 10
+HARMONICS = 10
+LOWEST_PITCH = 55.0
+PITCHES = LOWEST_PITCH * 2 ** (np.arange(5 * 36 + 1) / 36)
+"""Candidate fundamentals of `salience` [Hz]: five octaves, in thirds of a semitone."""
 
 # Every descriptor and how many values a frame has of it, in the order of `describe`.
 WIDTHS = {"mfcc": 13, "mfcc_delta": 13, "centroid": 1, "spread": 1, "skewness": 1, "kurtosis": 1,
@@ -69,7 +72,8 @@ def frames(samples: np.ndarray, rate: int) -> np.ndarray:
     n_fft = 2 ** round(np.log2(FRAME_SECONDS * rate))
     samples = samples / np.sqrt(np.mean(np.square(samples, dtype=np.float64)))
     samples = np.pad(samples.astype(np.float32), (0, max(0, n_fft - len(samples))))
-    spectrum = half_overlapping(np.pad(samples, n_fft // 2), _window(n_fft)).T
+    window = scipy.signal.get_window("hann", n_fft).astype(np.float32)
+    spectrum = half_overlapping(np.pad(samples, n_fft // 2), window).T
     power = spectrum.real**2 + spectrum.imag**2
     level = power.sum(axis=0)
     sounding = level > level.max() * 10 ** (-FRAME_RANGE_DB / 10)
@@ -149,7 +153,7 @@ def _pitch(power: np.ndarray, rate: int) -> dict[str, np.ndarray]:
 
     They mean little where `harmonicity`, the share of the power at its harmonics, is low.
     """
-    pitch = pitches()[salience(np.sqrt(power), rate).argmax(axis=0)]
+    pitch = PITCHES[salience(np.sqrt(power), rate).argmax(axis=0)]
     amplitude, deviation = _harmonics(power, pitch, rate)
     total = amplitude.sum(axis=0)
     weight = amplitude**2 / np.sum(amplitude**2, axis=0)
@@ -167,12 +171,6 @@ def _pitch(power: np.ndarray, rate: int) -> dict[str, np.ndarray]:
     }
 
 
-def pitches() -> np.ndarray:
-    """Return the candidate fundamentals of `salience` [Hz], (n_pitches,)."""
-    steps = np.arange(PITCH_OCTAVES * PITCHES_PER_OCTAVE + 1)
-    return LOWEST_PITCH * 2 ** (steps / PITCHES_PER_OCTAVE)
-
-
 def salience(magnitude: np.ndarray, rate: int) -> np.ndarray:
     """Weigh pitches by magnitudes (n_bins, n_frames) at their harmonics: (n_pitches, n_frames).
 
@@ -185,7 +183,7 @@ def salience(magnitude: np.ndarray, rate: int) -> np.ndarray:
 @lru_cache(maxsize=8)
 def _harmonic_sum(rate: int, n_bins: int) -> np.ndarray:
     """Matrix (n_pitches, n_bins) that sums harmonics, each between its two nearest bins."""
-    bin_of = np.outer(pitches(), np.arange(1, HARMONICS + 1)) * (n_bins - 1) * 2 / rate
+    bin_of = np.outer(PITCHES, np.arange(1, HARMONICS + 1)) * (n_bins - 1) * 2 / rate
     matrix = np.zeros((len(bin_of), n_bins), np.float32)
     for harmonic, position in enumerate(bin_of.T):
         row = np.flatnonzero(position < n_bins - 1)
@@ -211,11 +209,6 @@ def _harmonics(power: np.ndarray, pitch: np.ndarray, rate: int) -> tuple[np.ndar
 def _decibels(ratio: np.ndarray) -> np.ndarray:
     """Return `ratio` of powers in dB, no lower than -80."""
     return 10 * np.log10(np.maximum(ratio, 1e-8))
-
-
-@lru_cache(maxsize=8)
-def _window(n_fft: int) -> np.ndarray:
-    return scipy.signal.get_window("hann", n_fft).astype(np.float32)
 
 
 @lru_cache(maxsize=8)

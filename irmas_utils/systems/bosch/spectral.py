@@ -16,7 +16,7 @@ import scipy.fft
 import scipy.ndimage
 import scipy.signal
 
-from irmas_utils.systems.bosch.descriptors import TINY, half_overlapping, pitches, salience
+from irmas_utils.systems.bosch.descriptors import PITCHES, TINY, half_overlapping, salience
 
 N_FFT = 4096  # window at 44.1 kHz [samples]; at other rates about as many seconds
 TIME_MEDIAN = 0.4  # length of the harmonic median filter [s]
@@ -44,7 +44,8 @@ def masks(spectrum: np.ndarray, rate: int) -> dict[str, np.ndarray]:
     """
     power = np.mean(spectrum.real**2 + spectrum.imag**2, axis=0)
     percussive = _percussive(np.sqrt(power), rate)
-    low = _low(rate, power.shape[1])
+    frequency = np.linspace(0, rate / 2, power.shape[1])
+    low = (1 / (1 + (frequency / BASS_CUTOFF) ** 8)).astype(np.float32)  # Butterworth, 4th order
     tonal = (1 - percussive) * (1 - low)
     pitch = salience((tonal * np.sqrt(power)).T, rate).argmax(axis=0)
     on_pitch = _combs(rate, power.shape[1])[pitch]
@@ -89,17 +90,10 @@ def _combs(rate: int, n_bins: int) -> np.ndarray:
     A harmonic is as wide as the window's main lobe plus 1.5 % for vibrato and the pitches' grid.
     """
     frequency = np.linspace(0, rate / 2, n_bins)
-    pitch = pitches()[:, None]
+    pitch = PITCHES[:, None]
     harmonic = np.maximum(np.round(frequency / pitch), 1)
     width = 1.5 * frequency[1] + 0.015 * frequency
     return np.exp(-0.5 * ((frequency - harmonic * pitch) / width) ** 2).astype(np.float32)
-
-
-@lru_cache(maxsize=4)
-def _low(rate: int, n_bins: int) -> np.ndarray:
-    """Low-pass gain (n_bins,), Butterworth of fourth order in power."""
-    frequency = np.linspace(0, rate / 2, n_bins)
-    return (1 / (1 + (frequency / BASS_CUTOFF) ** 8)).astype(np.float32)
 
 
 def stft(samples: np.ndarray, n_fft: int) -> np.ndarray:
@@ -117,6 +111,5 @@ def istft(spectrum: np.ndarray, n_fft: int, length: int) -> np.ndarray:
     return added.reshape(channels, -1)[:, :length].T
 
 
-@lru_cache(maxsize=4)
 def _window(n_fft: int) -> np.ndarray:
     return np.sqrt(scipy.signal.get_window("hann", n_fft)).astype(np.float32)

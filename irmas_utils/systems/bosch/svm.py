@@ -16,7 +16,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.feature_selection import SelectKBest, f_classif
 from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, QuantileTransformer
 from sklearn.svm import SVC
 
@@ -26,15 +26,6 @@ from irmas_utils.project.vocabulary import INSTRUMENTS
 GRID = {"svm__degree": [2, 3], "svm__C": [0.1, 1.0, 10.0]}
 N_FOLDS = 3
 N_SELECTED = 256
-
-
-def _scaling(n_clips: int) -> Pipeline:
-    """Return the steps that see no labels, and so are fitted once, outside cross-validation."""
-    normal_scores = QuantileTransformer(
-        n_quantiles=min(200, n_clips), output_distribution="normal", subsample=None
-    )
-    clip = FunctionTransformer(np.clip, kw_args={"a_min": -3, "a_max": 3})
-    return Pipeline([("scale", normal_scores), ("clip", clip)])
 
 
 def _classifier(scaled: np.ndarray) -> Pipeline:
@@ -64,7 +55,12 @@ def fit(
     features, classes, recordings = features[kept], classes[kept], recordings[kept]
     folds = StratifiedGroupKFold(N_FOLDS, shuffle=True, random_state=seed)
     splits = list(folds.split(features, classes, recordings))
-    scaler = _scaling(len(features))
+    # What sees no labels is fitted once, outside of cross-validation.
+    n_quantiles = min(200, len(features))
+    scaler = make_pipeline(
+        QuantileTransformer(n_quantiles=n_quantiles, output_distribution="normal", subsample=None),
+        FunctionTransformer(np.clip, kw_args={"a_min": -3, "a_max": 3}),
+    )
     scaled = scaler.fit_transform(features)
     # libsvm computes without Python's lock, and processes take seconds to start.
     with joblib.parallel_config("threading", n_jobs=jobs):
