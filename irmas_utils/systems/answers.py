@@ -251,17 +251,15 @@ def tell(
 
 def _write(prediction: "Prediction", key: str, folder: Path, entries: list[dict[str, Any]]) -> str:
     """Write a file of a recording under its name; what is there of others gets it a number."""
-    (suffix, make), names = FILES[key], _numbered(prediction.path.name)
-    text = make(prediction)
+    suffix, make = FILES[key]
+    text, name = make(prediction), os.fsencode(prediction.path.name)[:240]  # of 255 at the most
     taken = {entry.get(key) for entry in entries}  # by recordings of other folders
-    file = next(p for n in names if (p := f"{folder / n}{suffix}") not in taken and _free(p, text))
-    files.write_text(file, text)
-    return file
-
-
-def _numbered(name: str) -> Iterator[str]:
-    name = os.fsdecode(os.fsencode(name)[:240])  # of 255 bytes at the most
-    return itertools.chain([name], (f"{name}-{n}" for n in itertools.count(2)))
+    for n in itertools.count(1):
+        number = f"-{n}" if n > 1 else ""
+        file = f"{folder / os.fsdecode(name)}{number}{suffix}"
+        if file not in taken and _free(file, text):
+            files.write_text(file, text)
+            return file
 
 
 def _free(file: str, text: str) -> bool:

@@ -84,8 +84,6 @@ def measure(ranked: pd.DataFrame, wrong: pd.Series) -> dict[str, float]:
 
 def trial(clips: pd.DataFrame, features: np.ndarray, share: float, seed: int) -> dict[str, float]:
     """Plant errors in a share of the clips, five times over: the mean of `measure`."""
-    found = []
-    for n in range(5):
-        changed, wrong = plant(clips, share, seed + n)
-        found.append(measure(doubts(changed, features, seed), wrong))
+    trials = (plant(clips, share, seed + n) for n in range(5))
+    found = [measure(doubts(changed, features, seed), wrong) for changed, wrong in trials]
     return pd.DataFrame(found).mean().to_dict()

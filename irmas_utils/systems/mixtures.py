@@ -5,8 +5,6 @@ not choose anything. So recordings held out of the training set are mixed: one f
 many labels as test clips have, in the published proportions.
 """
 
-from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -82,11 +80,6 @@ def _excerpt(file: str, rate: int) -> np.ndarray:
     return samples / max(np.sqrt(np.mean(samples**2)), 1e-9)
 
 
-def _write(mixture: Mixture, files: list[str], path: Path) -> None:
-    samples, rate = render(mixture, files)
-    soundfile.write(path, samples, rate, subtype="PCM_16")
-
-
 def make(table: pd.DataFrame, n_mixtures: int, seed: int) -> pd.DataFrame:
     """Write mixtures of excerpts that no model is trained on to the cache, unless they are there.
 
@@ -99,7 +92,10 @@ def make(table: pd.DataFrame, n_mixtures: int, seed: int) -> pd.DataFrame:
     rows = []
     for mixture in plan(table, n_mixtures, np.random.default_rng(seed)):
         name = f"{'-'.join(mixture.labels)}-{seal([made_from, mixture])[:20]}.wav"
-        path = kept(paths.cache_root() / "mixtures" / name, partial(_write, mixture, files))
+        path = kept(
+            paths.cache_root() / "mixtures" / name,
+            lambda file, mixture=mixture: soundfile.write(file, *render(mixture, files), "PCM_16"),
+        )
         recording = recordings[mixture.sources[0][0]]
         rows.append((str(path), path.stem, mixture.labels, recording))
     return pd.DataFrame(rows, columns=["path", "name", "labels", "recording"])

@@ -73,17 +73,15 @@ def mixtures(row: Any, load: Source, rate: int, decibels: Sequence[float]) -> np
 
 def source(clips: pd.DataFrame, settings: Settings) -> Source:
     """Return what loads an instrument, mono, at unit RMS, and as long as `SECONDS`."""
-    files, names = list(clips["path"]), list(clips["name"])
-    rates = list(clips["sample_rate"])
 
     @functools.cache
     def alone(position: int) -> np.ndarray:
         if settings.corpus.source == "sample":
-            return io.mono(corpus.stems(settings, names[position])["melody"])
-        return io.load_mono(files[position])
+            return io.mono(corpus.stems(settings, clips["name"].iloc[position])["melody"])
+        return io.load_mono(clips["path"].iloc[position])
 
     def load(position: int, rate: int) -> np.ndarray:
-        samples = io.resample(alone(position), rates[position], rate)
+        samples = io.resample(alone(position), clips["sample_rate"].iloc[position], rate)
         return _unit(np.resize(samples, round(SECONDS * rate)))
 
     return load
