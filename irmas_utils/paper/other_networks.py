@@ -44,7 +44,7 @@ def mixing_example(clips: pd.DataFrame) -> Figure:
     levels = log_mel(np.append(sources, total), RATE)  # in one go: on one scale
     pictures = dict(zip(names, np.array_split(levels, len(names), axis=1), strict=True))
     display(io.player(total / abs(total).max(), RATE))
-    return plots.stems(pictures, RATE)[0].figure
+    return plots.stems(pictures, RATE)
 
 
 class Report:
@@ -114,8 +114,7 @@ class Report:
         if self.draws:
             labels = label_matrix(self.data.mixed["labels"])
             scores = system.trained.whole.arrays["mixtures"]
-            shape = {"figsize": (10, 3.6), "layout": "constrained"}
-            self.figures["threshold"], (left, right) = plt.subplots(1, 2, **shape)
+            self.figures["threshold"], (left, right) = plt.subplots(1, 2, figsize=(10, 3.6))
             plots.threshold_curve(metrics.threshold_curve(labels, scores), threshold, left)
             plots.logit_histograms(labels, scores, right, threshold=threshold)
 

@@ -2,7 +2,7 @@
 
 Each function takes plain arrays or tables, draws on `ax` (a new one when None) and returns it; a
 few that draw several panels take or return `axes`. None saves. `use_style`, called once before,
-makes every figure that is drawn from the sample corpus say so.
+lays every figure out, and makes those that are drawn from the sample corpus say so.
 """
 
 from irmas_utils.plots.corpus import (

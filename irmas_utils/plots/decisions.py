@@ -85,15 +85,13 @@ def level_curves(curves: pd.DataFrame, data: str = "") -> Figure:
     `curves` is of `metrics.levels.curves` by system and others: a panel a number of others. What
     is named though it is not there stands at the left. `data` says what was heard.
     """
-    numbers = list(dict.fromkeys(curves["others"]))
-    shape = {"figsize": (8, 2.6 * len(numbers) + 1), "layout": "constrained"}
-    figure, axes = plt.subplots(len(numbers), sharex=True, squeeze=False, **shape)
+    n = curves["others"].nunique()
+    figure, axes = plt.subplots(n, sharex=True, squeeze=False, figsize=(8, 2.6 * n + 1))
     for ax, (others, panel) in zip(axes[:, 0], curves.groupby("others", sort=False), strict=True):
         levels = np.unique(panel["level"])
         nowhere = levels[0] - 0.12 * np.ptp(levels)
-        markers = itertools.cycle(MARKERS)
-        for name, part in panel.groupby("system", sort=False):
-            marker = next(markers)
+        systems = panel.groupby("system", sort=False)
+        for (name, part), marker in zip(systems, itertools.cycle(MARKERS)):
             (line,) = ax.plot(part["level"], part["value"], marker=marker, ms=5, label=name)
             band = {"color": line.get_color(), "alpha": 0.07, "linewidth": 0}
             ax.fill_between(part["level"], part["low"], part["high"], **band)

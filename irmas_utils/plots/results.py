@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -60,10 +59,9 @@ def per_label_f1(results: Mapping[str, Mapping[str, Any]], ax: Axes | None = Non
     labels = pd.DataFrame(next(iter(results.values()))["per_label"]).T
     places, n = np.arange(len(labels)), len(results)
     shifts = (np.arange(n) - (n - 1) / 2) * 0.8 / max(n, 2)
-    markers = itertools.cycle(MARKERS)
-    for (name, result), shift in zip(results.items(), shifts, strict=True):
+    for (name, result), shift, marker in zip(results.items(), shifts, itertools.cycle(MARKERS)):
         scores = pd.DataFrame([result["per_label"][code]["f1"] for code in labels.index])
-        style = {"fmt": next(markers), "markersize": 4.5, "elinewidth": 0.8, "label": name}
+        style = {"fmt": marker, "markersize": 4.5, "elinewidth": 0.8, "label": name}
         ax.errorbar(places + shift, scores["value"], yerr=interval_lengths(scores), **style)
     always = 2 * labels["base_rate"] / (1 + labels["base_rate"])  # recall 1, that precision
     style = {"color": COLOURS["published"]}
@@ -96,9 +94,7 @@ def comparisons(panels: Mapping[str, pd.DataFrame]) -> Figure:
     """Draw a panel for each data set, all on one scale of micro F1; see `comparison`."""
     rows = [len(systems) + 2 for systems in panels.values()]
     with plt.rc_context({"figure.hooks": []}):  # each panel says what its data is
-        figure, axes = plt.subplots(
-            len(rows), figsize=(8, 0.25 * sum(rows)), height_ratios=rows, layout="constrained"
-        )
+        figure, axes = plt.subplots(len(rows), figsize=(8, 0.25 * sum(rows)), height_ratios=rows)
     for ax, (data, systems) in zip(np.atleast_1d(axes), panels.items(), strict=True):
         comparison(systems, ax).set_xlabel(f"micro F1, {data}")
     plt.setp(figure.axes, xlim=(0, max(ax.get_xlim()[1] for ax in figure.axes)))
@@ -124,36 +120,34 @@ def study(
     *,
     xlabel: str = "",
     ylabel: str = "micro F1",
-    log_x: bool = False,
     paper: Any = None,
-    constant: ArrayLike | None = None,
+    constant: ArrayLike = False,
 ) -> Axes:
     """Score against the value of a hyper-parameter: each seed, the mean and its 95 % interval.
 
-    `values` and `scores`, (n_runs,), are the hyper-parameter in each run, a number or a word
-    (in order of appearance), and what the run scored. The `paper`'s value is marked, and where
-    all runs of a value are `constant`, bool (n_runs,).
+    `values` and `scores`, (n_runs,), are the hyper-parameter in each run, a number (on a log
+    scale) or a word (in order of appearance), and what the run scored. The `paper`'s value is
+    marked, and where all runs of a value are `constant`, bool (n_runs,).
     """
     ax = axes_or_new(ax, 5.5)
-    runs = pd.DataFrame({"value": values, "score": scores, "constant": False})
-    runs["constant"] |= False if constant is None else np.asarray(constant, dtype=bool)
-    found = list(dict.fromkeys(runs["value"]))
-    words = any(isinstance(value, str) for value in found)
-    places = {v: n for n, v in enumerate(found)} if words else {v: v for v in sorted(found)}
-    most = 1 if ylabel in ("micro F1", "macro F1", "LRAP") else np.inf
-    interval = partial(metrics.mean_interval, low=0, high=most)
-    means = runs.groupby("value")["score"].apply(interval).unstack().loc[[*places]]
+    runs = pd.DataFrame({"value": values, "score": scores, "constant": constant})
+    words = any(isinstance(value, str) for value in runs["value"])
+    by_value = runs.groupby("value", sort=not words)
+    alike = by_value["constant"].all()
+    places = {value: n if words else value for n, value in enumerate(alike.index)}
+    most = 1 if ylabel == "micro F1" else np.inf
+    means = by_value["score"].apply(metrics.mean_interval, low=0, high=most).unstack()
+    means = means.loc[[*places]]
     style = {"color": COLOURS["line"], "capsize": 3, "label": "mean, 95 % interval"}
     style |= {"fmt": "o" if words else "o-", "yerr": interval_lengths(means)}
     ax.errorbar([*places.values()], means["value"], **style)
     _each_seed(ax, runs["value"].map(places), runs["score"])
     if paper in places:
         _reference(ax, places[paper], "paper")
-    alike = runs.groupby("value")["constant"].all()
     _mark_constants(ax, [places[value] for value in places if alike[value]], alike.all())
-    if log_x and len(places) > 1:
+    if len(places) > 1 and not words:
         ax.set_xscale("log")
-    names = [value if isinstance(value, str) else f"{value:g}" for value in places]
+    names = [value if words else f"{value:g}" for value in places]
     ax.minorticks_off()
     ax.set_xticks([*places.values()], names, **(SLANT if max(map(len, names)) > 8 else {}))
     ax.margins(x=0.08)
@@ -176,30 +170,22 @@ def _mark_constants(ax: Axes, places: Sequence[float], every: bool) -> None:
         ax.annotate("the same\nlabels", (place, 0.02), xycoords=("data", "axes fraction"), **style)
 
 
-def causes(
-    names: ArrayLike,
-    scores: ArrayLike,
-    ax: Axes | None = None,
-    *,
-    reference: float,
-    of: str = "unchanged",
-    xlabel: str = "LRAP",
-) -> Axes:
-    """A score of runs that differ in one thing each, a row a change: each seed, and the mean.
+def causes(names: ArrayLike, gains: ArrayLike, ax: Axes | None = None) -> Axes:
+    """Gain of runs that differ in one thing each, a row a change: each seed, and the mean.
 
-    `names` and `scores`, (n_runs,), say what was changed, in order of appearance, and what it
-    scored; a line is drawn at the `reference`, the score `of` the unchanged setting or another.
+    `names` and `gains`, (n_runs,), say what was changed, in order of appearance, and by how much
+    the LRAP is above that of the same answers dealt to other songs: of a constant it is 0.
     """
     ax = axes_or_new(ax, 9, 5)
-    runs = pd.DataFrame({"name": np.asarray(names), "score": np.asarray(scores, dtype=float)})
-    means = runs.groupby("name", sort=False)["score"].mean()
+    runs = pd.DataFrame({"name": np.asarray(names), "gain": np.asarray(gains, dtype=float)})
+    means = runs.groupby("name", sort=False)["gain"].mean()
     rows = range(len(means))
     ax.scatter(means, rows, color=COLOURS["line"], s=45, label="mean", zorder=2)
-    _each_seed(ax, runs["score"], runs["name"].map(dict(zip(means.index, rows, strict=True))))
-    _reference(ax, reference, of)
+    _each_seed(ax, runs["gain"], runs["name"].map(dict(zip(means.index, rows, strict=True))))
+    _reference(ax, 0, "constant")
     ax.set_yticks(rows, means.index)
     ax.invert_yaxis()
-    ax.set(xlabel=xlabel)
+    ax.set(xlabel="LRAP over the same answers dealt to other songs")
     legend_above(ax, fontsize="small")
     return ax
 

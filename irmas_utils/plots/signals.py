@@ -5,8 +5,9 @@ from collections.abc import Mapping
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
-from matplotlib.ticker import EngFormatter, FixedLocator
+from matplotlib.ticker import EngFormatter
 from numpy.typing import ArrayLike, NDArray
 
 from irmas_utils.plots.style import (
@@ -62,9 +63,9 @@ def spectrum(magnitude: ArrayLike, rate: int, ax: Axes | None = None) -> Axes:
     level = 20 * np.log10(np.maximum(level / max(level.max(), 1e-30), 10 ** (FLOOR / 20)))
     ax.plot(edges * width, level, color=COLOURS["line"], linewidth=0.8)
     ax.set_xscale("log")
-    ax.xaxis.set_major_locator(FixedLocator((31, 62, *FREQUENCY_TICKS)))
-    ax.xaxis.set_major_formatter(HERTZ)
-    ax.xaxis.set_minor_locator(FixedLocator([]))
+    ticks = (31, 62, *FREQUENCY_TICKS)
+    ax.set_xticks(ticks, [HERTZ(hertz) for hertz in ticks])
+    ax.minorticks_off()
     ax.set(xlabel="frequency [Hz]", ylabel="magnitude [dB]", xlim=(first * width, rate / 2))
     return ax
 
@@ -92,15 +93,14 @@ def _draw_mel(levels: NDArray, rate: int, ax: Axes, **limits: float) -> AxesImag
     return image
 
 
-def stems(spectrograms: Mapping[str, ArrayLike], rate: int) -> NDArray:
+def stems(spectrograms: Mapping[str, ArrayLike], rate: int) -> Figure:
     """Log-mel spectrograms of a clip's stems, two side by side, on one scale of level.
 
     `spectrograms` are by the stem's name and as for `log_mel`, in decibels of one reference.
-    Returns the axes of each stem, (n_stems,).
     """
     n_rows = -(-len(spectrograms) // 2)
-    shape = {"figsize": (10, 2.2 * n_rows), "layout": "constrained"}
-    figure, grid = plt.subplots(n_rows, 2, sharex=True, sharey=True, squeeze=False, **shape)
+    shape = {"figsize": (10, 2.2 * n_rows), "squeeze": False}
+    figure, grid = plt.subplots(n_rows, 2, sharex=True, sharey=True, **shape)
     figure.get_layout_engine().set(w_pad=0.1)
     axes, spare = np.split(grid.ravel(), [len(spectrograms)])
     top = max(float(np.max(levels)) for levels in spectrograms.values())
@@ -114,7 +114,7 @@ def stems(spectrograms: Mapping[str, ArrayLike], rate: int) -> NDArray:
     for ax in spare:
         ax.set_visible(False)
     figure.colorbar(image, ax=grid, label="level [dB]", pad=0.01)
-    return axes
+    return figure
 
 
 def instruments_over_time(
@@ -138,13 +138,11 @@ def instruments_over_time(
     return ax
 
 
-def gradient_norm(
-    curves: Mapping[str, ArrayLike], rate: float, ax: Axes | None = None, reach: float = 1e-3
-) -> Axes:
+def gradient_norm(curves: Mapping[str, ArrayLike], rate: float, ax: Axes | None = None) -> Axes:
     """Gradient of the loss with respect to each sample, log scale; `rate` in hertz.
 
     `curves` are gradients of one length, (time,), by what they are of. A dotted line marks where
-    each is first above its greatest times `reach`.
+    each is first above a thousandth of its greatest.
     """
     ax = axes_or_new(ax, 9, 3.4)
     for name, norms in curves.items():
@@ -153,7 +151,7 @@ def gradient_norm(
         # Zero is "too small for float32"; it has no place on a log scale.
         (line,) = ax.plot(edges / rate, np.where(level > 0, level, np.nan), lw=1, label=name)
         ax.set_xlim(0, len(norms) / rate)  # how little of the clip is heard is the point
-        if len(heard := np.flatnonzero(norms > reach * norms.max())):
+        if len(heard := np.flatnonzero(norms > 1e-3 * norms.max())):
             ax.axvline(heard[0] / rate, color=line.get_color(), ls=":", lw=1)
     ax.set_yscale("log")
     ax.set(xlabel="time of the sample [s]", ylabel="gradient of the loss")

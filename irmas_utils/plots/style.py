@@ -59,6 +59,7 @@ def use_style(settings: Settings | None = None) -> None:
         "axes.axisbelow": True,
         "grid.color": "#e4e4e4",
         "legend.frameon": False,
+        "figure.constrained_layout.use": True,
         "savefig.bbox": "tight",
         "pdf.fonttype": 42,  # text stays text
         "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib
@@ -80,7 +81,7 @@ mark_sample, mark_rebuilt = partial(_mark, source="sample"), partial(_mark, sour
 
 def axes_or_new(ax: Axes | None, width: float = 8, height: float = 3.6) -> Axes:
     """Return `ax`, or the axes of a new figure of that size in inches."""
-    return plt.subplots(figsize=(width, height), layout="constrained")[1] if ax is None else ax
+    return plt.subplots(figsize=(width, height))[1] if ax is None else ax
 
 
 def legend_above(ax: Axes, **style: Any) -> None:

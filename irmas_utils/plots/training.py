@@ -1,7 +1,6 @@
 """How training went. Notebooks: 03 to 07."""
 
 from collections.abc import Mapping
-from functools import partial
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -23,7 +22,7 @@ def training_curves(history: pd.DataFrame, axes: NDArray | None = None) -> NDArr
     two `axes` and returns them.
     """
     if axes is None:
-        axes = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")[1]
+        axes = plt.subplots(1, 2, figsize=(10, 3.6))[1]
     for ax, quantity in zip(axes, ("accuracy", "loss"), strict=True):
         for part, column in (("training", quantity), ("validation", f"val_{quantity}")):
             _draw_seeds(history, column, part, ax)
@@ -45,8 +44,8 @@ def _draw_seeds(history: pd.DataFrame, column: str, part: str, ax: Axes) -> None
         ax.plot(run["epoch"], run[column], **style, **thin)
     if several:
         most = 1 if column.endswith("accuracy") else np.inf
-        interval = partial(metrics.mean_interval, low=0, high=most)
-        mean = history.groupby("epoch")[column].apply(interval).unstack()
+        by_epoch = history.groupby("epoch")[column]
+        mean = by_epoch.apply(metrics.mean_interval, low=0, high=most).unstack()
         ax.plot(mean.index, mean["value"], label=part, **style)
         bounds = mean[["low", "high"]].astype(float)
         band = {"color": COLOURS[part], "alpha": 0.15, "linewidth": 0}
@@ -55,8 +54,8 @@ def _draw_seeds(history: pd.DataFrame, column: str, part: str, ax: Axes) -> None
 
 def training_curves_of(histories: Mapping[str, pd.DataFrame]) -> Figure:
     """Accuracy and loss against epochs, a row of `training_curves` for each network by name."""
-    size = {"figsize": (10, 3.2 * len(histories)), "layout": "constrained"}
-    figure, axes = plt.subplots(len(histories), 2, squeeze=False, **size)
+    n = len(histories)
+    figure, axes = plt.subplots(n, 2, squeeze=False, figsize=(10, 3.2 * n))
     for row, (name, history) in zip(axes, histories.items(), strict=True):
         training_curves(history, axes=row)
         row[0].set_title(name)
