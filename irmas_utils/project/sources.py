@@ -8,15 +8,17 @@ import ast
 import contextlib
 import functools
 import hashlib
+import itertools
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 from irmas_utils.project import paths
 
 _MAGIC = re.compile(r"^(\s*)([%!].*|\w+ *= *[%!].*|.*\?)$", re.MULTILINE)
 """A line that IPython alone understands, such as ``%matplotlib inline``, after its indent."""
+_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def of_notebook(notebook: Path) -> str:
@@ -44,13 +46,10 @@ def reached(code: str) -> list[Path]:
 
     Facts in a folder of a package count as source of its ``__init__`` that reads them.
     """
-    found: set[Path] = set()
-    pending = _imported(code)
+    found, pending = set(), _imported(code)
     while pending:
-        path = pending.pop()
-        if path not in found:
-            found.add(path)
-            pending |= _imports_of(path)
+        found |= pending
+        pending = {path for each in pending for path in _imports_of(each)} - found
     return sorted(found)
 
 
@@ -92,14 +91,9 @@ def _parsed(code: str) -> tuple[str, frozenset[str]]:
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-        body = getattr(node, "body", None)
-        if isinstance(body, list) and body and _is_docstring(body[0]):
-            del body[0]
+        elif isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+            del node.body[0]
     return ast.dump(tree), frozenset(names)
-
-
-def _is_docstring(node: ast.AST) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(getattr(node.value, "value", None), str)
 
 
 @functools.cache
@@ -111,16 +105,11 @@ def _imports_of(path: Path) -> frozenset[Path]:
 
 
 def _imported(code: str) -> set[Path]:
-    return {path for name in _parsed(code)[1] for path in _files_of(name)}
-
-
-def _files_of(module: str) -> Iterator[Path]:
-    top, *parts = module.split(".")
-    if top != paths.PACKAGE.name:
-        return
-    yield paths.PACKAGE / "__init__.py"
-    for depth in range(1, len(parts) + 1):
-        base = paths.PACKAGE.joinpath(*parts[:depth])
-        for path in (base.with_suffix(".py"), base / "__init__.py"):
-            if path.is_file():
-                yield path
+    """Return the files of what some code imports of this package, and of the rooms it lies in."""
+    found = set()
+    for name in _parsed(code)[1]:
+        if name.partition(".")[0] == paths.PACKAGE.name:
+            for inner in itertools.accumulate(name.split("."), "{}/{}".format):
+                base = paths.PACKAGE.parent / inner
+                found |= {base.with_suffix(".py"), base / "__init__.py"}
+    return {path for path in found if path.is_file()}
