@@ -71,7 +71,7 @@ def _recorded(folder: Path) -> dict[str, str | None]:
     """Return each recorded file's digest; what is committed has no manifest but the whole one."""
     whole = files.read_json(folder / "manifest.json").items()
     committed = {file: made.get("digest") for file, made in whole if isinstance(made, dict)}
-    return committed | {file: made[2] for file, made in records.outputs(folder).items()}
+    return committed | {file: made["digest"] for file, made in records.outputs(folder).items()}
 
 
 def _facts(run: Run) -> Iterator[tuple[str, str]]:

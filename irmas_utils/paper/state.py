@@ -84,7 +84,7 @@ class State:
         if [status.st_size, status.st_mtime_ns] == kept[:2]:
             return False
         if name in made_by:  # whoever wrote it has entered its digest
-            return files.digest(path) != made_by[name][2]
+            return files.digest(path) != made_by[name]["digest"]
         if name.startswith("manifests/"):  # a whole one is held against the files that it lists
             return False
         return files.digest(path) != kept[2] and not self._executed_since(path)
@@ -103,7 +103,8 @@ class State:
         if name.startswith("manifests/"):
             return self._executed_by(Path(name).stem)
         if name in made_by:
-            return self._executed_by(records.manifest_name(*made_by[name][:2]))
+            made = made_by[name]
+            return self._executed_by(records.manifest_name(made["notebook"], made["run"]))
         return self.folder / name
 
     def _executed_by(self, manifest: str) -> Path:

@@ -16,12 +16,11 @@ def took(folder: Path) -> dict[str, float]:
     found, trained = {}, {}
     for made in files.read_json(folder / "manifest.json").values():
         found |= {_job(made): made["seconds"]} if made.get("seconds") else {}
-    for _, part in records.manifests(folder):
-        for file, made in (part or {}).items():
-            if file.endswith("_history.csv") and "ensemble" not in file:
-                with contextlib.suppress(OSError, ValueError, KeyError):  # made again, if damaged
-                    seconds = pd.read_csv(folder / file)["seconds"].sum()
-                    trained[_job(made)] = trained.get(_job(made), 0.0) + seconds
+    for file, made in records.outputs(folder).items():
+        if file.endswith("_history.csv") and "ensemble" not in file:
+            with contextlib.suppress(OSError, ValueError, KeyError):  # made again, if damaged
+                seconds = pd.read_csv(folder / file)["seconds"].sum()
+                trained[_job(made)] = trained.get(_job(made), 0.0) + seconds
     for path in folder.glob("notebooks/**/*[!d].ipynb"):
         metadata = files.read_json(path).get("metadata", {})
         if seconds := metadata.get("papermill", {}).get("duration"):

@@ -121,9 +121,9 @@ def redraw(profile: str, figure: str) -> int:
     """Execute the notebook that draws a figure again; NotebookError names those that there are."""
     folder, figure = records.results_dir(settings.load(profile).profile), Path(figure).stem
     drawn = {
-        Path(file).stem: notebook
-        for file, (notebook, run, _) in records.outputs(folder).items()
-        if file.startswith("figures/") and run in (None, "lstm", "fft")
+        Path(file).stem: made["notebook"]
+        for file, made in records.outputs(folder).items()
+        if file.startswith("figures/") and made["run"] in (None, "lstm", "fft")
     }
     if not drawn:
         remedy = f"Run `make paper PROFILE={shlex.quote(profile)}` first."

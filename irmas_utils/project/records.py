@@ -193,9 +193,8 @@ def load_predictions(
     found, scores, decisions = _read(profile, file)
     if clips is None:
         return found, scores, decisions
-    rows = {key: row for row, key in enumerate(_keys(found))}
-    order = [rows.pop(key, None) for key in _keys(clips)]
-    if rows or None in order:
+    order = _keys(found).get_indexer(_keys(clips))
+    if len(order) != len(found) or (order < 0).any():
         raise _unfit(profile, file, "other clips than those of the other systems")
     return found.loc[order].reset_index(drop=True), scores[order], decisions[order]
 
@@ -212,10 +211,10 @@ def read_predictions(file: Path) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
     return clips, scores, decisions.astype(bool)
 
 
-def _keys(clips: pd.DataFrame) -> list[tuple[Any, ...]]:
+def _keys(clips: pd.DataFrame) -> pd.MultiIndex:
     """Return what tells the clips apart; of those that are alike, each has a number."""
     told = clips[["name", "recording", "labels"]]
-    return list(zip(*told.to_numpy().T, told.groupby(list(told)).cumcount(), strict=True))
+    return pd.MultiIndex.from_frame(told.assign(number=told.groupby(list(told)).cumcount()))
 
 
 def _read(profile: str, file: str) -> Any:
@@ -223,8 +222,8 @@ def _read(profile: str, file: str) -> Any:
     if not path.is_file():
         raise _unfit(profile, file, "no such result")
     entry = outputs(folder).get(file)
-    if entry and entry[2] != files.digest(path):
-        _forget(folder, *entry[:2])
+    if entry and entry["digest"] != files.digest(path):
+        _forget(folder, entry["notebook"], entry["run"])
         raise _unfit(profile, file, "something else than what was recorded")
     try:
         return _parse(path)
@@ -268,10 +267,9 @@ def _unfit(profile: str, file: str, found: str) -> DataError:
     return DataError(results_dir(profile) / file, found, f"what {notebook} writes", remedy)
 
 
-def outputs(folder: Path) -> dict[str, tuple[str, str | None, str]]:
-    """Return notebook, run and digest of each recorded file, but for damaged manifests."""
-    entries = {file: entry for _, part in manifests(folder) for file, entry in (part or {}).items()}
-    return {file: (made["notebook"], made["run"], made["digest"]) for file, made in entries.items()}
+def outputs(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return the manifest's entry of each recorded file, but for damaged manifests."""
+    return {file: made for _, part in manifests(folder) for file, made in (part or {}).items()}
 
 
 def manifests(folder: Path) -> Iterator[tuple[str, dict[str, dict[str, Any]] | None]]:

@@ -11,11 +11,12 @@ import hashlib
 import importlib.metadata
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from irmas_utils.project import files, paths
 from irmas_utils.project.errors import CheckpointError
@@ -103,15 +104,7 @@ def _changed(folder: Path, parts: dict[str, Any]) -> list[str]:
     """Name the parts in which the latest run of the same name differs."""
     others = sorted(folder.parent.glob("*/record.json"), key=lambda path: path.stat().st_mtime)
     latest = files.read_json(others[-1]).get("parts") if others else None
-    if not latest:
+    if not isinstance(latest, dict) or not latest:
         return []
-    before, now = dict(_leaves(latest)), dict(_leaves(parts))
+    before, now = (pd.json_normalize([each]).to_dict("records")[0] for each in (latest, parts))
     return sorted(k for k in before.keys() | now.keys() if before.get(k) != now.get(k))
-
-
-def _leaves(value: Any, above: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict) and value:
-        for key, inner in value.items():
-            yield from _leaves(inner, f"{above}.{key}".lstrip("."))
-    else:
-        yield above, value
