@@ -10,22 +10,15 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
-from irmas_utils.plots.style import (
-    COLOURS,
-    INSTRUMENT_COLOURS,
-    NAMES,
-    axes_or_new,
-    colour_names,
-    heat_map,
-)
+from irmas_utils.plots import style
 
 
 def label_occurrence(counts: ArrayLike, ax: Axes | None = None, title: str = "") -> Axes:
     """Bars of the number of clips with each label, (11,) in IRMAS order (paper, Figure 1)."""
-    ax = axes_or_new(ax)
-    colours = [*INSTRUMENT_COLOURS.values()]
-    bars = ax.barh(NAMES, np.asarray(counts), color=colours, height=0.72)
-    colour_names(ax.yaxis)
+    ax = style.axes_or_new(ax)
+    colours = [*style.INSTRUMENT_COLOURS.values()]
+    bars = ax.barh(style.NAMES, np.asarray(counts), color=colours, height=0.72)
+    style.colour_names(ax.yaxis)
     ax.bar_label(bars, padding=3, fontsize="small")
     ax.invert_yaxis()
     ax.margins(x=0.1)
@@ -42,17 +35,17 @@ def label_occurrences(counts: Mapping[str, ArrayLike]) -> Figure:
         figure, axes = plt.subplots(1, len(counts), sharey=True, **shape)
     for ax, (name, each) in zip(axes[0], counts.items(), strict=True):
         label_occurrence(each, ax, title=textwrap.fill(name, 44))
-    axes[0, 0].set_ylim(len(NAMES) - 0.5, -0.5)  # sharing it has turned it over twice
+    axes[0, 0].set_ylim(len(style.NAMES) - 0.5, -0.5)  # sharing it has turned it over twice
     return figure
 
 
 def durations(seconds: ArrayLike, ax: Axes | None = None) -> Axes:
     """Histogram of clip durations in seconds, (n_clips,)."""
-    ax = axes_or_new(ax, 5)
+    ax = style.axes_or_new(ax, 5)
     seconds = np.asarray(seconds, dtype=float)
     low, high = np.floor(seconds.min()), np.ceil(seconds.max())
     edges = np.arange(low, max(high, low + 1) + 1)
-    ax.hist(seconds, bins=edges, color=COLOURS["line"], edgecolor="white")
+    ax.hist(seconds, bins=edges, color=style.COLOURS["line"], edgecolor="white")
     ax.grid(axis="x", visible=False)
     ax.yaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set(xlabel="duration [s]", ylabel="clips", title="Durations")
@@ -61,9 +54,9 @@ def durations(seconds: ArrayLike, ax: Axes | None = None) -> Axes:
 
 def labels_per_clip(numbers: ArrayLike, ax: Axes | None = None) -> Axes:
     """Bars of how many clips have one label, two, and so on, from their numbers, (n_clips,)."""
-    ax = axes_or_new(ax, 5)
+    ax = style.axes_or_new(ax, 5)
     number, clips = np.unique(np.asarray(numbers), return_counts=True)
-    bars = ax.bar(number.astype(str), clips, color=COLOURS["line"], width=0.72)
+    bars = ax.bar(number.astype(str), clips, color=style.COLOURS["line"], width=0.72)
     ax.bar_label(bars, padding=2, fontsize="small")
     ax.grid(axis="x", visible=False)
     ax.margins(y=0.12)
@@ -73,11 +66,11 @@ def labels_per_clip(numbers: ArrayLike, ax: Axes | None = None) -> Axes:
 
 def cooccurrence(matrix: ArrayLike, ax: Axes | None = None) -> Axes:
     """Heat map of `metrics.cooccurrence` of labels, int (11, 11), in shares of the row's clips."""
-    ax = axes_or_new(ax, 6.8, 5.8)
+    ax = style.axes_or_new(ax, 6.8, 5.8)
     matrix = np.asarray(matrix)
     clips = np.diag(matrix)[:, None]
     share = np.divide(matrix, clips, out=np.zeros(matrix.shape), where=clips > 0)
-    heat_map(ax, share, np.where(matrix, matrix.astype(str), ""), NAMES, NAMES)
+    style.heat_map(ax, share, np.where(matrix, matrix.astype(str), ""), style.NAMES, style.NAMES)
     ax.set(xlabel="label", ylabel="label")
     ax.figure.colorbar(ax.images[0], ax=ax, label="share of the row's clips", pad=0.02)
     return ax

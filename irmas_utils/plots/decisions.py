@@ -11,27 +11,19 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from scipy import special
 
-from irmas_utils.plots.style import (
-    COLOURS,
-    MARKERS,
-    QUANTITIES,
-    axes_or_new,
-    heat_map,
-    interval_lengths,
-    legend_above,
-)
+from irmas_utils.plots import style
 from irmas_utils.project.vocabulary import INSTRUMENT_NAMES, INSTRUMENTS
 
 
 def threshold_curve(curve: Mapping[str, ArrayLike], chosen: float, ax: Axes | None = None) -> Axes:
     """Micro precision, recall and F1 of `metrics.threshold_curve`; `chosen` is marked."""
-    ax = axes_or_new(ax, 6)
-    for quantity, dashes in QUANTITIES.items():
-        style = {"color": COLOURS[quantity], "label": quantity.replace("f1", "F1")}
-        ax.plot(curve["threshold"], curve[quantity], dashes, **style)
-    ax.axvline(chosen, color=COLOURS["mark"], lw=1.2, label=f"chosen: {float(chosen):.2f}")
+    ax = style.axes_or_new(ax, 6)
+    for quantity, dashes in style.QUANTITIES.items():
+        look = {"color": style.COLOURS[quantity], "label": quantity.replace("f1", "F1")}
+        ax.plot(curve["threshold"], curve[quantity], dashes, **look)
+    ax.axvline(chosen, color=style.COLOURS["mark"], lw=1.2, label=f"chosen: {float(chosen):.2f}")
     ax.set(xlabel="threshold", ylabel="score", xlim=(0, 1), ylim=(0, 1.02))
-    legend_above(ax, ncols=2)
+    style.legend_above(ax, ncols=2)
     return ax
 
 
@@ -43,17 +35,17 @@ def logit_histograms(
     `labels` and `scores` in [0, 1] are (n_clips, 11). Each histogram has an area of one, and its
     share right of the cut is what gets named: recall, and false alarms.
     """
-    ax = axes_or_new(ax, 6)
+    ax = style.axes_or_new(ax, 6)
     true = np.asarray(labels, dtype=bool).ravel()
     logits = special.logit(np.clip(np.asarray(scores, dtype=float).ravel(), 1e-7, 1 - 1e-7))
     cut, edges = special.logit(threshold), np.linspace(logits.min(), logits.max() + 1e-6, 41)
     for name, rows, colour in (("label true", true, "true"), ("not", ~true, "quiet")):
         text = f"{name}: {np.mean(logits[rows] > cut) if rows.any() else 0:.0%} named"
-        style = {"color": COLOURS[colour], "alpha": 0.55, "density": rows.any(), "label": text}
-        ax.hist(logits[rows], edges, **style)
-    ax.axvline(cut, color=COLOURS["mark"], lw=1.6, label=f"cut at {threshold:.2g}")
+        look = {"color": style.COLOURS[colour], "alpha": 0.55, "density": rows.any(), "label": text}
+        ax.hist(logits[rows], edges, **look)
+    ax.axvline(cut, color=style.COLOURS["mark"], lw=1.6, label=f"cut at {threshold:.2g}")
     ax.set(xlabel="logit", ylabel="density")
-    legend_above(ax, ncols=2)
+    style.legend_above(ax, ncols=2)
     return ax
 
 
@@ -63,19 +55,20 @@ def f1_by_duration(scores: pd.DataFrame, ax: Axes | None = None) -> Axes:
     `scores` has a row a system and part: cause (what is drawn apart), seconds (their mean), clips
     (how many), value, low and high.
     """
-    ax = axes_or_new(ax, 6)
+    ax = style.axes_or_new(ax, 6)
     systems = list(scores.groupby("cause", sort=False))
     step = 0.02 * np.ptp(scores["seconds"])
     for place, (name, part) in enumerate(systems):
         at = part["seconds"] + step * (place - (len(systems) - 1) / 2)
-        style = {"capsize": 2, "elinewidth": 0.8, "marker": MARKERS[place % len(MARKERS)]}
-        ax.errorbar(at, part["value"], yerr=interval_lengths(part), label=name, **style)
+        marker = style.MARKERS[place % len(style.MARKERS)]
+        look = {"capsize": 2, "elinewidth": 0.8, "marker": marker}
+        ax.errorbar(at, part["value"], yerr=style.interval_lengths(part), label=name, **look)
     parts = scores.drop_duplicates("seconds")
     counts = zip(parts["seconds"], parts["clips"], strict=True)
     ax.set_xticks(parts["seconds"], [f"{seconds:.0f}\nn = {n}" for seconds, n in counts])
     ax.margins(x=0.1)
     ax.set(xlabel="mean duration [s]", ylabel="micro F1", ylim=(0, 1))
-    legend_above(ax)
+    style.legend_above(ax)
     return ax
 
 
@@ -91,13 +84,13 @@ def level_curves(curves: pd.DataFrame, data: str = "") -> Figure:
         levels = np.unique(panel["level"])
         nowhere = levels[0] - 0.12 * np.ptp(levels)
         systems = panel.groupby("system", sort=False)
-        for (name, part), marker in zip(systems, itertools.cycle(MARKERS)):
+        for (name, part), marker in zip(systems, itertools.cycle(style.MARKERS)):
             (line,) = ax.plot(part["level"], part["value"], marker=marker, ms=5, label=name)
             band = {"color": line.get_color(), "alpha": 0.07, "linewidth": 0}
             ax.fill_between(part["level"], part["low"], part["high"], **band)
             hollow = {"color": line.get_color(), "marker": marker, "mfc": "white", "ls": "none"}
             ax.plot(nowhere, part["absent"].iloc[0], **hollow)
-        ax.axhline(0.5, color=COLOURS["quiet"], ls=":", lw=1.5)
+        ax.axhline(0.5, color=style.COLOURS["quiet"], ls=":", lw=1.5)
         names = ["absent", *(f"{level:+g}" if level else "0" for level in levels)]
         ax.set_xticks([nowhere, *levels], names)
         title = f"{data if ax is axes[0, 0] else ''}\nagainst {others} other{'s' * (others > 1)}"
@@ -117,12 +110,12 @@ def level_thresholds(found: pd.DataFrame, levels: ArrayLike, ax: Axes | None = N
     table = found.pivot_table("threshold", "system", "instrument", sort=False, aggfunc="first")
     codes = [code for code in INSTRUMENTS if code in table]
     values, lowest, highest = table[codes].to_numpy(), min(levels), max(levels)
-    ax = axes_or_new(ax, 10, 1.6 + 0.36 * len(values))
+    ax = style.axes_or_new(ax, 10, 1.6 + 0.36 * len(values))
     finite = np.vectorize("{:+.0f}".format)(values)
     text = np.select([values == np.inf, values == -np.inf], ["never", "always"], finite)
     darkness = 1 - (np.clip(values, lowest, highest) - lowest) / (highest - lowest)
     n = found.drop_duplicates("instrument").set_index("instrument")["excerpts"]
     names = [f"{INSTRUMENT_NAMES[code]} ({n[code]})" for code in codes]
-    heat_map(ax, 0.9 * darkness, text, table.index, names)
+    style.heat_map(ax, 0.9 * darkness, text, table.index, names)
     ax.set(xlabel="instrument (excerpts)")
     return ax

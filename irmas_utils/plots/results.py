@@ -13,18 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from irmas_utils import metrics
-from irmas_utils.plots.style import (
-    COLOURS,
-    MARKERS,
-    QUANTITIES,
-    SLANT,
-    axes_or_new,
-    heat_map,
-    interval_lengths,
-    legend_above,
-    rows_of_scores,
-    score_each_instrument,
-)
+from irmas_utils.plots import style
 
 KIND_MARKERS = {"ours": "o", "trivial": "s", "published": "D"}
 # What is decided has a strong colour, what is open is grey; all differ in lightness, for print.
@@ -38,34 +27,35 @@ DECIDED = ("confirmed", "refuted")
 
 def per_label_scores(result: Mapping[str, Any], ax: Axes | None = None) -> Axes:
     """Precision, recall and F1 of each instrument, and its base rate: precision of a constant."""
-    ax = axes_or_new(ax, 10, 3.8)
+    ax = style.axes_or_new(ax, 10, 3.8)
     labels = pd.DataFrame(result["per_label"]).T
     places, width = np.arange(len(labels)), 0.26
-    for i, quantity in enumerate(QUANTITIES):
+    for i, quantity in enumerate(style.QUANTITIES):
         scores = pd.DataFrame([*labels[quantity]])
-        style = {"color": COLOURS[quantity], "label": quantity.replace("f1", "F1")}
-        style |= {"error_kw": {"elinewidth": 0.9, "ecolor": "#333333"}}
-        at, lengths = places + (i - 1) * width, interval_lengths(scores)
-        ax.bar(at, scores["value"], width, yerr=lengths, **style)
-    style = {"color": COLOURS["mark"]}
-    score_each_instrument(ax, labels["base_rate"], "base rate", labels["support"], **style)
+        look = {"color": style.COLOURS[quantity], "label": quantity.replace("f1", "F1")}
+        look |= {"error_kw": {"elinewidth": 0.9, "ecolor": "#333333"}}
+        at, lengths = places + (i - 1) * width, style.interval_lengths(scores)
+        ax.bar(at, scores["value"], width, yerr=lengths, **look)
+    look = {"color": style.COLOURS["mark"]}
+    style.score_each_instrument(ax, labels["base_rate"], "base rate", labels["support"], **look)
     ax.set(ylim=(0, 1), ylabel="score")
     return ax
 
 
 def per_label_f1(results: Mapping[str, Mapping[str, Any]], ax: Axes | None = None) -> Axes:
     """F1 of each instrument by several systems, and what naming it in every clip would score."""
-    ax = axes_or_new(ax, 10, 3.8)
+    ax = style.axes_or_new(ax, 10, 3.8)
     labels = pd.DataFrame(next(iter(results.values()))["per_label"]).T
     places, n = np.arange(len(labels)), len(results)
     shifts = (np.arange(n) - (n - 1) / 2) * 0.8 / max(n, 2)
-    for (name, result), shift, marker in zip(results.items(), shifts, itertools.cycle(MARKERS)):
+    systems = zip(results.items(), shifts, itertools.cycle(style.MARKERS))
+    for (name, result), shift, marker in systems:
         scores = pd.DataFrame([result["per_label"][code]["f1"] for code in labels.index])
-        style = {"fmt": marker, "markersize": 4.5, "elinewidth": 0.8, "label": name}
-        ax.errorbar(places + shift, scores["value"], yerr=interval_lengths(scores), **style)
+        look = {"fmt": marker, "markersize": 4.5, "elinewidth": 0.8, "label": name}
+        ax.errorbar(places + shift, scores["value"], yerr=style.interval_lengths(scores), **look)
     always = 2 * labels["base_rate"] / (1 + labels["base_rate"])  # recall 1, that precision
-    style = {"color": COLOURS["published"]}
-    score_each_instrument(ax, always, "always named", labels["support"], **style)
+    look = {"color": style.COLOURS["published"]}
+    style.score_each_instrument(ax, always, "always named", labels["support"], **look)
     ax.set(ylim=(-0.03, 1.03), ylabel="F1")
     return ax
 
@@ -76,17 +66,17 @@ def comparison(systems: pd.DataFrame, ax: Axes | None = None) -> Axes:
     `systems` has a row a system, drawn from the top: name, kind ("ours", "trivial" or
     "published"), value, low, high (missing where there is no interval).
     """
-    ax = axes_or_new(ax, 8, 0.9 + 0.3 * len(systems))
+    ax = style.axes_or_new(ax, 8, 0.9 + 0.3 * len(systems))
     for kind, marker in KIND_MARKERS.items():
         rows = np.flatnonzero(systems["kind"] == kind)
         if len(rows):
-            part, style = systems.iloc[rows], {"color": COLOURS[kind], "fmt": marker}
-            style |= {"markerfacecolor": "white"} if kind == "published" else {}
-            style |= {"markersize": 5.5, "capsize": 2.5, "label": kind}
-            ax.errorbar(part["value"], rows, xerr=interval_lengths(part), **style)
-    rows_of_scores(ax, systems["name"], systems["value"], ".3f")
+            part, look = systems.iloc[rows], {"color": style.COLOURS[kind], "fmt": marker}
+            look |= {"markerfacecolor": "white"} if kind == "published" else {}
+            look |= {"markersize": 5.5, "capsize": 2.5, "label": kind}
+            ax.errorbar(part["value"], rows, xerr=style.interval_lengths(part), **look)
+    style.rows_of_scores(ax, systems["name"], systems["value"], ".3f")
     ax.set(xlabel="micro F1", xlim=(0, 1.03 * ax.get_xlim()[1]))
-    legend_above(ax)
+    style.legend_above(ax)
     return ax
 
 
@@ -103,12 +93,12 @@ def comparisons(panels: Mapping[str, pd.DataFrame]) -> Figure:
 
 def differences(table: pd.DataFrame, ax: Axes | None = None, xlabel: str = "difference") -> Axes:
     """What each change of a table brings: idea, difference (called `xlabel`), low and high."""
-    ax = axes_or_new(ax, 8, 1 + 0.34 * len(table))
-    lengths = interval_lengths(table.rename(columns={"difference": "value"}))
-    style = {"color": COLOURS["line"], "fmt": "o", "markersize": 5.5, "capsize": 2.5}
-    ax.errorbar(table["difference"], range(len(table)), xerr=lengths, **style)
-    ax.axvline(0, color=COLOURS["mark"], lw=1.2, zorder=0)
-    rows_of_scores(ax, table["idea"], table["difference"], "+.3f")
+    ax = style.axes_or_new(ax, 8, 1 + 0.34 * len(table))
+    lengths = style.interval_lengths(table.rename(columns={"difference": "value"}))
+    look = {"color": style.COLOURS["line"], "fmt": "o", "markersize": 5.5, "capsize": 2.5}
+    ax.errorbar(table["difference"], range(len(table)), xerr=lengths, **look)
+    ax.axvline(0, color=style.COLOURS["mark"], lw=1.2, zorder=0)
+    style.rows_of_scores(ax, table["idea"], table["difference"], "+.3f")
     ax.set(xlabel=xlabel)
     return ax
 
@@ -129,7 +119,7 @@ def study(
     scale) or a word (in order of appearance), and what the run scored. The `paper`'s value is
     marked, and where all runs of a value are `constant`, bool (n_runs,).
     """
-    ax = axes_or_new(ax, 5.5)
+    ax = style.axes_or_new(ax, 5.5)
     runs = pd.DataFrame({"value": values, "score": scores, "constant": constant})
     words = any(isinstance(value, str) for value in runs["value"])
     by_value = runs.groupby("value", sort=not words)
@@ -138,9 +128,9 @@ def study(
     most = 1 if ylabel == "micro F1" else np.inf
     means = by_value["score"].apply(metrics.mean_interval, low=0, high=most).unstack()
     means = means.loc[[*places]]
-    style = {"color": COLOURS["line"], "capsize": 3, "label": "mean, 95 % interval"}
-    style |= {"fmt": "o" if words else "o-", "yerr": interval_lengths(means)}
-    ax.errorbar([*places.values()], means["value"], **style)
+    look = {"color": style.COLOURS["line"], "capsize": 3, "label": "mean, 95 % interval"}
+    look |= {"fmt": "o" if words else "o-", "yerr": style.interval_lengths(means)}
+    ax.errorbar([*places.values()], means["value"], **look)
     _each_seed(ax, runs["value"].map(places), runs["score"])
     if paper in places:
         _reference(ax, places[paper], "paper")
@@ -149,10 +139,10 @@ def study(
         ax.set_xscale("log")
     names = [value if words else f"{value:g}" for value in places]
     ax.minorticks_off()
-    ax.set_xticks([*places.values()], names, **(SLANT if max(map(len, names)) > 8 else {}))
+    ax.set_xticks([*places.values()], names, **(style.SLANT if max(map(len, names)) > 8 else {}))
     ax.margins(x=0.08)
     ax.set(xlabel=xlabel, ylabel=ylabel)
-    legend_above(ax, fontsize="small")
+    style.legend_above(ax, fontsize="small")
     return ax
 
 
@@ -162,12 +152,12 @@ def _mark_constants(ax: Axes, places: Sequence[float], every: bool) -> None:
         low, high = ax.get_ylim()
         ax.set_ylim(low - (high - low) * (0.1 if every else 0.2), high)
     box = {"facecolor": "white", "edgecolor": "none", "pad": 1}
-    style = {"ha": "center", "fontsize": "small", "bbox": box, "zorder": 5}
+    look = {"ha": "center", "fontsize": "small", "bbox": box, "zorder": 5}
     if every:
-        ax.annotate("the same labels for all", (0.5, 0.02), xycoords="axes fraction", **style)
+        ax.annotate("the same labels for all", (0.5, 0.02), xycoords="axes fraction", **look)
         return
     for place in places:
-        ax.annotate("the same\nlabels", (place, 0.02), xycoords=("data", "axes fraction"), **style)
+        ax.annotate("the same\nlabels", (place, 0.02), xycoords=("data", "axes fraction"), **look)
 
 
 def causes(names: ArrayLike, gains: ArrayLike, ax: Axes | None = None) -> Axes:
@@ -176,55 +166,55 @@ def causes(names: ArrayLike, gains: ArrayLike, ax: Axes | None = None) -> Axes:
     `names` and `gains`, (n_runs,), say what was changed, in order of appearance, and by how much
     the LRAP is above that of the same answers dealt to other songs: of a constant it is 0.
     """
-    ax = axes_or_new(ax, 9, 5)
+    ax = style.axes_or_new(ax, 9, 5)
     runs = pd.DataFrame({"name": np.asarray(names), "gain": np.asarray(gains, dtype=float)})
     means = runs.groupby("name", sort=False)["gain"].mean()
     rows = range(len(means))
-    ax.scatter(means, rows, color=COLOURS["line"], s=45, label="mean", zorder=2)
+    ax.scatter(means, rows, color=style.COLOURS["line"], s=45, label="mean", zorder=2)
     _each_seed(ax, runs["gain"], runs["name"].map(dict(zip(means.index, rows, strict=True))))
     _reference(ax, 0, "constant")
     ax.set_yticks(rows, means.index)
     ax.invert_yaxis()
     ax.set(xlabel="LRAP over the same answers dealt to other songs")
-    legend_above(ax, fontsize="small")
+    style.legend_above(ax, fontsize="small")
     return ax
 
 
 def _each_seed(ax: Axes, x: ArrayLike, y: ArrayLike) -> None:
-    ax.scatter(x, y, color=COLOURS["mark"], s=14, zorder=3, linewidths=0, label="each seed")
+    ax.scatter(x, y, color=style.COLOURS["mark"], s=14, zorder=3, linewidths=0, label="each seed")
 
 
 def _reference(ax: Axes, x: float, label: str) -> None:
-    ax.axvline(x, color=COLOURS["quiet"], ls=":", lw=2, zorder=0, label=label)
+    ax.axvline(x, color=style.COLOURS["quiet"], ls=":", lw=2, zorder=0, label=label)
 
 
 def verdicts(ledger: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """How many claims of `paper.claims.check` have which verdict, a bar for each part of it."""
-    ax = axes_or_new(ax, 9, 3.8)
+    ax = style.axes_or_new(ax, 9, 3.8)
     section = ledger["section"].astype(str)
     part = section.where(section.eq("Abstract"), section.str.split(".").str[:2].str.join("."))
     counts = pd.crosstab(part, ledger["verdict"]).loc[part.unique()]  # in the paper's order
     left = np.zeros(len(counts))
     for name in (name for name in VERDICT_COLOURS if name in counts):
-        style = {"color": VERDICT_COLOURS[name], "height": 0.72}
+        look = {"color": VERDICT_COLOURS[name], "height": 0.72}
         label = f"{name} ({counts[name].sum()})"
-        bars = ax.barh(counts.index, counts[name], left=left, label=label, **style)
-        style = {"fontsize": "small", "color": "white" if name in DECIDED else "black"}
-        ax.bar_label(bars, [n or "" for n in counts[name]], label_type="center", **style)
+        bars = ax.barh(counts.index, counts[name], left=left, label=label, **look)
+        look = {"fontsize": "small", "color": "white" if name in DECIDED else "black"}
+        ax.bar_label(bars, [n or "" for n in counts[name]], label_type="center", **look)
         left += counts[name].to_numpy()
     ax.set_ylim(len(counts) - 0.5, -0.5)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.grid(axis="y", visible=False)
     ax.set(xlabel="claims", ylabel="section of the paper")
-    legend_above(ax, ncols=3)
+    style.legend_above(ax, ncols=3)
     return ax
 
 
 def f1_by_stream(scores: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Heat map of F1, a row a stream, a column an instrument; the best of a column is in bold."""
-    ax = axes_or_new(ax, 10, 1.4 + 0.36 * len(scores))
+    ax = style.axes_or_new(ax, 10, 1.4 + 0.36 * len(scores))
     values = scores.to_numpy(dtype=float)
-    heat_map(ax, values, np.vectorize("{:.2f}".format)(values), scores.index, scores.columns)
+    style.heat_map(ax, values, np.vectorize("{:.2f}".format)(values), scores.index, scores.columns)
     best = (values > 0) & (np.arange(len(values))[:, None] == values.argmax(axis=0))
     for text, is_best in zip(ax.texts, best.ravel(), strict=True):
         text.set_weight("bold" if is_best else "normal")
@@ -235,10 +225,10 @@ def f1_by_stream(scores: pd.DataFrame, ax: Axes | None = None) -> Axes:
 
 def separation_quality(quality: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """SI-SDR of each separated stem and of the mixture as its estimate, of `separation.quality`."""
-    ax = axes_or_new(ax, 8, 3.4)
+    ax = style.axes_or_new(ax, 8, 3.4)
     stems = list(quality["stem"].unique())
-    looks = {"mixture": ("the mixture", COLOURS["quiet"], -0.15),
-             "si_sdr": ("the separated stem", COLOURS["line"], 0.15)}  # fmt: skip
+    looks = {"mixture": ("the mixture", style.COLOURS["quiet"], -0.15),
+             "si_sdr": ("the separated stem", style.COLOURS["line"], 0.15)}  # fmt: skip
     for column, (label, colour, shift) in looks.items():
         places = quality["stem"].map(stems.index).to_numpy() + shift
         ax.scatter(quality[column], places, s=12, alpha=0.5, color=colour, linewidths=0)
@@ -247,5 +237,5 @@ def separation_quality(quality: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.set_yticks(range(len(stems)), stems)
     ax.invert_yaxis()
     ax.set(xlabel="SI-SDR [dB]")
-    legend_above(ax, fontsize="small")
+    style.legend_above(ax, fontsize="small")
     return ax

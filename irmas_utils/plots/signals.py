@@ -10,14 +10,7 @@ from matplotlib.image import AxesImage
 from matplotlib.ticker import EngFormatter
 from numpy.typing import ArrayLike, NDArray
 
-from irmas_utils.plots.style import (
-    COLOURS,
-    LEVEL_MAP,
-    NAMES,
-    QUANTITY_MAP,
-    axes_or_new,
-    colour_names,
-)
+from irmas_utils.plots import style
 
 POINTS = 1500  # more than a figure has pixels across
 FREQUENCY_TICKS = (125, 250, 500, 1000, 2000, 4000, 8000, 16000)  # Hz
@@ -28,10 +21,10 @@ HOP = 512  # samples from frame to frame of `audio.features.log_mel`
 
 def waveform(samples: ArrayLike, rate: float, ax: Axes | None = None) -> Axes:
     """Amplitude of mono samples, (n_samples,), against time; `rate` in samples a second."""
-    ax = axes_or_new(ax, 9, 2.4)
+    ax = style.axes_or_new(ax, 9, 2.4)
     samples, edges = np.asarray(samples), _edges(samples)
     high, low = np.maximum.reduceat(samples, edges), np.minimum.reduceat(samples, edges)
-    ax.fill_between(edges / rate, low, high, color=COLOURS["line"], linewidth=0.6)
+    ax.fill_between(edges / rate, low, high, color=style.COLOURS["line"], linewidth=0.6)
     ax.set(xlabel="time [s]", ylabel="amplitude", xlim=(0, len(samples) / rate))
     return ax
 
@@ -47,21 +40,21 @@ def padded_waveform(samples: ArrayLike, rate: int, ax: Axes | None = None) -> Ax
     first, last = (sound[0], sound[-1] + 1) if len(sound) else (len(samples), len(samples))
     for start, stop in ((0, first), (last, len(samples))):
         if stop > start:
-            shade = {"color": COLOURS["quiet"], "alpha": 0.25, "linewidth": 0}
+            shade = {"color": style.COLOURS["quiet"], "alpha": 0.25, "linewidth": 0}
             ax.axvspan(start / rate, stop / rate, label="padding", **shade)
     return ax
 
 
 def spectrum(magnitude: ArrayLike, rate: int, ax: Axes | None = None) -> Axes:
     """Magnitude, (n_bins,), from 0 Hz to half the `rate` [Hz], in decibels below the largest."""
-    ax = axes_or_new(ax, 9, 3.2)
+    ax = style.axes_or_new(ax, 9, 3.2)
     magnitude = np.asarray(magnitude, dtype=float)
     width = rate / 2 / len(magnitude)  # Hz a bin
     first = max(1, round(20 / width))
     edges = np.unique(np.geomspace(first, len(magnitude) - 1, POINTS).astype(int))
     level = np.maximum.reduceat(magnitude, edges)
     level = 20 * np.log10(np.maximum(level / max(level.max(), 1e-30), 10 ** (FLOOR / 20)))
-    ax.plot(edges * width, level, color=COLOURS["line"], linewidth=0.8)
+    ax.plot(edges * width, level, color=style.COLOURS["line"], linewidth=0.8)
     ax.set_xscale("log")
     ticks = (31, 62, *FREQUENCY_TICKS)
     ax.set_xticks(ticks, [HERTZ(hertz) for hertz in ticks])
@@ -72,7 +65,7 @@ def spectrum(magnitude: ArrayLike, rate: int, ax: Axes | None = None) -> Axes:
 
 def log_mel(levels: ArrayLike, rate: int, ax: Axes | None = None) -> Axes:
     """Log-mel spectrogram of `audio.features.log_mel` at `rate` hertz: levels in decibels."""
-    ax = axes_or_new(ax, 9, 3.2)
+    ax = style.axes_or_new(ax, 9, 3.2)
     image = _draw_mel(np.asarray(levels), rate, ax)
     ax.figure.colorbar(image, ax=ax, label="level [dB]", pad=0.01)
     return ax
@@ -83,8 +76,8 @@ def _draw_mel(levels: NDArray, rate: int, ax: Axes, **limits: float) -> AxesImag
 
     n_mels, n_frames = levels.shape
     extent = (0, n_frames * HOP / rate, -0.5, n_mels - 0.5)
-    style = {"origin": "lower", "aspect": "auto", "cmap": LEVEL_MAP, "interpolation": "nearest"}
-    image = ax.imshow(levels, extent=extent, **style, **limits)
+    look = {"origin": "lower", "aspect": "auto", "cmap": "magma", "interpolation": "nearest"}
+    image = ax.imshow(levels, extent=extent, **look, **limits)
     centres = librosa.mel_frequencies(n_mels + 2, fmin=0, fmax=rate / 2)[1:-1]
     ticks = [hertz for hertz in FREQUENCY_TICKS if hertz < centres[-1]][::2]
     ax.set_yticks(np.interp(ticks, centres, np.arange(n_mels)), [HERTZ(hertz) for hertz in ticks])
@@ -125,12 +118,12 @@ def instruments_over_time(
     `edges`, (n_windows + 1,), are the start of each window in seconds and the end of the last;
     `label` says what the scores are.
     """
-    ax = axes_or_new(ax, 9, 3.6)
-    style = {"cmap": QUANTITY_MAP, "vmin": 0, "vmax": 1, "rasterized": True}
-    rows = np.arange(len(NAMES) + 1) - 0.5
-    image = ax.pcolormesh(np.asarray(edges, dtype=float), rows, np.transpose(scores), **style)
-    ax.set_yticks(range(len(NAMES)), NAMES)
-    colour_names(ax.yaxis)
+    ax = style.axes_or_new(ax, 9, 3.6)
+    look = {"cmap": style.QUANTITY_MAP, "vmin": 0, "vmax": 1, "rasterized": True}
+    rows = np.arange(len(style.NAMES) + 1) - 0.5
+    image = ax.pcolormesh(np.asarray(edges, dtype=float), rows, np.transpose(scores), **look)
+    ax.set_yticks(range(len(style.NAMES)), style.NAMES)
+    style.colour_names(ax.yaxis)
     ax.invert_yaxis()
     ax.grid(visible=False)
     ax.set(xlabel="time [s]")
@@ -144,7 +137,7 @@ def gradient_norm(curves: Mapping[str, ArrayLike], rate: float, ax: Axes | None 
     `curves` are gradients of one length, (time,), by what they are of. A dotted line marks where
     each is first above a thousandth of its greatest.
     """
-    ax = axes_or_new(ax, 9, 3.4)
+    ax = style.axes_or_new(ax, 9, 3.4)
     for name, norms in curves.items():
         edges = _edges(norms := np.asarray(norms))
         level = np.maximum.reduceat(norms, edges)

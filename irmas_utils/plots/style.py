@@ -36,7 +36,6 @@ INSTRUMENT_COLOURS = {
 MARKERS = "osD^vPX"
 QUANTITIES = {"precision": "--", "recall": "-.", "f1": "-"}
 QUANTITY_MAP = "Blues"  # white to dark: also in print
-LEVEL_MAP = "magma"  # spectrograms
 SLANT = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"}  # of names below an axis
 
 

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from irmas_utils import metrics
-from irmas_utils.plots.style import COLOURS
+from irmas_utils.plots import style
 
 
 def training_curves(history: pd.DataFrame, axes: NDArray | None = None) -> NDArray:
@@ -37,18 +37,18 @@ def _draw_seeds(history: pd.DataFrame, column: str, part: str, ax: Axes) -> None
     if history.empty:
         return
     several = history["seed"].nunique() > 1
-    style = {"color": COLOURS[part], "linestyle": "-" if part == "training" else "--"}
-    style["marker"] = "o" if history["epoch"].nunique() < 3 else None  # a point is no line
+    look = {"color": style.COLOURS[part], "linestyle": "-" if part == "training" else "--"}
+    look["marker"] = "o" if history["epoch"].nunique() < 3 else None  # a point is no line
     thin = {"alpha": 0.35, "linewidth": 0.8} if several else {"label": part}
     for _, run in history.groupby("seed"):
-        ax.plot(run["epoch"], run[column], **style, **thin)
+        ax.plot(run["epoch"], run[column], **look, **thin)
     if several:
         most = 1 if column.endswith("accuracy") else np.inf
         by_epoch = history.groupby("epoch")[column]
         mean = by_epoch.apply(metrics.mean_interval, low=0, high=most).unstack()
-        ax.plot(mean.index, mean["value"], label=part, **style)
+        ax.plot(mean.index, mean["value"], label=part, **look)
         bounds = mean[["low", "high"]].astype(float)
-        band = {"color": COLOURS[part], "alpha": 0.15, "linewidth": 0}
+        band = {"color": style.COLOURS[part], "alpha": 0.15, "linewidth": 0}
         ax.fill_between(mean.index, bounds["low"], bounds["high"], **band)
 
 
