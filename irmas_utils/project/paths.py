@@ -62,29 +62,25 @@ def given_profile(profile: str) -> str:
     return str(given(profile)) if Path(profile).suffix.lower() in {".yaml", ".yml"} else profile
 
 
-def _from_environment(variable: str, default: Path) -> Path:
-    return given(os.environ.get(variable) or default)
-
-
 def data_root() -> Path:
     """Folder of ``IRMAS-TrainingData`` …: `IRMAS_DATA`, else ``data/``, or where mirdata has it."""
     usual = [ROOT / "data", Path(os.path.expanduser("~/mir_datasets/irmas"))]
-    return _from_environment("IRMAS_DATA", next(filter(Path.is_dir, usual), usual[0]))
+    return given(os.getenv("IRMAS_DATA") or next(filter(Path.is_dir, usual), usual[0]))
 
 
 def cache_root() -> Path:
     """Folder for what can be made again (`IRMAS_CACHE`, else ``.cache/`` in the project)."""
-    return _from_environment("IRMAS_CACHE", ROOT / ".cache")
+    return given(os.getenv("IRMAS_CACHE") or ROOT / ".cache")
 
 
 def results_root() -> Path:
     """Folder of results, one sub-folder a profile (`IRMAS_RESULTS`, else ``results/``)."""
-    return _from_environment("IRMAS_RESULTS", ROOT / "results")
+    return given(os.getenv("IRMAS_RESULTS") or ROOT / "results")
 
 
 def weights_root() -> Path:
     """Folder of pre-trained weights, looked into first (`IRMAS_WEIGHTS`, else in the cache)."""
-    root = _from_environment("IRMAS_WEIGHTS", cache_root() / "weights")
+    root = given(os.getenv("IRMAS_WEIGHTS") or cache_root() / "weights")
     return root.parent if root.is_file() else root  # some name the file in it
 
 

@@ -21,8 +21,6 @@ import pandas as pd
 from irmas_utils.project import files, paths
 from irmas_utils.project.errors import CheckpointError
 
-LIBRARIES = ("tensorflow", "keras", "numpy")
-
 
 class Outcome(NamedTuple):
     """What a run gives: arrays by name, facts that are plain JSON, and its folder with its files.
@@ -63,7 +61,7 @@ def once(name: str, parts: Mapping[str, Any], make: Callable[[Path], Outcome]) -
 @functools.cache
 def versions() -> dict[str, str]:
     """Return the versions of the libraries that trained numbers depend on."""
-    return {name: importlib.metadata.version(name) for name in LIBRARIES}
+    return {name: importlib.metadata.version(name) for name in ("tensorflow", "keras", "numpy")}
 
 
 def _folder(name: str, parts: Mapping[str, Any]) -> Path:
