@@ -48,7 +48,7 @@ def trivial(splits: Splits, settings: Settings) -> dict[str, dict[str, Any]]:
 
 
 def strongest(evaluations: Mapping[str, dict[str, Any]]) -> tuple[str, float]:
-    """Return which of `trivial` has the highest micro F1, and that score."""
+    """Return which of some systems has the highest micro F1, and that score."""
     f1 = {name: found["micro"]["f1"]["value"] for name, found in evaluations.items()}
     best = max(f1, key=f1.get)
     return best, f1[best]
@@ -80,24 +80,29 @@ def answers(decisions: dict[int, np.ndarray]) -> pd.DataFrame:
 
 
 def summary(
+    clips: pd.DataFrame,
     whole: dict[str, Any],
-    by_seed: dict[int, dict[str, Any]],
-    decisions: dict[int, np.ndarray],
+    said: dict[int, tuple[np.ndarray, float]],
     history: pd.DataFrame,
     **facts: Any,
 ) -> dict[str, Any]:
     """Collect what a run's metrics file holds.
 
-    `whole` is the evaluation of all seeds in one, `by_seed` holds those of each alone, `decisions`
-    is as for `answers`, `history` has a column ``seconds``, `facts` are JSON values.
+    `whole` is the evaluation of all seeds in one, `said` the scores of each alone, (n_clips, 11),
+    with their threshold; `history` has a column ``seconds``, `facts` are JSON values.
     """
-    rows = [scores_of(evaluation) for evaluation in by_seed.values()]
+    labels, songs = label_matrix(clips["labels"]), list(clips["recording"])
+    decisions = {seed: metrics.binarize(*each) for seed, each in said.items()}
+    rows = [
+        scores_of(metrics.evaluate(labels, decisions[seed], scores, songs, n_bootstrap=0))
+        for seed, (scores, _) in said.items()
+    ]
     most = {"labels_per_clip": len(INSTRUMENTS)}  # of a score it is 1
     over_seeds = {key: [row[key]["value"] for row in rows] for key in rows[0] if rows[0][key]}
     return {
         "memory_peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         **facts,
-        "seeds": list(by_seed),
+        "seeds": list(said),
         "over_seeds": {
             key: {"values": values, **metrics.mean_interval(values, 0, most.get(key, 1))}
             for key, values in over_seeds.items()

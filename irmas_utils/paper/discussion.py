@@ -51,31 +51,27 @@ def reasons(settings: Settings) -> list[Idea]:
     return sorted([*found, Idea("3. data: another network on as much", ("han",), ("lstm",))])
 
 
-def failure(settings: Settings) -> list[Idea]:
-    """Return what tests each cause in `fft_causes`, against as printed but cut by mixtures."""
-    against = {"cut": "printed"}
-    return [
-        Idea(row.cause, (f"fft-cause-{row.name}",), (f"fft-cause-{against.get(row.name, 'cut')}",))
-        for row in fft_causes.table(settings).iloc[1:].itertuples()
-    ]
-
-
 def dense_causes(settings: Settings) -> pd.DataFrame:
-    """Weigh the causes of the dense network's failure that have been tried (`failure`).
+    """Weigh the causes of the dense network's failure that have been tried (`fft_causes`).
 
-    Of a training that went astray, which learnt not even its own excerpts, nothing follows.
-    Returns `fft_causes.table`, without learnt, with idea, difference in micro F1, low, high,
-    p_value, p_adjusted, verdict.
+    Each is held against the network as printed but cut by mixtures, and that cut against as
+    printed. Of a training that went astray, which learnt not even its own excerpts, nothing
+    follows. Returns `fft_causes.table`, without learnt, with idea, difference in micro F1, low,
+    high, p_value, p_adjusted, verdict.
     """
     causes = fft_causes.table(settings)
     if len(causes) < 2:
-        kept = causes.drop(columns="learnt", errors="ignore")
-        return kept.reindex(columns=[*kept, "idea", "verdict"])
-    found = compare(settings, {"causes": (failure(settings), "micro_f1")})["causes"]
+        return causes.drop(columns="learnt", errors="ignore").assign(idea=np.nan, verdict=np.nan)
+    against = {"cut": ("fft-cause-printed",)}
+    ideas = [
+        Idea(row.cause, (f"fft-cause-{row.name}",), against.get(row.name, ("fft-cause-cut",)))
+        for row in causes.iloc[1:].itertuples(index=False)
+    ]
+    found = compare(settings, {"causes": (ideas, "micro_f1")})["causes"]
     worse = found["verdict"] == "worse"
-    found["verdict"] = found["idea"].map(supported(found)).mask(worse, "not supported: worse")
     lost = found["idea"].isin(causes.loc[~causes.pop("learnt"), "cause"])
-    found["verdict"] = found["verdict"].mask(lost, "cannot tell, not even its excerpts are learnt")
+    verdict = found["idea"].map(supported(found)).mask(worse, "not supported: worse")
+    found["verdict"] = verdict.mask(lost, "cannot tell, not even its excerpts are learnt")
     columns = ["idea", "difference", "low", "high", "p_value", "p_adjusted", "verdict"]
     return causes.merge(found[columns], left_on="cause", right_on="idea", how="left")
 
@@ -94,13 +90,11 @@ def lstm_causes(settings: Settings) -> pd.DataFrame:
     ideas = [i for i in asked if _exist(settings, i.systems + i.against)]
     if not ideas:
         return pd.DataFrame({"idea": [], "verdict": []})
-    runs = pd.concat([studies.rows(settings, run, run) for idea in ideas for run in idea.systems])
-    means = runs.groupby("value")[["information", "detectable", "listens"]].mean()
-    bases = {base for idea in ideas for base in idea.against}
-    hears = {base: studies.rows(settings, base, "")["listens"].any() for base in bases}
-    found = compare(settings, {"causes": (ideas, "gain")})["causes"]
-    found = found.join(means, on="system")
-    found["deaf"] = (found["listens"] == 0) & ~found["against"].map(hears).astype(bool)
+    runs = {run for idea in ideas for run in idea.systems + idea.against}
+    of_seeds = pd.concat([studies.rows(settings, run, run) for run in runs])
+    means = of_seeds.groupby("value")[["information", "detectable", "listens"]].mean()
+    found = compare(settings, {"causes": (ideas, "gain")})["causes"].join(means, on="system")
+    found["deaf"] = (found["listens"] + found["against"].map(means["listens"])) == 0
     found["verdict"] = [*map(_weighed, found.to_dict("records"))]
     tested = ["difference", "low", "high", "p_value", "p_adjusted", "verdict"]
     return found[["idea", *means, "gain", *tested]]
@@ -131,33 +125,33 @@ REASONS = {
 
 def so_far(causes: pd.DataFrame | None, network: str = "lstm") -> str:
     """Say how many of the changes that the profile of real clips asks for are in a table."""
-    real = load("real")
-    dense = [*fft_causes.COMPUTED, *real.study.fft.causes.changes][1:]
-    asked = len(studies.changes(real) if network == "lstm" else dense)
     if causes is None:
         return ""
-    run = causes["verdict"].count()
-    said = f"Of its {asked} changes {run} have been run, and p is adjusted over these."
-    said = said if run < asked else f"All its {asked} changes have been run."
-    if network == "fft":
+    real, of_dense = load("real"), network == "fft"
+    dense = [*fft_causes.COMPUTED, *real.study.fft.causes.changes][1:]
+    run, asked = causes["verdict"].count(), len(dense if of_dense else studies.changes(real))
+    said = [f"All its {asked} changes have been run."]
+    if run < asked:
+        said = [f"Of its {asked} changes {run} have been run, and p is adjusted over these."]
+    if of_dense:
         epochs = real.with_base("fft", **real.study.fft.causes.base)["epochs"]
-        said += f" Each training takes {epochs} epochs, unless it says otherwise."
-    again = (
-        " Some were trained twice, on processors that round in different ways: where "
-        "the other difference (`before`, in notebook 06) has another sign, nothing is concluded."
-    )
-    said += again if "before" in causes else ""
-    if network == "lstm" or "base" not in causes:
-        return said
-    trained = ~causes["idea"].isin(fft_causes.COMPUTED.values())
-    bases = sorted(causes.loc[trained, "base"].dropna().round(3).unique())
-    if len(bases) < 2:
-        return said
-    return (
-        f"{said} Their bases (`base`), trained alike on such processors, score "
-        f"{', '.join(f'{base:.3f}' for base in bases)}: as far as these lie apart may a row be off "
-        "that was trained once, and *inconclusive, trained once* is what that could turn."
-    )
+        said.append(f"Each training takes {epochs} epochs, unless it says otherwise.")
+    if "before" in causes:
+        said.append(
+            "Some were trained twice, on processors that round in different ways: where the other "
+            "difference (`before`, in notebook 06) has another sign, nothing is concluded."
+        )
+    if of_dense and "base" in causes:
+        trained = ~causes["idea"].isin(fft_causes.COMPUTED.values())
+        bases = sorted(causes.loc[trained, "base"].dropna().round(3).unique())
+        if len(bases) > 1:
+            said.append(
+                "Their bases (`base`), trained alike on such processors, score "
+                f"{', '.join(f'{base:.3f}' for base in bases)}: as far as these lie apart may a "
+                "row be off that was trained once, and *inconclusive, trained once* is what that "
+                "could turn."
+            )
+    return " ".join(said)
 
 
 def by_reason(causes: pd.DataFrame | None) -> dict[str, str]:
@@ -190,11 +184,9 @@ def deaf_heads(heads: pd.DataFrame, paper: str, six: str) -> str:
     frequencies alone would give.
     """
     found, frequent = heads["labels"], {*six.split()}
-    own, six_of_all = (found == paper).mean(), (found == six).mean()
-    share = heads["share of the paper's"].mean()
     some = found.map(lambda labels: set() < {*labels.split()} <= frequent).mean()
-    on = np.isin(INSTRUMENTS, paper.split())
-    rates = (heads[[*INSTRUMENTS]] > 0).mean()
+    share = heads["share of the paper's"].mean()
+    on, rates = np.isin(INSTRUMENTS, paper.split()), (heads[[*INSTRUMENTS]] > 0).mean()
     chance = {
         "eleven coins": 0.5 ** len(INSTRUMENTS),
         "coins for the six alone": 0.5 ** len(frequent),
@@ -203,12 +195,12 @@ def deaf_heads(heads: pd.DataFrame, paper: str, six: str) -> str:
     ranks = found.value_counts()
     by_chance = ", ".join(f"{name} {rate:.2%}" for name, rate in chance.items())
     return (
-        f"Of {len(heads)} heads, {own:.1%} end with the paper's labels, and over the last epoch "
-        f"these are the answer after {share:.1%} of the steps; by chance: {by_chance}. **So in "
-        f"kind, and not in detail**: {some:.0%} name some of the six most frequent labels and no "
-        f"other, {(found == '').mean():.0%} none, {six_of_all:.0%} all six. The paper's five are "
-        f"one of {len(ranks)} answers, of which the likeliest is {ranks.index[0] or 'none'} "
-        f"({ranks.iloc[0]} of {len(heads)})."
+        f"Of {len(heads)} heads, {(found == paper).mean():.1%} end with the paper's labels, and "
+        f"over the last epoch these are the answer after {share:.1%} of the steps; "
+        f"by chance: {by_chance}. **So in kind, and not in detail**: {some:.0%} name some of the "
+        f"six most frequent labels and no other, {(found == '').mean():.0%} none, "
+        f"{(found == six).mean():.0%} all six. The paper's five are one of {len(ranks)} answers, "
+        f"of which the likeliest is {ranks.index[0] or 'none'} ({ranks.iloc[0]} of {len(heads)})."
     )
 
 
@@ -245,9 +237,8 @@ def turned(causes: pd.DataFrame | None) -> str:
     """Say of `lstm_causes` which changes make *samples* listen, and which leave *frames* deaf."""
     if causes is None or causes.empty:
         return ""
-    base = causes["idea"].str.split(":").str[0]
-    wakes, deafens = causes["listens"] > 0.5, causes["listens"] == 0
-    asked = (base == "samples") & wakes, (base == "frames") & deafens
+    samples, listens = causes["idea"].str.startswith("samples:"), causes["listens"]
+    asked = samples & (listens > 0.5), ~samples & (listens == 0)
     woken, deaf = (", ".join(causes.loc[found, "idea"]) or "none" for found in asked)
     return (
         f"So of the changes run these make most seeds of *samples* listen: {woken}; these leave "
@@ -257,19 +248,18 @@ def turned(causes: pd.DataFrame | None) -> str:
 
 def of_use(settings: Settings) -> str:
     """Say how the LSTMs on frames name the instruments of real clips, beside what never listens."""
-    trivial = records.real_metrics(settings, "trivial")
+    changes = studies.changes(load("real")).items()
     runs = {studies.BASES["frames"]: "the base"}
-    for run, (kind, key, value) in studies.changes(load("real")).items():
-        runs |= {run: f"{key} {value}"} if kind == "frames" else {}
+    runs |= {run: f"{key} {value}" for run, (kind, key, value) in changes if kind == "frames"}
     found = {name: records.real_metrics(settings, run) for run, name in runs.items()}
-    f1 = {name: each["evaluation"]["micro"]["f1"]["value"] for name, each in found.items() if each}
-    if not f1 or trivial is None:
+    ours = {name: each["evaluation"] for name, each in found.items() if each}
+    trivial = records.real_metrics(settings, "trivial")
+    if not ours or trivial is None:
         return ""
-    best, (rival, most) = max(f1, key=f1.get), evaluation.strongest(trivial)
+    (best, f1), (rival, most) = map(evaluation.strongest, (ours, trivial))
     return (
-        f"**Listening is not yet naming**: of {len(f1)} networks on *frames*, cut at .5, the best "
-        f"micro F1 is {f1[best]:.3f}, of {best}; *{rival}*, which never listens, has "
-        f"{most:.3f}."
+        f"**Listening is not yet naming**: of {len(ours)} networks on *frames*, cut at .5, the "
+        f"best micro F1 is {f1:.3f}, of {best}; *{rival}*, which never listens, has {most:.3f}."
     )
 
 
@@ -379,9 +369,9 @@ def compare(
 def _row(settings: Settings, idea: Idea, metric: str) -> dict[str, Any]:
     clips, scores = combined(settings, idea.systems)
     _, without = combined(settings, idea.against, clips)
-    decisions, pair = metrics.binarize(scores), (scores, without)
-    if metric not in ("lrap", "gain"):
-        pair = decisions, metrics.binarize(without)
+    decisions = metrics.binarize(scores)
+    ranks = metric in ("lrap", "gain")
+    pair = (scores, without) if ranks else (decisions, metrics.binarize(without))
     labels, groups = label_matrix(clips["labels"]), list(clips["recording"])
     test = metrics.paired_test(labels, *pair, groups, metric, seed=settings.seed)
     result = evaluation.score(clips, scores, settings)

@@ -35,8 +35,8 @@ def systems() -> dict[str, str]:
 def kept(settings: Settings) -> str:
     """Return the run of the network to judge by: the one that notebook 07 picks on mixtures."""
     runs = registry.recorded(settings, registry.NETWORKS)
-    mixed = {run: records.load_metrics(settings.profile, run)["on_mixtures"] for run in runs}
-    return registry.best({run: found["micro"]["f1"]["value"] for run, found in mixed.items()})
+    found = {run: records.load_metrics(settings.profile, run) for run in runs}
+    return registry.best({run: each["on_mixtures"] for run, each in found.items()})
 
 
 def decided(tests: pd.DataFrame) -> pd.DataFrame:
@@ -52,13 +52,13 @@ def beaten(settings: Settings, runs: Iterable[str], parts: Splits, rival: str) -
 
     Returns `decided` of a row a run: "against `rival`" (its title) and `metrics.paired_test`.
     """
-    constant, found = evaluation.constants(parts)[rival][0], {}
+    constant, rows = evaluation.constants(parts)[rival][0], []
     labels, songs = label_matrix(parts.testing["labels"]), list(parts.testing["recording"])
     for run in runs:
         ours = records.load_predictions(settings.profile, run, parts.testing)[2]
         test = metrics.paired_test(labels, ours, constant, songs, seed=settings.seed)
-        found[systems()[run]] = test
-    return decided(pd.DataFrame(found).T.rename_axis(f"against {rival}").reset_index())
+        rows.append({f"against {rival}": systems()[run]} | test)
+    return decided(pd.DataFrame(rows))
 
 
 def judge(settings: Settings) -> pd.DataFrame:
@@ -134,15 +134,14 @@ def _on_real_clips(settings: Settings) -> str:
 
 def heard(ours: Evaluations, trivial: Evaluations, data: str) -> str:
     """Say which system scores best on some data, and how many beat all that never listen."""
-    f1 = {name: result["micro"]["f1"] for name, result in ours.items()}
-    best = max(f1, key=lambda name: f1[name]["value"])
-    text = f"So on {data}, **{best}** has the highest micro F1, {f1[best]['value']:.3f}"
+    best, f1 = evaluation.strongest(ours)
+    text = f"So on {data}, **{best}** has the highest micro F1, {f1:.3f}"
     if not trivial:
         return f"{text}."
     constant, most = evaluation.strongest(trivial)
-    above = sum((leaf["low"] or 0) > most for leaf in f1.values())
+    above = sum((each["micro"]["f1"]["low"] or 0) > most for each in ours.values())
     return (
-        f"{text}, and {above} of {len(f1)} systems lie with their whole interval above the best "
+        f"{text}, and {above} of {len(ours)} systems lie with their whole interval above the best "
         f"that never listens, {constant} ({most:.3f}); paired tests decide (notebook 09, "
         "section 4)."
     )

@@ -60,7 +60,7 @@ class Report:
         self.data, self.record, self.draws = data, record, draws
         self.systems = assessment.assess(trained, data, record.settings)
         mixed = {name: system.judged.on_mixtures for name, system in self.systems.items()}
-        self.best = registry.best({name: v["micro"]["f1"]["value"] for name, v in mixed.items()})
+        self.best = registry.best(mixed)
         self.titled = {registry.title(name): system for name, system in self.systems.items()}
         self.results = {title: system.judged.on_testing for title, system in self.titled.items()}
         self.figures: dict[str, Figure] = {}
@@ -73,24 +73,20 @@ class Report:
         if not self.draws or not histories:
             return
         self.figures["training"] = plots.training_curves_of(histories)
-        lowest = []
-        for title, history in histories.items():
-            epoch = history.groupby("epoch")["val_loss"].mean().idxmin()
-            lowest.append(f"{title}: epoch {epoch} of {history['epoch'].max()}")
+        losses = {t: h.groupby("epoch")["val_loss"].mean() for t, h in histories.items()}
+        lowest = [f"{t}: epoch {v.idxmin()} of {v.index.max()}" for t, v in losses.items()]
         say(f"The validation loss is lowest in – {'; '.join(lowest)}.")
 
     def thresholds(self) -> None:
         """Show each system's threshold, and what it does on mixtures and on the testing set."""
         rows = {}
-        for title, system in self.titled.items():
-            judged, row = system.judged, {"threshold": system.judged.threshold}
-            for part in ("mixtures", "testing"):
-                result = getattr(judged, f"on_{part}")
-                row[f"micro F1, {part}"] = result["micro"]["f1"]["value"]
-                row[f"labels a clip, {part}"] = result["labels_per_clip"]["predicted"]
+        for title, (_, judged, _) in self.titled.items():
+            rows[title] = row = {"threshold": judged.threshold}
+            for part, found in (("mixtures", judged.on_mixtures), ("testing", judged.on_testing)):
+                row[f"micro F1, {part}"] = found["micro"]["f1"]["value"]
+                row[f"labels a clip, {part}"] = found["labels_per_clip"]["predicted"]
             for average in ("micro", "macro"):
                 row[f"{average} F1, each its own"] = judged.per_label[average]["f1"]["value"]
-            rows[title] = row
         self._show("thresholds", rows)
         both = (self.data.mixed, self.data.parts.testing)
         mixed, testing = (clips["labels"].map(len).mean() for clips in both)
@@ -128,12 +124,15 @@ class Report:
 
     def costs(self) -> None:
         """Show each system's seeds, parameters, seconds of training and milliseconds a clip."""
-        rows = {}
-        for title, system in self.titled.items():
-            facts, seconds = system.trained.whole.facts, system.trained.history["seconds"].sum()
-            row = {"seeds": len(system.by_seed), "parameters": f"{facts['n_parameters']:,}"}
-            times = {"training [s]": seconds, "a clip [ms]": 1000 * facts["clip_seconds"]}
-            rows[title] = row | times
+        rows = {
+            title: {
+                "seeds": len(trained.by_seed),
+                "parameters": f"{trained.whole.facts['n_parameters']:,}",
+                "training [s]": trained.history["seconds"].sum(),
+                "a clip [ms]": 1000 * trained.whole.facts["clip_seconds"],
+            }
+            for title, (trained, _, _) in self.titled.items()
+        }
         self._show("costs", rows, precision=1)
 
     def instruments(self) -> None:
@@ -184,13 +183,12 @@ class Report:
 
     def _write(self, name: str) -> str:
         system, record = self.systems[name], self.record
-        run = record.run or name
-        if record.run and len(self.systems) > 1:
-            run = f"{record.run}-{name}"
+        several = record.run and len(self.systems) > 1
+        run = f"{record.run}-{name}" if several else record.run or name
         scores = system.trained.whole.arrays["testing"]
         decisions = metrics.binarize(scores, system.judged.threshold)
         record.save_predictions(self.data.parts.testing, scores, decisions, run)
-        record.save_metrics(summary(system), run)
+        record.save_metrics(summary(system, self.data.parts.testing), run)
         record.save_table(system.trained.history, f"{run}_history")
         return run
 
@@ -201,17 +199,14 @@ class Report:
         show(table, precision)
 
 
-def summary(system: System) -> dict[str, Any]:
+def summary(system: System, testing: pd.DataFrame) -> dict[str, Any]:
     """Collect a run's metrics: ``over_seeds`` of each one alone, ``evaluation`` of all in one."""
     trained, facts = system.trained, system.trained.whole.facts
-    decisions = {
-        seed: metrics.binarize(trained.by_seed[seed].arrays["testing"], judged.threshold)
-        for seed, judged in system.by_seed.items()
-    }
+    cut = system.thresholds.items()
     found = evaluation.summary(
+        testing,
         system.judged.on_testing,
-        {seed: judged.on_testing for seed, judged in system.by_seed.items()},
-        decisions,
+        {seed: (trained.by_seed[seed].arrays["testing"], threshold) for seed, threshold in cut},
         trained.history,
         **{key: facts[key] for key in ("n_parameters", "memory_peak_mib")},
         settings=trained.setup,
@@ -237,7 +232,7 @@ def save_best(record: Record, name: str, system: System, data: Data) -> None:
 
 
 def _provenance(record: Record, name: str, system: System, clips: pd.DataFrame) -> dict[str, Any]:
-    trained, seeds, data = system.trained, list(system.by_seed), corpus.name(record.settings)
+    trained, seeds, data = system.trained, list(system.thresholds), corpus.name(record.settings)
     tested, mixed = system.judged.on_testing, system.judged.on_mixtures
     pretrained = registry.network(name).pretrained and trained.setup.get("published", True)
     licence = "Trained on IRMAS: for research and non-commercial use only (CC BY-NC-SA 3.0)."

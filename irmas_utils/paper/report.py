@@ -138,9 +138,8 @@ class Report:
         record.save_predictions(self.parts.testing, self.joined, self.decisions, run)
         facts |= self.trained.facts | {"settings": self.network.settings.model_dump()}
         scores, clips, cfg = self.trained.scores, self.parts.testing, record.settings
-        by_seed = {seed: evaluation.score(clips, each, cfg) for seed, each in scores.items()}
-        decisions = {seed: metrics.binarize(each) for seed, each in scores.items()}
-        found = evaluation.summary(self.whole, by_seed, decisions, history, **facts)
+        said = {seed: (each, metrics.THRESHOLD) for seed, each in scores.items()}
+        found = evaluation.summary(clips, self.whole, said, history, **facts)
         for row in found["answers"]:
             row |= evaluation.listens(clips, scores[row["seed"]], cfg)
         record.save_metrics(found, run)

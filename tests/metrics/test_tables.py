@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from irmas_utils import metrics
 from irmas_utils.data import corpus
 from irmas_utils.data.index import load_index
 from irmas_utils.metrics import evaluation, tables
@@ -37,16 +36,16 @@ def test_an_empty_part_is_an_error(tiny_irmas, keep, missing):
 def test_scores_tables_and_summary(parts):
     scores = {seed: np.full((3, 11), 0.4, np.float32) for seed in (0, 1)}
     scores[0][:, 4] = scores[1][:, 4] = 0.9
-    by_seed = {seed: evaluation.score(parts.testing, s, CFG) for seed, s in scores.items()}
-    assert by_seed[0]["per_label"]["gel"]["recall"]["value"] == 1
-    table = tables.average_table({"ours": by_seed[0], **evaluation.trivial(parts, CFG)})
+    whole = evaluation.score(parts.testing, scores[0], CFG)
+    assert whole["per_label"]["gel"]["recall"]["value"] == 1
+    table = tables.average_table({"ours": whole, **evaluation.trivial(parts, CFG)})
     assert table["system"].tolist()[:2] == ["ours", "prior top-1"]
-    labels = tables.per_label_table(by_seed[0])
+    labels = tables.per_label_table(whole)
     assert labels["instrument"].tolist()[4] == "electric guitar"
     assert labels["predicted"].tolist()[4] == 3
-    decided = {seed: metrics.binarize(s) for seed, s in scores.items()}
+    said = {seed: (s, 0.5) for seed, s in scores.items()}
     history = pd.DataFrame({"seed": [0, 1], "epoch": [1, 1], "seconds": [1.0, 3.0]})
-    found = evaluation.summary(by_seed[0], by_seed, decided, history, n_parameters=5)
+    found = evaluation.summary(parts.testing, whole, said, history, n_parameters=5)
     result = json.loads(json.dumps(found))
     assert result["answers"][1] == {"seed": 1, "answers": 1, "commonest": "gel", "share": 1.0}
     assert result["over_seeds"]["micro_f1"]["values"] == [table["micro F1"][0]] * 2

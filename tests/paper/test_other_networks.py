@@ -60,7 +60,7 @@ def test_what_is_recorded_of_the_papers_networks(trained, clips):
     whole = score(clips, trained.whole.arrays["testing"], CFG, system.judged.threshold)
     assert result["evaluation"]["micro"]["f1"] == whole["micro"]["f1"]
     each = [
-        score(clips, outcome.arrays["testing"], CFG, system.by_seed[seed].threshold)
+        score(clips, outcome.arrays["testing"], CFG, system.thresholds[seed])
         for seed, outcome in trained.by_seed.items()
     ]
     values = [evaluation["micro"]["f1"]["value"] for evaluation in each]

@@ -121,5 +121,6 @@ def write(
             "threshold": system.threshold,
             "settings": record.settings.bosch.model_dump(),
         }
-        summary = evaluation.summary(result, {seed: result}, {seed: decisions}, history, **facts)
+        said = {seed: (scores, system.threshold)}
+        summary = evaluation.summary(testing, result, said, history, **facts)
         record.save_metrics(summary, f"bosch-{number}")

@@ -26,29 +26,37 @@ class Judged(NamedTuple):
     """Thresholds, chosen on mixtures, and `metrics.evaluate` of scores cut there."""
 
     threshold: float  # one for all instruments, of the best micro F1 on the mixtures
-    thresholds: np.ndarray  # (11,), each of an instrument's own best F1 there
     on_mixtures: dict[str, Any]  # with `threshold`
     on_testing: dict[str, Any]  # with `threshold`
-    per_label: dict[str, Any]  # on the testing set with `thresholds`
+    per_label: dict[str, Any]  # on the testing set with each instrument's own, of its best F1
 
 
 class System(NamedTuple):
-    """A network, or several joined, with what is judged of it, and of each seed's alone."""
+    """A network, or several joined, with what is judged of it, and each seed's own threshold."""
 
     trained: Trained
     judged: Judged
-    by_seed: dict[int, Judged]
+    thresholds: dict[int, float]
 
 
 def assess(trained: Mapping[str, Trained], data: Data, settings: Settings) -> dict[str, System]:
     """Judge every network, and an ``ensemble`` of those trained here if there are several."""
     members = [each for name, each in trained.items() if registry.network(name).learns]
-    joined, found = {registry.ENSEMBLE: ensemble(members)} if len(members) > 1 else {}, {}
-    for name, each in (trained | joined).items():
-        by_seed = {seed: judge(outcome, data, settings) for seed, outcome in each.by_seed.items()}
-        first, *others = by_seed.values()
-        found[name] = System(each, judge(each.whole, data, settings) if others else first, by_seed)
-    return found
+    joined = {registry.ENSEMBLE: ensemble(members)} if len(members) > 1 else {}
+    labels = label_matrix(data.mixed["labels"])
+    return {
+        name: System(
+            each,
+            judge(each.whole, data, settings),
+            {seed: _cut(labels, alone) for seed, alone in each.by_seed.items()},
+        )
+        for name, each in (trained | joined).items()
+    }
+
+
+def _cut(labels: np.ndarray, outcome: Outcome) -> float:
+    """Return the threshold of the best micro F1 on the mixtures, which have these labels."""
+    return float(metrics.choose_threshold(labels, outcome.arrays["mixtures"]))
 
 
 def ensemble(members: Sequence[Trained]) -> Trained:
@@ -58,9 +66,10 @@ def ensemble(members: Sequence[Trained]) -> Trained:
         part: windows.aggregate(np.stack([whole.arrays[part] for whole in wholes]))
         for part in ("mixtures", "testing")
     }
-    told = [whole.facts for whole in wholes]
-    facts = {key: sum(each[key] for each in told) for key in ("n_parameters", "clip_seconds")}
-    facts["memory_peak_mib"] = max(each["memory_peak_mib"] for each in told)
+    facts = {
+        key: join(whole.facts[key] for whole in wholes)
+        for key, join in {"n_parameters": sum, "clip_seconds": sum, "memory_peak_mib": max}.items()
+    }
     joined, seed = Outcome(arrays, facts), next(iter(members[0].by_seed))
     seconds = sum(member.history["seconds"].sum() for member in members)
     history = pd.DataFrame({"epoch": [1], "seconds": [seconds], "seed": [seed]})
@@ -70,15 +79,14 @@ def ensemble(members: Sequence[Trained]) -> Trained:
 def judge(outcome: Outcome, data: Data, settings: Settings) -> Judged:
     """Choose thresholds on the mixtures and evaluate with them."""
     labels, on_mixtures = label_matrix(data.mixed["labels"]), outcome.arrays["mixtures"]
-    threshold = float(metrics.choose_threshold(labels, on_mixtures))
-    thresholds = metrics.choose_threshold(labels, on_mixtures, per_label=True)
+    threshold = _cut(labels, outcome)
+    each = metrics.choose_threshold(labels, on_mixtures, per_label=True)
     testing = data.parts.testing, outcome.arrays["testing"], settings
     return Judged(
         threshold,
-        thresholds,
-        evaluation.score(data.mixed, on_mixtures, settings, threshold),
-        evaluation.score(*testing, threshold),
-        evaluation.score(*testing, thresholds),
+        on_mixtures=evaluation.score(data.mixed, on_mixtures, settings, threshold),
+        on_testing=evaluation.score(*testing, threshold),
+        per_label=evaluation.score(*testing, each),
     )
 
 
@@ -108,9 +116,10 @@ def levels(systems: Mapping[str, System], clips: pd.DataFrame, settings: Setting
     if registry.ENSEMBLE in systems:
         members = [found[name] for name in found if registry.network(name).learns]
         found[registry.ENSEMBLE] = windows.aggregate(np.stack(members))
-    told = {name: (registry.title(name), systems[name].judged.threshold) for name in found}
     said = [
-        predominance.answers(title, found[name], threshold, clips, settings)
-        for name, (title, threshold) in told.items()
+        predominance.answers(
+            registry.title(name), scores, systems[name].judged.threshold, clips, settings
+        )
+        for name, scores in found.items()
     ]
     return pd.concat(said, ignore_index=True)

@@ -5,7 +5,7 @@ imported only where the network is trained: what merely tells of networks needs 
 """
 
 import importlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from irmas_utils.project import errors, records
@@ -85,16 +85,13 @@ def variant(name: str) -> Variant:
     return errors.chosen(VARIANTS, name, "networks.variants")
 
 
-def chosen(names: Sequence[str] | None, *, weights: bool) -> list[str]:
-    """Return which of `names`, or of all, can be trained, with or without the published weights."""
-    entries = {name: network(name) for name in (NETWORKS if names is None else names)}
-    return [name for name, entry in entries.items() if weights or not entry.pretrained]
+def best(mixed: Mapping[str, dict[str, Any]]) -> str | None:
+    """Name the network to keep, trained here, by micro F1 on mixtures; None if there is none.
 
-
-def best(f1: Mapping[str, float]) -> str | None:
-    """Name the network to keep, trained here, by micro F1 on mixtures; None if there is none."""
-    own = {run: value for run, value in f1.items() if run in NETWORKS and NETWORKS[run].learns}
-    return max(own, key=own.get, default=None)
+    `mixed` has what `metrics.evaluate` finds there, by run.
+    """
+    own = [run for run in mixed if run in NETWORKS and NETWORKS[run].learns]
+    return max(own, key=lambda run: mixed[run]["micro"]["f1"]["value"], default=None)
 
 
 def needs_weights(run: str) -> bool:
@@ -102,7 +99,7 @@ def needs_weights(run: str) -> bool:
     if run == ENSEMBLE:
         return sum(entry.learns and not entry.pretrained for entry in NETWORKS.values()) < 2
     names = [name for name, entry in NETWORKS.items() if entry.pretrained]
-    return any(run == name or run.startswith(f"{name}-") for name in names)
+    return f"{run}-".startswith(tuple(f"{name}-" for name in names))
 
 
 def recorded(settings: Settings, runs: Iterable[str]) -> list[str]:

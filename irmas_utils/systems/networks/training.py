@@ -43,12 +43,15 @@ def train_all(
 
     Those that need published weights are left out where there are none, which is said.
     """
+    chosen = registry.NETWORKS if names is None else names
+    pretrained = [name for name in chosen if registry.network(name).pretrained]
     path, missing = fetch.available()
-    chosen = registry.chosen(names, weights=path is not None)
-    left_out = [name for name in registry.chosen(names, weights=True) if name not in chosen]
+    left_out = pretrained if path is None else []
     if left_out:
         print(f"Left out: {', '.join(map(registry.title, left_out))}. {missing}")
-    return {name: train(name, data, settings, path, change) for name in chosen}
+    return {
+        name: train(name, data, settings, path, change) for name in chosen if name not in left_out
+    }
 
 
 def train(
@@ -85,9 +88,9 @@ def configure(name: str, settings: Settings, change: Change = None) -> Plan | Se
     where `change` has one of the `FACTORS`. Raises SettingsError, which names the key, if there is
     no such network, or a key or a value is none of its plan's.
     """
-    for network in (name, *settings.networks.plans):
-        registry.network(network, "train" if network == name else "networks.plans")
     plan = registry.plan(name)
+    for network in settings.networks.plans:
+        registry.network(network, "networks.plans")
     if isinstance(plan, Plan):
         plan = plan.model_copy(update={"batch_size": settings.networks.batch_size})
     plan = changed(plan, settings.networks.plans.get(name, {}), f"networks.plans.{name}")
