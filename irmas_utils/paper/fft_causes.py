@@ -45,7 +45,7 @@ def examine(names: Sequence[str], parts: Splits, record: records.Record) -> None
     mixed = mixtures.make(parts.validation, record.settings.bosch.mixtures, record.settings.seed)
     base = trained("printed", PRINTED, parts, mixed, record.settings)
     for name, description in COMPUTED.items():
-        _save(name, description, *base, record, f" {name}" if name in _OF_LONG else "")
+        _save(name, description, *base, record)
     for name, change in changes.items():
         own = trained(name, change, parts, mixed, record.settings)
         _save(name, change.description, *own, record)
@@ -91,22 +91,22 @@ def _save(
     outcome: runs.Outcome,
     clips: dict[str, pd.DataFrame],
     record: records.Record,
-    ending: str = "",
 ) -> None:
     from irmas_utils.models.fft_variants import one_each
 
     settings, arrays = record.settings, outcome.arrays
+    ending = f" {name}" if name in _OF_LONG else ""
     scores, testing = arrays[f"testing{ending}"], clips["testing"]
     labels, mixed = label_matrix(clips["mixtures"]["labels"]), arrays[f"mixtures{ending}"]
     threshold = float(metrics.choose_threshold(labels, mixed))
     threshold = metrics.THRESHOLD if name == "printed" else threshold
     run, accuracy = f"fft-cause-{name}", {}
     record.save_predictions(testing, scores, metrics.binarize(scores, threshold), run)
-    for key in (key for key in arrays if key.startswith(("fitting", "validation"))):
-        first = np.eye(scores.shape[1])[arrays[key].argmax(axis=1)]
-        # Of clips with one label, of which one is named, micro F1 is the share of those right.
-        found = evaluation.score(one_each(clips[key.split()[0]]), first, settings)
-        accuracy[key] = found["micro"]["f1"]
+    for key, answers in arrays.items():
+        if (part := key.split()[0]) in ("fitting", "validation"):
+            first = np.eye(scores.shape[1])[answers.argmax(axis=1)]
+            # Of clips with one label, of which one is named, micro F1 is the share of those right.
+            accuracy[key] = evaluation.score(one_each(clips[part]), first, settings)["micro"]["f1"]
     found = {
         "description": description,
         "threshold": threshold,

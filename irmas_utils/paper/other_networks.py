@@ -33,13 +33,12 @@ RATE, SECONDS = 22_050, 3  # of the example
 
 def mixing_example(clips: pd.DataFrame) -> Figure:
     """Draw three excerpts of different classes and what they are mixed to; play the mix."""
-    labels, n_samples = label_matrix(clips["labels"]), SECONDS * RATE
-    three = np.unique(labels.argmax(axis=1), return_index=True)[1][::4].tolist()
-    sources = mixing.components(
-        mixing.excerpts(clips, RATE), three, n_samples, mixing.Recipe(), np.random.default_rng(1)
-    )
+    classes, first = np.unique(clips["labels"].str[0].to_numpy(str), return_index=True)
+    load, rng = mixing.excerpts(clips, RATE), np.random.default_rng(1)
+    three, n_samples = first[::4].tolist(), SECONDS * RATE
+    sources = mixing.components(load, three, n_samples, mixing.Recipe(), rng)
     total = sources.sum(axis=0)
-    names = [INSTRUMENT_NAMES[INSTRUMENTS[labels[row].argmax()]] for row in three]
+    names = [INSTRUMENT_NAMES[code] for code in classes[::4]]
     names.append(f"mixed: {', '.join(names)}")
     levels = log_mel(np.append(sources, total), RATE)  # in one go: on one scale
     pictures = dict(zip(names, np.array_split(levels, len(names), axis=1), strict=True))
@@ -59,10 +58,10 @@ class Report:
     ) -> None:
         self.data, self.record, self.draws = data, record, draws
         self.systems = assessment.assess(trained, data, record.settings)
-        mixed = {name: system.judged.on_mixtures for name, system in self.systems.items()}
+        mixed = {name: system.on_mixtures for name, system in self.systems.items()}
         self.best = registry.best(mixed)
         self.titled = {registry.title(name): system for name, system in self.systems.items()}
-        self.results = {title: system.judged.on_testing for title, system in self.titled.items()}
+        self.results = {title: system.on_testing for title, system in self.titled.items()}
         self.figures: dict[str, Figure] = {}
         self.tables: dict[str, pd.DataFrame] = {}
 
@@ -80,13 +79,13 @@ class Report:
     def thresholds(self) -> None:
         """Show each system's threshold, and what it does on mixtures and on the testing set."""
         rows = {}
-        for title, (_, judged, _) in self.titled.items():
-            rows[title] = row = {"threshold": judged.threshold}
-            for part, found in (("mixtures", judged.on_mixtures), ("testing", judged.on_testing)):
+        for title, system in self.titled.items():
+            rows[title] = row = {"threshold": system.threshold}
+            for part, found in (("mixtures", system.on_mixtures), ("testing", system.on_testing)):
                 row[f"micro F1, {part}"] = found["micro"]["f1"]["value"]
                 row[f"labels a clip, {part}"] = found["labels_per_clip"]["predicted"]
             for average in ("micro", "macro"):
-                row[f"{average} F1, each its own"] = judged.per_label[average]["f1"]["value"]
+                row[f"{average} F1, each its own"] = system.per_label[average]["f1"]["value"]
         self._show("thresholds", rows)
         both = (self.data.mixed, self.data.parts.testing)
         mixed, testing = (clips["labels"].map(len).mean() for clips in both)
@@ -102,7 +101,7 @@ class Report:
         if self.best is None:
             return
         system, name = self.systems[self.best], registry.title(self.best)
-        f1, threshold = system.judged.on_mixtures["micro"]["f1"], system.judged.threshold
+        f1, threshold = system.on_mixtures["micro"]["f1"], system.threshold
         say(
             f"So **{name}** is kept: micro F1 {f1['value']:.3f} ({interval(f1)}) on the mixtures, "
             f"at a threshold of {threshold:.3f}. Notebooks 09 and 10 judge by it too."
@@ -131,7 +130,7 @@ class Report:
                 "training [s]": trained.history["seconds"].sum(),
                 "a clip [ms]": 1000 * trained.whole.facts["clip_seconds"],
             }
-            for title, (trained, _, _) in self.titled.items()
+            for title, (trained, *_) in self.titled.items()
         }
         self._show("costs", rows, precision=1)
 
@@ -182,14 +181,31 @@ class Report:
             records.discard(record.settings.profile, run)
 
     def _write(self, name: str) -> str:
+        """Record answers, metrics and history of a system; returns the run that they are of."""
         system, record = self.systems[name], self.record
         several = record.run and len(self.systems) > 1
         run = f"{record.run}-{name}" if several else record.run or name
-        scores = system.trained.whole.arrays["testing"]
-        decisions = metrics.binarize(scores, system.judged.threshold)
-        record.save_predictions(self.data.parts.testing, scores, decisions, run)
-        record.save_metrics(summary(system, self.data.parts.testing), run)
-        record.save_table(system.trained.history, f"{run}_history")
+        testing, trained, facts = (
+            self.data.parts.testing,
+            system.trained,
+            system.trained.whole.facts,
+        )
+        scores, alone = trained.whole.arrays["testing"], trained.by_seed.items()
+        record.save_predictions(testing, scores, metrics.binarize(scores, system.threshold), run)
+        found = evaluation.summary(
+            testing,
+            system.on_testing,
+            {seed: (o.arrays["testing"], assessment.cut(o, self.data)) for seed, o in alone},
+            trained.history,
+            n_parameters=facts["n_parameters"],
+            memory_peak_mib=facts["memory_peak_mib"],
+            settings=trained.setup,
+            thresholds=system.threshold,
+            seconds_of_training=float(trained.history["seconds"].sum()),
+            seconds_a_clip=facts["clip_seconds"],
+        )
+        record.save_metrics(found | {"on_mixtures": system.on_mixtures}, run)
+        record.save_table(trained.history, f"{run}_history")
         return run
 
     def _show(self, name: str, rows: Mapping[str, Mapping[str, Any]], precision: int = 3) -> None:
@@ -199,30 +215,12 @@ class Report:
         show(table, precision)
 
 
-def summary(system: System, testing: pd.DataFrame) -> dict[str, Any]:
-    """Collect a run's metrics: ``over_seeds`` of each one alone, ``evaluation`` of all in one."""
-    trained, facts = system.trained, system.trained.whole.facts
-    cut = system.thresholds.items()
-    found = evaluation.summary(
-        testing,
-        system.judged.on_testing,
-        {seed: (trained.by_seed[seed].arrays["testing"], threshold) for seed, threshold in cut},
-        trained.history,
-        **{key: facts[key] for key in ("n_parameters", "memory_peak_mib")},
-        settings=trained.setup,
-        thresholds=system.judged.threshold,
-        seconds_of_training=float(trained.history["seconds"].sum()),
-        seconds_a_clip=facts["clip_seconds"],
-    )
-    return found | {"on_mixtures": system.judged.on_mixtures}
-
-
 def save_best(record: Record, name: str, system: System, data: Data) -> None:
     """Save a network and its one threshold as ``models/recognizer.keras``, its card beside it."""
     stored = system.trained.whole.folder / "recognizer.keras"
     path = record.folder / "models" / stored.name
     description = describe(stored) | {
-        "thresholds": [system.judged.threshold] * len(INSTRUMENTS),
+        "thresholds": [system.threshold] * len(INSTRUMENTS),
         "provenance": _provenance(record, name, system, data.parts.fitting),
     }
     with files.replacing(path) as temporary:
@@ -232,8 +230,12 @@ def save_best(record: Record, name: str, system: System, data: Data) -> None:
 
 
 def _provenance(record: Record, name: str, system: System, clips: pd.DataFrame) -> dict[str, Any]:
-    trained, seeds, data = system.trained, list(system.thresholds), corpus.name(record.settings)
-    tested, mixed = system.judged.on_testing, system.judged.on_mixtures
+    trained, seeds, data = (
+        system.trained,
+        list(system.trained.by_seed),
+        corpus.name(record.settings),
+    )
+    tested, mixed = system.on_testing, system.on_mixtures
     pretrained = registry.network(name).pretrained and trained.setup.get("published", True)
     licence = "Trained on IRMAS: for research and non-commercial use only (CC BY-NC-SA 3.0)."
     if record.settings.corpus.source == "sample":

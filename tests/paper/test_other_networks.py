@@ -9,7 +9,7 @@ from irmas_utils.paper import hypothesis, jobs, other_networks
 from irmas_utils.project import records, settings
 from irmas_utils.project.runs import Outcome
 from irmas_utils.project.vocabulary import INSTRUMENTS
-from irmas_utils.systems.networks import registry
+from irmas_utils.systems.networks import assessment, registry
 from irmas_utils.systems.networks.fine_tuning import Data, Plan, recognizer
 from irmas_utils.systems.networks.training import Trained
 from irmas_utils.systems.recognizer import Recognizer
@@ -57,16 +57,16 @@ def test_what_is_recorded_of_the_papers_networks(trained, clips):
     result = records.load_metrics("smoke", "han")
     assert result["seeds"] == [0, 1]
     assert (result["n_parameters"], result["seconds_of_training"]) == (7, 3.0)
-    whole = score(clips, trained.whole.arrays["testing"], CFG, system.judged.threshold)
+    whole = score(clips, trained.whole.arrays["testing"], CFG, system.threshold)
     assert result["evaluation"]["micro"]["f1"] == whole["micro"]["f1"]
     each = [
-        score(clips, outcome.arrays["testing"], CFG, system.thresholds[seed])
-        for seed, outcome in trained.by_seed.items()
+        score(clips, outcome.arrays["testing"], CFG, assessment.cut(outcome, report.data))
+        for outcome in trained.by_seed.values()
     ]
     values = [evaluation["micro"]["f1"]["value"] for evaluation in each]
     assert result["over_seeds"]["micro_f1"]["values"] == values
     _, scores, decisions = records.load_predictions("smoke", "han")
-    np.testing.assert_array_equal(decisions, scores > system.judged.threshold)
+    np.testing.assert_array_equal(decisions, scores > system.threshold)
     table = records.load_table("smoke", "networks_scores")
     assert table["system"].tolist()[0] == "Han et al. CNN"
     assert {"macro F1", "LRAP, 95 % interval", "labels a clip"} < {*table}
@@ -82,7 +82,7 @@ def test_notebooks_07_09_and_10_keep_the_same_network(trained, clips):
 def test_the_best_is_saved_with_its_threshold_and_a_card(trained, clips):
     report = _report(["han"], trained, clips)
     loaded = Recognizer.load(report.record.folder / "models" / "recognizer")
-    assert set(loaded.thresholds) == {report.systems["han"].judged.threshold}
+    assert set(loaded.thresholds) == {report.systems["han"].threshold}
     assert loaded.provenance["data"] == "sample corpus, not IRMAS"
     assert "MIT" not in loaded.provenance["licence"]
     card = (report.record.folder / "models" / "recognizer.md").read_text()

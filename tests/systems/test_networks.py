@@ -217,32 +217,28 @@ def test_adding_a_network_is_a_file_and_a_line(data, tmp_path, monkeypatch, caps
 
 
 def _on_mixtures(systems):
-    return {name: system.judged.on_mixtures for name, system in systems.items()}
+    return {name: system.on_mixtures for name, system in systems.items()}
 
 
-def _outcome(mixtures, testing):
+def _network(mixtures, testing):
     facts = {"n_parameters": 1, "clip_seconds": 0.0, "memory_peak_mib": 1.0}
-    return Outcome({"mixtures": mixtures, "testing": testing}, facts)
+    outcome = Outcome({"mixtures": mixtures, "testing": testing}, facts)
+    history = pd.DataFrame({"epoch": [1], "seconds": [2.0], "seed": [0]})
+    return Trained(outcome, {0: outcome}, history, {})
 
 
 def test_thresholds_come_from_the_mixtures_alone(data):
     rng = np.random.default_rng(0)
     mixtures, *testing = rng.uniform(size=(3, 11, 11))
-    judged = [assessment.judge(_outcome(mixtures, scores), data, CFG) for scores in testing]
+    judged = [assessment.judge(_network(mixtures, scores), data, CFG) for scores in testing]
     assert judged[0].threshold == judged[1].threshold
     assert judged[0].on_testing != judged[1].on_testing
 
 
 def test_the_best_is_chosen_on_mixtures_among_networks_trained_here(data, clips):
     good, bad = label_matrix(clips["labels"]) * 0.8 + 0.1, np.full((11, 11), 0.5)
-    history = pd.DataFrame({"epoch": [1], "seconds": [2.0], "seed": [0]})
-
-    def network(mixtures, testing):
-        outcome = _outcome(mixtures, testing)
-        return Trained(outcome, {0: outcome}, history, {})
-
-    trained = {"zero-shot": network(good, good), "han": network(bad, good),
-               "mn04": network(good, bad)}  # fmt: skip
+    trained = {"zero-shot": _network(good, good), "han": _network(bad, good),
+               "mn04": _network(good, bad)}  # fmt: skip
     systems = assessment.assess(trained, data, CFG)
     mixed = _on_mixtures(systems)
     assert registry.best(mixed) == "mn04"

@@ -22,41 +22,21 @@ from irmas_utils.systems.networks.training import Trained
 from irmas_utils.systems.recognizer import Recognizer, describe
 
 
-class Judged(NamedTuple):
-    """Thresholds, chosen on mixtures, and `metrics.evaluate` of scores cut there."""
+class System(NamedTuple):
+    """A network, or several joined, with `metrics.evaluate` of its scores cut at a threshold."""
 
+    trained: Trained
     threshold: float  # one for all instruments, of the best micro F1 on the mixtures
     on_mixtures: dict[str, Any]  # with `threshold`
     on_testing: dict[str, Any]  # with `threshold`
     per_label: dict[str, Any]  # on the testing set with each instrument's own, of its best F1
 
 
-class System(NamedTuple):
-    """A network, or several joined, with what is judged of it, and each seed's own threshold."""
-
-    trained: Trained
-    judged: Judged
-    thresholds: dict[int, float]
-
-
 def assess(trained: Mapping[str, Trained], data: Data, settings: Settings) -> dict[str, System]:
     """Judge every network, and an ``ensemble`` of those trained here if there are several."""
     members = [each for name, each in trained.items() if registry.network(name).learns]
     joined = {registry.ENSEMBLE: ensemble(members)} if len(members) > 1 else {}
-    labels = label_matrix(data.mixed["labels"])
-    return {
-        name: System(
-            each,
-            judge(each.whole, data, settings),
-            {seed: _cut(labels, alone) for seed, alone in each.by_seed.items()},
-        )
-        for name, each in (trained | joined).items()
-    }
-
-
-def _cut(labels: np.ndarray, outcome: Outcome) -> float:
-    """Return the threshold of the best micro F1 on the mixtures, which have these labels."""
-    return float(metrics.choose_threshold(labels, outcome.arrays["mixtures"]))
+    return {name: judge(each, data, settings) for name, each in (trained | joined).items()}
 
 
 def ensemble(members: Sequence[Trained]) -> Trained:
@@ -76,18 +56,25 @@ def ensemble(members: Sequence[Trained]) -> Trained:
     return Trained(joined, {seed: joined}, history, {})
 
 
-def judge(outcome: Outcome, data: Data, settings: Settings) -> Judged:
+def judge(trained: Trained, data: Data, settings: Settings) -> System:
     """Choose thresholds on the mixtures and evaluate with them."""
-    labels, on_mixtures = label_matrix(data.mixed["labels"]), outcome.arrays["mixtures"]
-    threshold = _cut(labels, outcome)
-    each = metrics.choose_threshold(labels, on_mixtures, per_label=True)
-    testing = data.parts.testing, outcome.arrays["testing"], settings
-    return Judged(
+    scores, threshold = trained.whole.arrays, cut(trained.whole, data)
+    labels = label_matrix(data.mixed["labels"])
+    each = metrics.choose_threshold(labels, scores["mixtures"], per_label=True)
+    testing = data.parts.testing, scores["testing"], settings
+    return System(
+        trained,
         threshold,
-        on_mixtures=evaluation.score(data.mixed, on_mixtures, settings, threshold),
+        on_mixtures=evaluation.score(data.mixed, scores["mixtures"], settings, threshold),
         on_testing=evaluation.score(*testing, threshold),
         per_label=evaluation.score(*testing, each),
     )
+
+
+def cut(outcome: Outcome, data: Data) -> float:
+    """Return the threshold of the best micro F1 on the mixtures."""
+    labels = label_matrix(data.mixed["labels"])
+    return float(metrics.choose_threshold(labels, outcome.arrays["mixtures"]))
 
 
 def listener(trained: Trained) -> predominance.Listener:
@@ -117,9 +104,7 @@ def levels(systems: Mapping[str, System], clips: pd.DataFrame, settings: Setting
         members = [found[name] for name in found if registry.network(name).learns]
         found[registry.ENSEMBLE] = windows.aggregate(np.stack(members))
     said = [
-        predominance.answers(
-            registry.title(name), scores, systems[name].judged.threshold, clips, settings
-        )
+        predominance.answers(registry.title(name), scores, systems[name].threshold, clips, settings)
         for name, scores in found.items()
     ]
     return pd.concat(said, ignore_index=True)

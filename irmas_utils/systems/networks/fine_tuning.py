@@ -85,12 +85,9 @@ def train(
     return recognizer(model, plan, codes), history
 
 
-Batches = Iterator[tuple[np.ndarray, np.ndarray]]
-
-
 def _batches(
     clips: pd.DataFrame, plan: Plan, seed: int, codes: Sequence[str], epoch: int, *, fill: bool
-) -> Batches:
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     return mixing.batches(
         mixing.excerpts(clips, plan.sample_rate),
         matrix(clips["labels"], codes).astype(np.float32),
@@ -105,7 +102,7 @@ def _batches(
 
 def alone(
     clips: pd.DataFrame, plan: Plan, seed: int, codes: Sequence[str] = INSTRUMENTS
-) -> Batches:
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield every clip once, alone and as it is, as `systems.networks.mixing.batches` does."""
     once = plan.model_copy(update=mixing.ALONE.model_dump())
     return _batches(clips, once, seed, codes, 0, fill=False)

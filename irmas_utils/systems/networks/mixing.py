@@ -46,7 +46,7 @@ ALONE = Recipe(sources=(1.0,), pan=0.0)
 """Every excerpt alone and as it is."""
 
 Load = Callable[[int], np.ndarray]
-"""From the position of an excerpt to its samples, (n_samples,) or (n_samples, 2)."""
+"""From the position of an excerpt to its samples, float32, (n_samples, 2)."""
 
 
 def excerpts(clips: pd.DataFrame, sample_rate: int) -> Load:
@@ -72,9 +72,10 @@ def batches(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield one epoch of mixed clips in pairs of float32, (batch, n_samples) and (batch, 11).
 
-    Excerpts longer than `n_samples` are cut and shorter ones repeated, from a random place. `fill`
-    fills the last batch up with the epoch's first excerpts: batch normalization has no use for a
-    batch of a few clips, and a training step is compiled once for each size.
+    `labels` are float32, (n_excerpts, 11), 0 or 1. Excerpts longer than `n_samples` are cut and
+    shorter ones repeated, from a random place. `fill` fills the last batch up with the epoch's
+    first excerpts: batch normalization has no use for a batch of a few clips, and a training step
+    is compiled once for each size.
     """
     rng = np.random.default_rng([seed, epoch])
     classes = labels.argmax(axis=1)
@@ -86,32 +87,21 @@ def batches(
     if fill:
         order = np.resize(order, math.ceil(len(order) / batch_size) * batch_size)
     for start in range(0, len(order), batch_size):
-        clips = [
-            mix(load, labels, _companions(first, classes, recipe, rng), n_samples, recipe, rng)
-            for first in order[start : start + batch_size]
-        ]
-        yield np.stack([x for x, _ in clips]), np.stack([y for _, y in clips])
-
-
-def mix(
-    load: Load,
-    labels: np.ndarray,
-    positions: list[int],
-    n_samples: int,
-    recipe: Recipe,
-    rng: np.random.Generator,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Mix the excerpts at `positions`, the first one loudest: float32, (n_samples,) and (11,)."""
-    x = components(load, positions, n_samples, recipe, rng).sum(axis=0)
-    united = 1 - np.prod(1 - labels[positions], axis=0)
-    y = recipe.negative + (1 - recipe.negative) * united
-    return x, y.astype(np.float32)
+        x, united = [], []
+        for first in order[start : start + batch_size]:
+            positions = _companions(first, classes, recipe, rng)
+            x.append(components(load, positions, n_samples, recipe, rng).sum(axis=0))
+            united.append(labels[positions].max(axis=0))
+        yield np.stack(x), recipe.negative + (1 - recipe.negative) * np.stack(united)
 
 
 def components(
     load: Load, positions: list[int], n_samples: int, recipe: Recipe, rng: np.random.Generator
 ) -> np.ndarray:
-    """Return what `mix` adds up: float32, (n_excerpts, n_samples)."""
+    """Return what is summed of the excerpts at `positions`: float32, (n_excerpts, n_samples).
+
+    The first one is the loudest.
+    """
     levels = -rng.uniform(0, recipe.below_db, len(positions))
     levels[0] = 0.0
     parts = np.empty((len(positions), n_samples), np.float32)
@@ -122,13 +112,12 @@ def components(
 
 
 def excerpt(samples: np.ndarray, length: int, pan: float, rng: np.random.Generator) -> np.ndarray:
-    """Bring an excerpt, (n,) or (n, 2), to one channel and unit RMS, from a random place.
+    """Bring an excerpt, (n, 2), to one channel and unit RMS, from a random place.
 
     float32, (length,); silence stays silent. For `pan` see `Recipe`.
     """
-    if samples.ndim == 2:
-        left = np.float32(0.5 + rng.uniform(-pan, pan))
-        samples = left * samples[:, 0] + (1 - left) * samples[:, 1]
+    left = np.float32(0.5 + rng.uniform(-pan, pan))
+    samples = left * samples[:, 0] + (1 - left) * samples[:, 1]
     if len(samples) > length:
         start = rng.integers(len(samples) - length + 1)
         samples = samples[start : start + length]
