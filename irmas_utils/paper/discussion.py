@@ -87,7 +87,7 @@ def lstm_causes(settings: Settings) -> pd.DataFrame:
         Idea(f"{kind}: {key} {value}", (run,), (studies.BASES[kind],))
         for run, (kind, key, value) in studies.changes(settings).items()
     ]
-    ideas = [i for i in asked if _exist(settings, i.systems + i.against)]
+    ideas = [idea for idea in asked if _there(settings, idea)]
     if not ideas:
         return pd.DataFrame({"idea": [], "verdict": []})
     runs = {run for idea in ideas for run in idea.systems + idea.against}
@@ -164,16 +164,16 @@ def by_reason(causes: pd.DataFrame | None) -> dict[str, str]:
 
 def heard(lstm: Mapping[str, Any] | None) -> str:
     """Say of a run of notebook 03 whether it listens, what it answers, how far back it reaches."""
-    if lstm is None or "information" not in lstm["answers"][0]:
+    if lstm is None:
         return concluded(None)
-    seeds, n = lstm["answers"], sum(studies.listening(lstm))
-    means = {key: np.mean([seed[key] for seed in seeds]) for key in ("information", "detectable")}
-    said = ", ".join(f"{s['commonest'] or 'none'} ({s['share']:.0%} of the clips)" for s in seeds)
+    seeds, listen = pd.DataFrame(lstm["answers"]), studies.listening(lstm)
+    said = (f"{s.commonest or 'none'} ({s.share:.0%} of the clips)" for s in seeds.itertuples())
     return (
-        f"**shown to listen in {n} of {len(seeds)} seeds**. Its outputs tell "
-        f"{means['information']:.2f} bits, where {means['detectable']:.2f} would have been seen; "
-        f"to a thousandth, its untrained gradient reaches back {lstm['heard_seconds']:.3f} s. Its "
-        f"commonest answer, by seed: {said}; the paper's was {' '.join(metrics.PAPER_CONSTANT)}."
+        f"**shown to listen in {sum(listen)} of {len(listen)} seeds**. Its outputs tell "
+        f"{seeds['information'].mean():.2f} bits, where {seeds['detectable'].mean():.2f} would "
+        f"have been seen; to a thousandth, its untrained gradient reaches back "
+        f"{lstm['heard_seconds']:.3f} s. Its commonest answer, by seed: {', '.join(said)}; the "
+        f"paper's was {' '.join(metrics.PAPER_CONSTANT)}."
     )
 
 
@@ -309,11 +309,8 @@ def ablation(settings: Settings) -> list[Idea]:
 
 def _there(settings: Settings, idea: Idea) -> bool:
     """Say whether an idea can be shown; what every profile has is always asked for."""
-    optional = ("mn04", "bosch", "han-")
-    return _exist(settings, [r for r in idea.systems + idea.against if r.startswith(optional)])
-
-
-def _exist(settings: Settings, runs: Iterable[str]) -> bool:
+    optional = ("mn04", "bosch", "han-", *studies.BASES.values())
+    runs = [run for run in idea.systems + idea.against if run.startswith(optional)]
     return all(records.exists(settings.profile, run) for run in runs)
 
 

@@ -84,9 +84,9 @@ def listener(trained: Trained) -> predominance.Listener:
 
     def score(clips: np.ndarray) -> np.ndarray:
         used = network()
-        cut = [list(used.cut([clip])) for clip in clips]
-        scores = used.score_windows(itertools.chain.from_iterable(cut))[1]
-        each = np.split(scores, np.cumsum([len(own) for own in cut])[:-1])
+        held = [list(used.cut([clip])) for clip in clips]
+        scores = used.score_windows(itertools.chain.from_iterable(held))[1]
+        each = np.split(scores, np.cumsum([len(own) for own in held])[:-1])
         return np.stack([windows.aggregate(part, used.aggregation) for part in each])
 
     return predominance.Listener(describe(path)["sample_rate"], score, files.digest(path))
