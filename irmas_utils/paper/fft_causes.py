@@ -17,8 +17,9 @@ from irmas_utils.audio.features import label_matrix
 from irmas_utils.data.corpus import Splits
 from irmas_utils.metrics import evaluation
 from irmas_utils.metrics.tables import score_row
-from irmas_utils.project import records, runs
-from irmas_utils.project.errors import chosen
+from irmas_utils.project import records
+from irmas_utils.project.records import Record
+from irmas_utils.project.runs import Outcome
 from irmas_utils.project.settings import Settings
 from irmas_utils.project.vocabulary import INSTRUMENTS
 from irmas_utils.systems import mixtures
@@ -32,23 +33,22 @@ COMPUTED = {
 _OF_LONG = ("norm", "peak", "windows")  # changes of what is longer than a training clip
 
 
-def examine(names: Sequence[str], parts: Splits, record: records.Record) -> None:
+def examine(names: Sequence[str], parts: Splits, record: Record) -> None:
     """Train the base and each change of `names`, and record what each scores.
 
-    Under ``fft-cause-NAME``: those of `CHANGES`, and of the base `COMPUTED`. Raises SettingsError
-    for an unknown name, and as `models.training.fit`.
+    Under ``fft-cause-NAME``: those of `CHANGES`, and of the base `COMPUTED`. Raises as
+    `models.training.fit`.
     """
     # TensorFlow takes seconds to import, and what only reads does without it.
     from irmas_utils.models.fft_variants import CHANGES, PRINTED, trained
 
-    changes = {name: chosen(CHANGES, name, "study.fft.causes") for name in names}
     mixed = mixtures.make(parts.validation, record.settings.bosch.mixtures, record.settings.seed)
     base = trained("printed", PRINTED, parts, mixed, record.settings)
     for name, description in COMPUTED.items():
         _save(name, description, *base, record)
-    for name, change in changes.items():
-        own = trained(name, change, parts, mixed, record.settings)
-        _save(name, change.description, *own, record)
+    for name in names:
+        own = trained(name, CHANGES[name], parts, mixed, record.settings)
+        _save(name, CHANGES[name].description, *own, record)
 
 
 def table(settings: Settings) -> pd.DataFrame:
@@ -64,10 +64,9 @@ def table(settings: Settings) -> pd.DataFrame:
         row = {"name": name, "cause": found["description"], "cut": logit(found["threshold"])}
         row |= {"parameters": found["n_parameters"], "on mixtures": found["on_mixtures"]}
         row |= score_row(found["evaluation"], ("micro_f1",))
-        row |= {"gain": found["dependence"]["gain"]}
         fitting = found["accuracy"]["fitting 0"]
         least = fitting["value"] if fitting["low"] is None else fitting["low"]
-        row |= {"learnt": least > 1 / len(INSTRUMENTS)}
+        row |= {"gain": found["dependence"]["gain"], "learnt": least > 1 / len(INSTRUMENTS)}
         rows.append(row | {key: leaf["value"] for key, leaf in found["accuracy"].items()})
     return pd.DataFrame(rows)
 
@@ -75,22 +74,17 @@ def table(settings: Settings) -> pd.DataFrame:
 def by_duration(settings: Settings, testing: pd.DataFrame, n_parts: int = 3) -> pd.DataFrame:
     """Micro F1 of clips of like length, with its interval: a row a part and one of `COMPUTED`."""
     of_clip, rows = pd.qcut(testing["duration"], n_parts, duplicates="drop"), []
-    for name in COMPUTED:
-        run = f"fft-cause-{name}"
-        decided = records.load_predictions(settings.profile, run, testing)[2]
+    for name, cause in COMPUTED.items():
+        decided = records.load_predictions(settings.profile, f"fft-cause-{name}", testing)[2]
         for _, clips in testing.reset_index(drop=True).groupby(of_clip.to_numpy(), observed=True):
             found = evaluation.score(clips, decided[clips.index].astype(float), settings)
             row = {"seconds": clips["duration"].mean(), "clips": len(clips)}
-            rows.append({"cause": COMPUTED[name]} | row | found["micro"]["f1"])
+            rows.append({"cause": cause} | row | found["micro"]["f1"])
     return pd.DataFrame(rows)
 
 
 def _save(
-    name: str,
-    description: str,
-    outcome: runs.Outcome,
-    clips: dict[str, pd.DataFrame],
-    record: records.Record,
+    name: str, said: str, outcome: Outcome, clips: dict[str, pd.DataFrame], record: Record
 ) -> None:
     from irmas_utils.models.fft_variants import one_each
 
@@ -98,8 +92,8 @@ def _save(
     ending = f" {name}" if name in _OF_LONG else ""
     scores, testing = arrays[f"testing{ending}"], clips["testing"]
     labels, mixed = label_matrix(clips["mixtures"]["labels"]), arrays[f"mixtures{ending}"]
-    threshold = float(metrics.choose_threshold(labels, mixed))
-    threshold = metrics.THRESHOLD if name == "printed" else threshold
+    own = float(metrics.choose_threshold(labels, mixed))
+    threshold = metrics.THRESHOLD if name == "printed" else own
     run, accuracy = f"fft-cause-{name}", {}
     record.save_predictions(testing, scores, metrics.binarize(scores, threshold), run)
     for key, answers in arrays.items():
@@ -108,7 +102,7 @@ def _save(
             # Of clips with one label, of which one is named, micro F1 is the share of those right.
             accuracy[key] = evaluation.score(one_each(clips[part]), first, settings)["micro"]["f1"]
     found = {
-        "description": description,
+        "description": said,
         "threshold": threshold,
         "accuracy": accuracy,
         "on_mixtures": metrics.f1(labels, metrics.binarize(mixed, threshold), "micro"),

@@ -75,8 +75,8 @@ def train(
     """
     history = training.fit(
         training.Trainer(model, "binary", plan.schedule(len(clips)), ema=plan.ema),
-        lambda epoch: _batches(clips, plan, seed, codes, epoch, fill=True),
-        None if validation is None else list(alone(validation, plan, seed, codes)),
+        lambda epoch: batches(clips, plan, seed, codes, epoch),
+        None if validation is None else list(batches(validation, plan, seed, codes)),
         epochs=plan.epochs,
         seed=seed,
         checkpoint_dir=checkpoint_dir,
@@ -85,27 +85,23 @@ def train(
     return recognizer(model, plan, codes), history
 
 
-def _batches(
-    clips: pd.DataFrame, plan: Plan, seed: int, codes: Sequence[str], epoch: int, *, fill: bool
+def batches(
+    clips: pd.DataFrame, plan: Plan, seed: int, codes: Sequence[str], epoch: int | None = None
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield clips mixed for an epoch, as `systems.networks.mixing.batches` does.
+
+    Without an epoch every clip comes once, alone and as it is.
+    """
     return mixing.batches(
         mixing.excerpts(clips, plan.sample_rate),
         matrix(clips["labels"], codes).astype(np.float32),
         n_samples=round(plan.window * plan.sample_rate),
         batch_size=plan.batch_size,
-        recipe=plan,
+        recipe=mixing.ALONE if epoch is None else plan,
         seed=seed,
-        epoch=epoch,
-        fill=fill,
+        epoch=epoch or 0,
+        fill=epoch is not None,
     )
-
-
-def alone(
-    clips: pd.DataFrame, plan: Plan, seed: int, codes: Sequence[str] = INSTRUMENTS
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield every clip once, alone and as it is, as `systems.networks.mixing.batches` does."""
-    once = plan.model_copy(update=mixing.ALONE.model_dump())
-    return _batches(clips, once, seed, codes, 0, fill=False)
 
 
 def recognizer(model: keras.Model, plan: Plan, codes: Sequence[str] = INSTRUMENTS) -> Recognizer:

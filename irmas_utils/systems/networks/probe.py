@@ -27,7 +27,7 @@ class Plan(Section):
         """Fit the regressions, which become the network's last layer."""
         body = efficientat.pretrained(weights, len(INSTRUMENTS), level=efficientat.LEVEL)
         body = keras.Model(body.input, body.get_layer("embedding").output)
-        heard = fine_tuning.alone(clips, WINDOWS, seed=0)
+        heard = fine_tuning.batches(clips, WINDOWS, 0, INSTRUMENTS)
         pairs = [(body(x, training=False), y) for x, y in heard]
         x, y = (np.concatenate(part) for part in zip(*pairs, strict=True))
         scaler = StandardScaler().fit(x)
