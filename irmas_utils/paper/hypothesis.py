@@ -73,13 +73,13 @@ def judge(settings: Settings) -> pd.DataFrame:
     clips, _, ours = records.load_predictions(settings.profile, run)
     theirs = records.load_predictions(settings.profile, "bosch-5", clips)[2]
     labels, songs = label_matrix(clips["labels"]), list(clips["recording"])
-    evaluation = records.load_metrics(settings.profile, run)["evaluation"]
+    whole = records.load_metrics(settings.profile, run)["evaluation"]
     for score in ("micro_f1", "macro_f1"):
         test = metrics.paired_test(labels, ours, theirs, songs, score, seed=settings.seed)
         shown = {"score": TITLES[score], "network": test.pop("a"), "other": test.pop("b")}
         rows.append({"against": RERUN} | shown | test)
         if settings.corpus.source == "irmas":
-            number, leaf = fact(f"bosch2012.experiments.5.{score}"), evaluation[score[:5]]["f1"]
+            number, leaf = fact(f"bosch2012.experiments.5.{score}"), whole[score[:5]]["f1"]
             ends = {"difference": "value", "low": "low", "high": "high"}
             row = {key: leaf[end] - number for key, end in ends.items()} | {"p_value": np.nan}
             rows.append({"against": PUBLISHED} | shown | {"other": number} | row)

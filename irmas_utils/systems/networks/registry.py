@@ -103,10 +103,5 @@ def needs_weights(run: str) -> bool:
 
 
 def recorded(settings: Settings, runs: Iterable[str]) -> list[str]:
-    """Return `runs` without those that need weights and have no results, though a network has.
-
-    Where none has, weights are not what is missing: whoever reads the results says what is.
-    """
-    there = {run: records.exists(settings.profile, run) for run in runs}
-    some = any(records.exists(settings.profile, name) for name in NETWORKS)
-    return [run for run, found in there.items() if found or not (some and needs_weights(run))]
+    """Return `runs` without those that need weights and have no results."""
+    return [run for run in runs if not needs_weights(run) or records.exists(settings.profile, run)]
