@@ -69,33 +69,17 @@ def fixed_batches(
     batch_size: int,
     order: np.ndarray | None = None,
 ) -> Batches:
-    """Stream clips as feature vectors.
+    """Stream clips, rows of the index, as feature vectors: ``load(path)``, float32 (n_features,).
 
-    Parameters
-    ----------
-    clips : pandas.DataFrame
-        Rows of `data.index.load_index`.
-    load : callable
-        ``load(path) -> (n_features,)`` float32, for example a `audio.cache.FeatureCache`.
-    order : numpy.ndarray of int, optional
-        Positions of the clips in the order of visits; the table's order when None.
-
-    Returns
-    -------
-    Batches
-        Of ``(x, y)``: x float32 (batch, n_features), y float32 (batch, 11). The last batch may
-        be smaller. An `AudioError` in the stream names the clip that has other than `n_features`.
+    They come in the order of `order`, their positions, or else as they are. x is float32 (batch,
+    n_features); the last batch may be smaller. An `AudioError` in the stream names the clip that
+    has other than `n_features`.
     """
 
     def load_whole(path: str) -> np.ndarray:
-        x = load(path)
-        if x.shape != (n_features,):
-            raise AudioError(
-                path,
-                found=f"features of the shape {x.shape}",
-                expected=f"({n_features},)",
-                remedy="Give the loader and the batches the same number of features.",
-            )
+        if (x := load(path)).shape != (n_features,):
+            remedy = "Give the loader and the batches the same number of features."
+            raise AudioError(path, f"features of the shape {x.shape}", f"({n_features},)", remedy)
         return x
 
     return Batches(clips, load_whole, lambda vectors: _stack(vectors)[0], batch_size, order)
@@ -106,11 +90,8 @@ def waveform_batches(
 ) -> Batches:
     """Stream clips as waveforms of their own lengths; parameters as for `fixed_batches`.
 
-    Returns
-    -------
-    Batches
-        Of ``((waveform, length), y)``: waveform float32 (batch, longest), zeros after each clip;
-        length int32 (batch,), in samples; y float32 (batch, 11).
+    x is ``(waveform, length)``: float32 (batch, longest), zeros after each clip, and int32
+    (batch,), in samples.
     """
     return Batches(clips, load, _stack, batch_size, order)
 

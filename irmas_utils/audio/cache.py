@@ -93,14 +93,14 @@ def trim(limit: int = 400 * 2**20) -> None:
     For the end of a run, which keeps what it has trained: large features are those that are made
     again as quickly as they are read, or nearly so.
     """
-    folders = {
+    sizes = {
         folder: sum(file.stat().st_size for file in folder.glob("*/*.f32"))
         for folder in (paths.cache_root() / "features").glob("*")
     }
-    while folders and sum(folders.values()) > limit:
-        largest = max(folders, key=folders.get)
-        shutil.rmtree(largest, ignore_errors=True)
-        del folders[largest]
+    for folder in sorted(sizes, key=sizes.get, reverse=True):
+        if sum(sizes.values()) > limit:
+            shutil.rmtree(folder, ignore_errors=True)
+            del sizes[folder]
 
 
 def _code(function: Callable) -> str:

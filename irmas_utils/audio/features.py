@@ -30,20 +30,9 @@ def fft_magnitude(
     samples has 442001 distinct bins; the paper has 442000, so the last, at half the sample
     rate, is dropped. Where in the window the clip lies changes the phase and not the magnitude.
 
-    Parameters
-    ----------
-    samples : numpy.ndarray, (n_samples,)
-        Mono, at most `length` samples.
-    length : int
-        Padded length in samples, even.
-    rng : numpy.random.Generator, optional
-        As for `audio.io.pad`, which raises an `AudioError` for a clip longer than `length`.
-
-    Returns
-    -------
-    numpy.ndarray, float32, (length // 2,)
-        ``|rfft|`` divided by the square root of `length`: half the samples' energy (Parseval).
-        The paper states no scaling.
+    `samples` are mono, (n_samples,); `length` is even, and `rng` as for `audio.io.pad`, which
+    raises AudioError for a longer clip. Returns float32, (length // 2,): ``|rfft|`` divided by the
+    square root of `length`, so half the samples' energy (Parseval); the paper states no scaling.
     """
     bins = scipy.fft.rfft(pad(samples, length, rng).astype(np.float32, copy=False))[: length // 2]
     # Several times faster than np.abs, which guards against overflow that cannot occur here.

@@ -103,10 +103,8 @@ class AudioFile(soundfile.SoundFile):
 def opened(path: str | Path) -> Iterator[AudioFile]:
     """Open an audio file of any format that libsndfile reads, whatever its name.
 
-    Raises
-    ------
-    AudioError
-        If the file is missing or cannot be read, also where that shows only later in the block.
+    Raises AudioError if it is missing or cannot be read, also where that shows only later in the
+    block.
     """
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe would be waited for
@@ -142,18 +140,10 @@ def _whole(file: AudioFile, dtype: str = "float32") -> np.ndarray:
 
 
 def read(path: str | Path) -> tuple[np.ndarray, int]:
-    """Read a whole audio file.
+    """Read a whole file: float32, (n_samples, n_channels), in [-1, 1], and its rate in hertz.
 
-    Returns
-    -------
-    samples : numpy.ndarray, float32, (n_samples, n_channels), in [-1, 1]
-    sample_rate : int, in hertz
-
-    Raises
-    ------
-    AudioError
-        If the file is missing, unreadable, empty or cut short, if another follows in it, or if it
-        holds NaN, infinity or samples far beyond full scale.
+    Raises AudioError if the file is missing, unreadable, empty or cut short, if another follows in
+    it, or if it holds NaN, infinity or samples far beyond full scale.
     """
     with opened(path) as file:
         return _whole(file), file.samplerate
@@ -186,19 +176,15 @@ def stream(file: AudioFile, rate: int) -> Iterator[np.ndarray]:
     yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
 
 
-def outline(path: str | Path, points_a_second: int = 100) -> tuple[np.ndarray, float]:
+def outline(path: str | Path) -> tuple[np.ndarray, float]:
     """Reduce a file of any length to what its waveform looks like; raises as `stream`.
 
-    Returns
-    -------
-    points : numpy.ndarray, float32, (n_points,)
-        Lowest, highest, lowest, … mono sample of one stretch after the other.
-    rate : float
-        Points a second, exactly; about `points_a_second`.
+    Returns the lowest, highest, lowest, … mono sample of one stretch after the other, float32,
+    (n_points,), and how many points a second has: about 100.
     """
     extremes = []
     with opened(path) as file:
-        length = 2 * file.samplerate // points_a_second
+        length = file.samplerate // 50
         for samples in map(mono, file.rest(length, partly=True)):
             extremes += [samples.min(), samples.max()]
         return np.array(extremes, np.float32), 2 * file.samplerate / length
@@ -217,43 +203,21 @@ def _channel_sum(samples: np.ndarray) -> np.ndarray:
     return total
 
 
-def _channel_sum_16_bit(samples: np.ndarray) -> np.ndarray:
-    """Do what `_channel_sum` does, for int16 samples in C order, which it may overwrite."""
-    if samples.shape[1] != 2:
-        return _channel_sum(samples)
-    # Both channels of a moment read as one number: strided reads of 16 bits are slower.
-    upper = samples.view(np.int32)[:, 0]
-    lower = upper << 16
-    lower >>= 16
-    upper >>= 16
-    lower += upper
-    return lower.astype(np.float32)
-
-
 def resample(samples: np.ndarray, rate: int, target: int) -> np.ndarray:
     """Resample along the first axis from `rate` to `target` hertz, low-pass filtered (soxr, HQ)."""
     return samples if rate == target else soxr.resample(samples, rate, target)
 
 
 def pad(samples: np.ndarray, length: int, rng: np.random.Generator | None = None) -> np.ndarray:
-    """Zero-pad a clip to `length` samples, the clip at a random position (paper section 3.2.1).
+    """Zero-pad a clip, (n_samples,), to `length` samples (paper section 3.2.1).
 
-    Parameters
-    ----------
-    samples : numpy.ndarray, (n_samples,)
-    length : int
-        A longer clip is an `AudioError`.
-    rng : numpy.random.Generator, optional
-        Of the position, uniform over all that fit; without it the clip is at the start.
+    It is at the start, or with `rng` at a random position, uniform over all that fit. A longer
+    clip is an AudioError.
     """
     spare = length - len(samples)
     if spare < 0:
-        raise AudioError(
-            "clip",
-            found=f"{len(samples)} samples",
-            expected=f"at most {length}, the padded length",
-            remedy="Pad to a greater length, or cut the clip.",
-        )
+        found, expected = f"{len(samples)} samples", f"at most {length}, the padded length"
+        raise AudioError("clip", found, expected, "Pad to a greater length, or cut the clip.")
     before = int(rng.integers(spare + 1)) if rng is not None else 0
     return np.pad(samples, (before, spare - before))
 
@@ -276,19 +240,14 @@ def load_mono(path: str | Path, sample_rate: int | None = None) -> np.ndarray:
 
     Raises as `read`.
     """
-    samples, rate = _read_mono(path)
-    resampled = resample(samples, rate, sample_rate or rate)
+    with opened(path) as file:
+        if file.subtype == "PCM_16":  # mixed before it is scaled: the same bits, in half the time
+            samples = _channel_sum(_whole(file, "int16"))
+            samples *= np.float32(1 / 32768)
+            samples /= np.float32(file.channels)
+        else:
+            samples = mono(_whole(file))
+    resampled = resample(samples, file.samplerate, sample_rate or file.samplerate)
     if not len(resampled):
         raise unusable(path, f"too few samples ({len(samples)})")
     return resampled
-
-
-def _read_mono(path: str | Path) -> tuple[np.ndarray, int]:
-    """Do what ``mono(read(path))`` does, to the bit, in half the time for 16-bit files."""
-    with opened(path) as file:
-        if file.subtype != "PCM_16":
-            return mono(_whole(file)), file.samplerate
-        samples = _channel_sum_16_bit(_whole(file, "int16"))
-        samples *= np.float32(1 / 32768)
-        samples /= np.float32(file.channels)  # apart, as in `mono`: of three channels it rounds
-        return samples, file.samplerate

@@ -4,9 +4,12 @@ It stops where another stream follows in the same file (chained Ogg, joined MP3)
 file tells of fewer frames than there are, or of none and begins louder than it goes on.
 """
 
+import collections
+import itertools
 import re
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -24,46 +27,34 @@ def whole(path: str | Path) -> Path:
 
     Where that is no help, it is `path`, and what `io.AudioFile.shortfall` says of it holds.
     """
-    try:
+    with suppress(AudioError):  # whoever reads `path` tells of it
         with io.opened(path) as file:
             split = {"OGG": _ogg_parts, "MP3": _mp3_parts}.get(file.format)
-            if not split:
-                return Path(path)
-            for _ in file.rest(partly=True):
-                pass
-            if "goes on" not in file.shortfall():
-                return Path(path)
-            shape, n_read = (file.samplerate, file.channels), file.n_read
-        copy = paths.cache_root() / "joined" / f"{files.digest(path)}.flac"
-        parts = split(Path(path).read_bytes())
-        copy = files.kept(copy, lambda copy: _write(copy, path, parts, *shape))
-        longer = soundfile.info(copy).frames > n_read + 0.1 * shape[0]  # else another kind follows
-        return copy if longer else Path(path)
-    except AudioError:  # whoever reads `path` tells of it
-        return Path(path)
+            collections.deque(file.rest(partly=True) if split else (), maxlen=0)
+            goes_on = split and "goes on" in file.shortfall()
+        if goes_on:
+            copy, form = paths.cache_root() / "joined", (file.samplerate, file.channels)
+            copy /= f"{files.digest(path)}.flac"
+            files.kept(copy, lambda copy: _write(copy, split(Path(path).read_bytes()), *form))
+            if soundfile.info(copy).frames > file.n_read + 0.1 * file.samplerate:
+                return copy  # else another kind follows
+    return Path(path)
 
 
-def _write(copy: Path, path: str | Path, parts: Iterator[bytes], rate: int, channels: int) -> None:
+def _write(copy: Path, parts: Iterator[bytes], rate: int, channels: int) -> None:
     with soundfile.SoundFile(copy, "w", rate, channels, "PCM_24") as whole:
         for part in parts:
-            for block in _decoded(part, path, rate):
-                alike = block.shape[1] == channels
-                whole.write(block if alike else np.repeat(io.mono(block)[:, None], channels, 1))
+            samples = _decoded(part, rate)
+            alike = samples.shape[1] == channels
+            whole.write(samples if alike else np.repeat(io.mono(samples)[:, None], channels, 1))
 
 
-def _decoded(part: bytes, path: str | Path, rate: int) -> Iterator[np.ndarray]:
-    with tempfile.TemporaryFile() as content:
+def _decoded(part: bytes, rate: int) -> np.ndarray:
+    with tempfile.NamedTemporaryFile() as content:
         content.write(part)
-        content.seek(0)
-        try:
-            with io.AudioFile(content.fileno(), closefd=False) as file:
-                file.path = path
-                blocks = np.concatenate([*file.rest(partly=True)])
-                if shortfall := file.shortfall():
-                    raise io.unusable(path, shortfall)
-                yield np.clip(io.resample(blocks, file.samplerate, rate), -1, 1)
-        except soundfile.LibsndfileError as error:
-            raise io.unusable(path, f"unreadable audio ({error.error_string})") from error
+        content.flush()
+        samples, own_rate = io.read(content.name)
+        return np.clip(io.resample(samples, own_rate, rate), -1, 1)
 
 
 def _ogg_parts(content: bytes) -> Iterator[bytes]:
@@ -73,7 +64,7 @@ def _ogg_parts(content: bytes) -> Iterator[bytes]:
         if begun and flags & 2:
             starts.append(start)
         begun = not flags & 2
-    for start, stop in zip(starts, [*starts[1:], None], strict=True):
+    for start, stop in itertools.pairwise([*starts, None]):
         yield content[start:stop]
 
 
@@ -83,13 +74,10 @@ def _mp3_parts(content: bytes) -> Iterator[bytes]:
     first = containers.FRAME.search(content, containers.soundless(content, 0))
     if first and first.start() not in starts:
         starts.insert(0, first.start())
-    for start, stop in zip(starts, [*starts[1:], None], strict=True):
+    for start, stop in itertools.pairwise([*starts, None]):
         header = content[start : start + 4]
-        told = _TOLD.match(content, start)
-        yield (
-            _endless(header)
-            + content[start + (containers.frame_length(header) if told else 0) : stop]
-        )
+        told = containers.frame_length(header) if _TOLD.match(content, start) else 0
+        yield _endless(header) + content[start + told : stop]
 
 
 def _endless(header: bytes) -> bytes:
