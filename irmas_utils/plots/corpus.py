@@ -31,8 +31,7 @@ def label_occurrence(counts: ArrayLike, ax: Axes | None = None, title: str = "")
 def label_occurrences(counts: Mapping[str, ArrayLike]) -> Figure:
     """Draw `label_occurrence` of several data sets side by side, by what each panel is called."""
     with plt.rc_context({"figure.hooks": []}):  # each panel says what its data is
-        shape = {"figsize": (10, 3.8), "squeeze": False}
-        figure, axes = plt.subplots(1, len(counts), sharey=True, **shape)
+        figure, axes = plt.subplots(1, len(counts), sharey=True, squeeze=False, figsize=(10, 3.8))
     for ax, (name, each) in zip(axes[0], counts.items(), strict=True):
         label_occurrence(each, ax, title=textwrap.fill(name, 44))
     axes[0, 0].set_ylim(len(style.NAMES) - 0.5, -0.5)  # sharing it has turned it over twice

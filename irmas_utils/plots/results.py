@@ -36,8 +36,7 @@ def per_label_scores(result: Mapping[str, Any], ax: Axes | None = None) -> Axes:
         look |= {"error_kw": {"elinewidth": 0.9, "ecolor": "#333333"}}
         at, lengths = places + (i - 1) * width, style.interval_lengths(scores)
         ax.bar(at, scores["value"], width, yerr=lengths, **look)
-    look = {"color": style.COLOURS["mark"]}
-    style.score_each_instrument(ax, labels["base_rate"], "base rate", labels["support"], **look)
+    style.score_each_instrument(ax, labels["base_rate"], "base rate", labels["support"], "mark")
     ax.set(ylim=(0, 1), ylabel="score")
     return ax
 
@@ -54,8 +53,7 @@ def per_label_f1(results: Mapping[str, Mapping[str, Any]], ax: Axes | None = Non
         look = {"fmt": marker, "markersize": 4.5, "elinewidth": 0.8, "label": name}
         ax.errorbar(places + shift, scores["value"], yerr=style.interval_lengths(scores), **look)
     always = 2 * labels["base_rate"] / (1 + labels["base_rate"])  # recall 1, that precision
-    look = {"color": style.COLOURS["published"]}
-    style.score_each_instrument(ax, always, "always named", labels["support"], **look)
+    style.score_each_instrument(ax, always, "always named", labels["support"], "published")
     ax.set(ylim=(-0.03, 1.03), ylabel="F1")
     return ax
 
@@ -67,13 +65,11 @@ def comparison(systems: pd.DataFrame, ax: Axes | None = None) -> Axes:
     "published"), value, low, high (missing where there is no interval).
     """
     ax = style.axes_or_new(ax, 8, 0.9 + 0.3 * len(systems))
-    for kind, marker in KIND_MARKERS.items():
-        rows = np.flatnonzero(systems["kind"] == kind)
-        if len(rows):
-            part, look = systems.iloc[rows], {"color": style.COLOURS[kind], "fmt": marker}
-            look |= {"markerfacecolor": "white"} if kind == "published" else {}
-            look |= {"markersize": 5.5, "capsize": 2.5, "label": kind}
-            ax.errorbar(part["value"], rows, xerr=style.interval_lengths(part), **look)
+    for kind, part in systems.reset_index(drop=True).groupby("kind", observed=True):
+        look = {"color": style.COLOURS[kind], "fmt": KIND_MARKERS[kind], "label": kind}
+        look |= {"markerfacecolor": "white"} if kind == "published" else {}
+        look |= {"markersize": 5.5, "capsize": 2.5, "xerr": style.interval_lengths(part)}
+        ax.errorbar(part["value"], part.index, **look)
     style.rows_of_scores(ax, systems["name"], systems["value"], ".3f")
     ax.set(xlabel="micro F1", xlim=(0, 1.03 * ax.get_xlim()[1]))
     style.legend_above(ax)

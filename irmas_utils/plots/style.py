@@ -105,11 +105,11 @@ def colour_names(*axes: Axis) -> None:
 
 
 def score_each_instrument(
-    ax: Axes, levels: ArrayLike, label: str, clips: Mapping[str, int], **style: Any
+    ax: Axes, levels: ArrayLike, label: str, clips: Mapping[str, int], colour: str
 ) -> None:
     """Name instruments below the axes, with how many `clips` each has; a line at its level."""
-    places = np.arange(len(clips))
-    ax.hlines(levels, places - 0.42, places + 0.42, linewidth=1.6, label=label, **style)
+    places, look = np.arange(len(clips)), {"color": COLOURS[colour], "label": label}
+    ax.hlines(levels, places - 0.42, places + 0.42, linewidth=1.6, **look)
     names = [f"{IRMAS.name(code)} ({n})" for code, n in clips.items()]
     ax.set_xticks(places, names, **SLANT)
     colour_names(ax.xaxis)
