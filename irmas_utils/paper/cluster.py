@@ -6,21 +6,19 @@ from typing import Any, NamedTuple
 from irmas_utils.paper import estimate, jobs
 from irmas_utils.project.settings import Settings
 
-_SHORT = 0.5  # hours
-
 
 class Request(NamedTuple):
     """What a job asks a cluster for; a second attempt gets twice the memory and the time."""
 
     mib: float
-    hours: float | None  # None: not estimated
+    hours: float
     trains: bool
     on_gpu: bool
 
     @property
     def short(self) -> bool:
         """Whether several are better submitted as one."""
-        return self.trains and self.hours is not None and self.hours < _SHORT
+        return self.trains and self.hours < 0.5
 
     def resources(self, gpus: int) -> dict[str, Any]:
         """Return the resources of its rule; if it trains on a GPU, with so many of them."""
@@ -32,12 +30,12 @@ class Request(NamedTuple):
         return math.ceil(1024 + 1.5 * self.mib) * attempt
 
     def runtime(self, wildcards: Any, attempt: int) -> int:
-        """Minutes: three times the estimate, or a day without one."""
-        return (1440 if self.hours is None else max(20, math.ceil(180 * self.hours))) * attempt
+        """Minutes: three times the estimate."""
+        return max(20, math.ceil(180 * self.hours)) * attempt
 
 
 def requests(settings: Settings) -> dict[str, Request]:
-    """Return what each job of a profile asks for, by what is estimated; see `estimate`."""
+    """Return what each job of a profile asks for; without an estimate, a day."""
     hours, mib = {}, {}
     if (table := estimate.estimate(settings, measures=False)) is not None:
         hours, mib = estimate.expected(table), table["MiB"]
@@ -46,5 +44,5 @@ def requests(settings: Settings) -> dict[str, Request]:
         trains = bool(job.run) or name in jobs.MODELS
         # The processor computes the LSTM wherever it is trained (`models.recurrence`).
         on_gpu = trains and job.notebook != "03_lstm_model"
-        asked[name] = Request(mib.get(name, 4000.0), hours.get(name), trains, on_gpu)
+        asked[name] = Request(mib.get(name, 4000.0), hours.get(name, 8.0), trains, on_gpu)
     return asked

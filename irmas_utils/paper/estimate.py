@@ -3,13 +3,12 @@
 Every training of a profile is set up at its real size and takes a few steps on noise, on one core,
 as each job of a run does; hours follow from these and from the number of clips, epochs and seeds.
 What is measured is kept in the cache. What a job really took is kept in the manifest, and counts
-in place of the estimate from then on. Left out is how an input is read; a clip of the testing set
-counts as one of IRMAS's mean length.
+in place of the estimate from then on. Left out is how an input is read, and what is scored besides
+validation and testing set; a clip of the latter counts as one of IRMAS's mean length.
 """
 
 import functools
 import gc
-import heapq
 import json
 import math
 import resource
@@ -23,18 +22,19 @@ import pandas as pd
 from irmas_utils.data import published
 from irmas_utils.paper import jobs, studies, timing
 from irmas_utils.project import files, kernels, paths, records
-from irmas_utils.project.settings import Fft, Lstm, LstmChange, Settings
+from irmas_utils.project.settings import Fft, Lstm, Settings
 from irmas_utils.project.vocabulary import INSTRUMENTS
 from irmas_utils.systems.networks import registry
 
 CORES = (1, 2, 8, 16, 64)
 MAIN = (*jobs.MODELS, "09_comparison")
-_SAME = {"epochs", "learning_rate", "loss", "input_scale", "prior", "balanced", "fraction", "pan",
-         "streams", "cause", "balance", "below_db", "negative", "sources", "warmup",
+_SAME = {"epochs", "seeds", "learning_rate", "loss", "input_scale", "prior", "balanced", "fraction",
+         "pan", "streams", "cause", "balance", "below_db", "negative", "sources", "warmup",
          "published"}  # fmt: skip
 """Settings on which neither the seconds of a step nor its memory depend."""
 _MEASURED = 1.5  # seconds of each training
-_NOTEBOOK = 4.0  # seconds of a notebook around its trainings
+_NOTEBOOK = 10.0  # seconds of a notebook around the steps of its trainings
+_SCORED = 1 / 3  # of the time of a clip that is trained on
 
 
 class Training(NamedTuple):
@@ -42,9 +42,7 @@ class Training(NamedTuple):
 
     kind: str  # lstm, fft, bosch or a network of notebook 07
     setup: dict[str, Any]
-    seed: Any
-    trained: float  # clips, each as often as it is seen
-    scored: float  # clips or windows
+    clips: float  # each as often as it is trained on; if only scored, `_SCORED` of one
 
     @property
     def key(self) -> str:
@@ -53,187 +51,134 @@ class Training(NamedTuple):
         return f"{self.kind} {json.dumps(kept, sort_keys=True)}"
 
 
-class Speed(NamedTuple):
-    """Measured on one core: seconds to set a training up, a clip, a scored one; its peak [MiB]."""
-
-    start: float
-    trained: float
-    scored: float
-    mib: float
-
-
-class Clips(NamedTuple):
-    """How many a profile has, the seconds of a testing clip, and how many the levels' sweep has."""
-
-    fitting: float
-    validation: float
-    testing: int
-    seconds: float
-    swept: int
-
-
-def clips(settings: Settings) -> Clips:
-    """Count a profile's clips, before any of them need be there."""
-    own, sweep, testing = settings.corpus, settings.sweep, published.load("irmas")["testing"]
-    held = settings.evaluation.validation_fraction * own.training_clips
-    seconds = testing["duration_total"] / testing["n_clips"]
-    swept = len(INSTRUMENTS) * sweep.excerpts * len(sweep.others) * (len(sweep.decibels) + 1)
-    return Clips(own.training_clips - held, held, own.testing_clips, seconds, swept)
-
-
 def trainings(job: jobs.Job, settings: Settings) -> Iterator[Training]:
     """Yield what a job trains."""
-    if job.notebook in studies.NOTEBOOKS.values():
-        own = settings.lstm if job.notebook.startswith("03") else settings.fft
-        known = {k: v for k, v in job.parameters.items() if k in type(own).model_fields}
-        change = LstmChange(**job.parameters.get("change", {})).model_dump()
-        more = change if own is settings.lstm else {}
-        yield from _of(settings, own.model_copy(update=known), more)
-    elif job.notebook == "06_fft_hyperparameters":
-        yield from _causes(settings)
+    for network, notebook in studies.NOTEBOOKS.items():
+        if job.notebook == notebook:
+            setup = getattr(settings, network).model_dump() | dict(job.parameters)
+            change = setup.pop("change", {})
+            yield from _by_seed(settings, network, setup | change)
+    if job.notebook == "06_fft_hyperparameters":
+        causes = settings.study.fft.causes
+        setup = settings.with_base("fft", **causes.base)
+        for cause in ("printed", *causes.changes):  # what changes the size of a network aside
+            one = {"cause": cause, "seeds": setup["seeds"][:1]}
+            yield from _by_seed(settings, "fft", setup | one)
     elif job.notebook == registry.NOTEBOOK:
-        yield from _networks(job, settings)
+        from irmas_utils.systems.networks import training
+
+        for name in job.parameters.get("train", registry.NETWORKS):
+            plan = training.configure(name, settings, job.parameters.get("change")).model_dump()
+            if "epochs" in plan:
+                yield from _by_seed(settings, name, plan | {"seeds": settings.networks.seeds})
     elif job.notebook == "08_bosch_baselines":
-        own, of = Fft(**settings.with_base("fft")), clips(settings)
-        yield from _of(settings, own, {"streams": settings.study.fft.separated})
-        heard = of.testing * math.ceil(of.seconds / 3) + settings.bosch.mixtures * 4
-        heard += of.swept * len(settings.sweep.experiments)
-        yield Training("bosch", {}, 0, of.fitting, heard)
+        streams = {"streams": settings.study.fft.separated}
+        yield from _by_seed(settings, "fft", settings.with_base("fft") | streams)
+        windows = settings.corpus.testing_clips * _testing_seconds() / 3
+        yield Training("bosch", {}, settings.corpus.training_clips + windows)
 
 
-def _of(settings: Settings, own: Lstm | Fft, more: Mapping[str, Any]) -> Iterator[Training]:
-    of, kind = clips(settings), type(own).__name__.lower()
-    scored = own.epochs * of.validation + of.testing * (of.seconds / 3 if kind == "lstm" else 1)
-    for seed in own.seeds:
-        setup = own.model_dump(exclude={"seeds"}) | more
-        yield Training(kind, setup, seed, own.epochs * of.fitting, scored)
+def _by_seed(settings: Settings, kind: str, setup: dict[str, Any]) -> Iterator[Training]:
+    own, held = settings.corpus, settings.evaluation.validation_fraction
+    window, hop = (setup.get(key, 3) for key in ("window", "hop"))  # the LSTM hears all of a clip
+    windows = 1 if kind == "fft" else 1 + max(0, _testing_seconds() - window) / hop
+    trained = setup["epochs"] * own.training_clips * (1 - held)
+    scored = setup["epochs"] * own.training_clips * held + own.testing_clips * windows
+    for seed in setup["seeds"]:
+        yield Training(kind, setup | {"seeds": [seed]}, trained + _SCORED * scored)
 
 
-def _causes(settings: Settings) -> Iterator[Training]:
-    from irmas_utils.models.fft_variants import BANDS, CHANGES, PRINTED
-
-    study = settings.study.fft.causes
-    for change in (PRINTED, *(CHANGES[name] for name in study.changes)):
-        own = Fft(**settings.with_base("fft", **study.base | change.settings))
-        size = 2 * (len(BANDS) - 1) if change.reads == "bands" else own.samples
-        yield next(_of(settings, own, {"samples": size, "cause": change.description}))
+def _testing_seconds() -> float:
+    testing = published.load("irmas")["testing"]
+    return testing["duration_total"] / testing["n_clips"]
 
 
-def _networks(job: jobs.Job, settings: Settings) -> Iterator[Training]:
-    from irmas_utils.systems.networks import fine_tuning, training
+def measure(training: Training) -> tuple[float, float]:
+    """Set a training up at its real size, and let it take a few steps on noise.
 
-    of, mixtures = clips(settings), settings.networks.mixtures
-    for name in job.parameters.get("train", registry.NETWORKS):
-        plan = training.configure(name, settings, job.parameters.get("change"))
-        seeds, epochs, kind = settings.networks.seeds, getattr(plan, "epochs", 0), name
-        if not isinstance(plan, fine_tuning.Plan):  # what the published network hears is read
-            plan, seeds, kind = training.configure("mn04", settings), [name], "mn04"
-        windows = [1 + max(0, seconds - plan.window) / plan.hop for seconds in (of.seconds, 12)]
-        scored = of.testing * windows[0] + mixtures * windows[1]
-        # Alone, joined with the other seeds' and in the ensemble.
-        scored *= 1 + (len(seeds) > 1) + (job.run is None)
-        scored += (of.swept if job.run is None else 0) + (epochs * of.validation or of.fitting)
-        for seed in seeds:
-            yield Training(kind, plan.model_dump(), seed, epochs * of.fitting, scored)
-
-
-def measure(training: Training) -> Speed:
-    """Set a training up at its real size, and let it take a few steps on noise."""
-    gc.collect()  # what was measured before
-    kernels.lower_peak()
-    if training.kind == "bosch":  # to train on descriptors of these windows takes minutes in all
-        from irmas_utils.systems.bosch.streams import ALL_STREAMS, describe_clip
-
-        noise = np.random.default_rng(0).normal(scale=0.1, size=(3 * 44_100, 2)).astype(np.float32)
-        describe = functools.partial(describe_clip, noise, 44_100, streams=ALL_STREAMS)
-        describe()
-        seconds = _seconds(lambda n: [describe() for _ in range(n)])
-        return Speed(0.0, seconds, seconds, 1000.0)
+    Returns the seconds of a clip on one core, not counting what else the machine does meanwhile,
+    and the process's peak of memory [MiB].
+    """
     from irmas_utils.project.backend import keras
 
-    began = time.process_time()
-    trainer, batch = _set_up(training.kind, training.setup)
-    trainer.train([batch], 1, 1, False)  # compiles, as does the next
-    trainer.predict([batch])
-    start, size = time.process_time() - began, len(batch[1])
-    trained = _seconds(lambda n: trainer.train([batch] * n, 1, 1, False)) / size
-    scored = _seconds(lambda n: trainer.predict([batch] * n)) / size
     keras.backend.clear_session(free_memory=False)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return Speed(start, trained, scored, peak)
+    gc.collect()  # what was measured before
+    kernels.lower_peak()
+    step, n_clips = _step(training.kind, training.setup)
+    step()  # compiles
+    began, spent, turns = time.process_time(), 0.0, 0
+    while spent < _MEASURED and turns < 64:  # of noise: training on it for long may diverge
+        step()
+        spent, turns = time.process_time() - began, turns + 1
+    return spent / turns / n_clips, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def _seconds(task: Callable[[int], Any]) -> float:
-    """Processor time of one turn: other work on the machine does not lengthen it."""
-    spent = 0.0
-    for turns in (1, 4, 64):
-        if spent < _MEASURED:
-            began = time.process_time()
-            task(turns := min(turns, math.ceil(_MEASURED / max(spent, 1e-3))))
-            spent, a_turn = time.process_time() - began, (time.process_time() - began) / turns
-    return a_turn
+def _step(kind: str, setup: Mapping[str, Any]) -> tuple[Callable[[], Any], int]:
+    """Return what takes a step on a batch of noise, and of how many clips that is."""
+    rng = np.random.default_rng(0)
+    if kind == "bosch":  # to train on descriptors of these windows takes minutes in all
+        from irmas_utils.systems.bosch.streams import ALL_STREAMS, describe_clip
 
-
-def _set_up(kind: str, setup: Mapping[str, Any]) -> tuple[Any, tuple]:
-    """Return a trainer, and a batch of noise as it reads them."""
+        clip = rng.normal(scale=0.1, size=(3 * 44_100, 2)).astype(np.float32)
+        return functools.partial(describe_clip, clip, 44_100, streams=ALL_STREAMS), 1
     from irmas_utils.models import fft, lstm, training
 
-    rng = np.random.default_rng(0)
-    if section := {"lstm": Lstm, "fft": Fft}.get(kind):
-        known = setup.keys() & section.model_fields.keys()
-        own = section(seeds=[0], **{key: setup[key] for key in known})
-        network = fft.Network(own) if kind == "fft" else lstm.Network(own, 0, setup["cell"])
+    section = {"lstm": Lstm, "fft": Fft}.get(kind) or type(registry.plan(kind))
+    own = section(**{key: setup[key] for key in section.model_fields})
+    if kind in ("lstm", "fft"):
+        cell = setup.get("cell", "lstm")
+        network = fft.Network(own) if kind == "fft" else lstm.Network(own, 0, cell)
         trainer = network.trainer(network.build(), own.loss, own.learning_rate)
         length = network.n_features if kind == "fft" else 3 * network.rate
     else:
-        own = type(registry.plan(kind)).model_validate(setup)
         own = own.model_copy(update={"published": False})  # as large, and at hand
         trainer = training.Trainer(own.build(0, None), "binary", own.schedule(1), own.ema)
         length = round(own.window * own.sample_rate)
     x = rng.normal(scale=0.1, size=(own.batch_size, length)).astype(np.float32)
     y = np.eye(len(INSTRUMENTS), dtype=np.float32)[rng.integers(11, size=own.batch_size)]
-    return trainer, ((x, np.full(len(x), length, np.int32)) if kind == "lstm" else x, y)
+    x = (x, np.full(len(x), length, np.int32)) if kind == "lstm" else x
+    return functools.partial(trainer.train, [(x, y)], 1, 1, False), own.batch_size
 
 
 def estimate(settings: Settings, measures: bool = True) -> pd.DataFrame | None:
     """Return what each job of a profile costs, those that others need first.
 
     What was not measured on this machine yet is, if it `measures`; else None may be returned.
-    Index: the jobs. Columns: hours (on one core), took (hours, NaN where unknown), MiB (peak).
+    Index: the jobs. Columns: hours (on one core), MiB (peak), took (hours, NaN where unknown).
     """
     file = paths.cache_root() / "estimates" / f"{settings.profile}.json"
-    kept = files.read_json(file)
-    known = kept.get("jobs", {}).keys() == jobs.jobs(settings).keys()
-    if not known or kept["settings"] != settings.model_dump():
+    kept, of = files.read_json(file), files.seal([settings.model_dump(), [*jobs.jobs(settings)]])
+    if kept.get("of") != of:
         if not measures:
             return None
-        speeds = {key: Speed(*speed) for key, speed in kept.get("speeds", {}).items()}
-        kept = {"jobs": _costs(settings, speeds)}  # which measures
-        files.write_json(file, kept | {"speeds": speeds, "settings": settings.model_dump()})
+        measured = kept.get("measured", {})
+        kept = {"of": of, "jobs": _costs(settings, measured), "measured": measured}
+        files.write_json(file, kept)
     table = pd.DataFrame(kept["jobs"], index=["hours", "MiB"]).T
-    before = timing.took(records.results_dir(settings.profile))
-    return table.assign(took=[before.get(name, np.nan) / 3600 for name in table.index])
+    took = pd.Series(timing.took(records.results_dir(settings.profile)), dtype=float)
+    return table.assign(took=took / 3600)
 
 
-def _costs(settings: Settings, speeds: dict[str, Speed]) -> dict[str, list[float]]:
-    """Return hours and MiB of each job, and measure for `speeds` what is not there."""
+def _costs(settings: Settings, measured: dict[str, Sequence[float]]) -> dict[str, list[float]]:
+    """Return hours and MiB of each job, and add to `measured` what is not there."""
     before, done, found = timing.took(paths.reference_dir("sample")), set(), {}
     known = jobs.jobs(settings)
-    for name in sorted(known, key=lambda name: (jobs.SEED not in name, name not in MAIN)):
+    for name in sorted(known, key=lambda name: not _is_main(name)):
         seconds, mib = 0.0, 1000.0  # what another job trains is read back
         for training in trainings(known[name], settings):
-            same = json.dumps(training[:3], sort_keys=True)
-            if training.key not in speeds:
+            if training.key not in measured:
                 print(f"measuring: {name}", flush=True)
-                speeds[training.key] = measure(training)
-            speed = speeds[training.key]
-            mib = max(mib, speed.mib)
-            if same not in done:
-                seconds += speed.start + speed.trained * training.trained
-                seconds += speed.scored * training.scored
+                measured[training.key] = measure(training)
+            of_clip, peak = measured[training.key]
+            same, mib = json.dumps(training[:2], sort_keys=True), max(mib, peak)
+            seconds += 0 if same in done else of_clip * training.clips
             done.add(same)
         found[name] = [(_NOTEBOOK + (seconds or before.get(name, 0.0))) / 3600, mib]
     return {name: found[name] for name in known}
+
+
+def _is_main(name: str) -> bool:
+    return name in MAIN or jobs.SEED in name
 
 
 def expected(table: pd.DataFrame) -> pd.Series:
@@ -242,40 +187,37 @@ def expected(table: pd.DataFrame) -> pd.Series:
 
 
 def span(hours: Mapping[str, float], settings: Settings, cores: int) -> float:
-    """Return the hours from the first job's start to the last one's end, the longest way first."""
+    """Return the hours from the first job's start to the last one's end.
+
+    They are those of all jobs, divided among the cores, or of the longest chain of jobs that need
+    each other, whichever is more: so many jobs leave hardly a core idle before that.
+    """
     known = jobs.jobs(settings)
-    after = {name: [k for k, job in known.items() if name in job.needs] for name in known}
 
     @functools.cache
-    def tail(name: str) -> float:
-        return hours.get(name, 0.0) + max(map(tail, after[name]), default=0.0)
+    def end(name: str) -> float:
+        return hours.get(name, 0.0) + max(map(end, known[name].needs), default=0.0)
 
-    left, running, now = dict.fromkeys(sorted(known, key=tail, reverse=True)), [], 0.0
-    while left or running:
-        busy = {name for _, name in running}
-        ready = [n for n in left if not any(k in left or k in busy for k in known[n].needs)]
-        for name in ready[: cores - len(running)]:
-            del left[name]
-            heapq.heappush(running, (now + hours.get(name, 0.0), name))
-        now, _ = heapq.heappop(running)
-    return now
+    shared = sum(hours.get(name, 0.0) for name in known) / cores
+    return max(shared, *map(end, known))
 
 
 def disk(settings: Settings) -> float:
     """Return the GiB that the data set and its features take, roughly."""
-    of = clips(settings)
-    audio = 3 * (of.fitting + of.validation) + of.seconds * of.testing
+    own = settings.corpus
+    audio = 3 * own.training_clips + _testing_seconds() * own.testing_clips
     audio += 12 * settings.networks.mixtures
-    spectra = (of.fitting + of.validation + of.testing) * settings.fft.samples / 2
     # 16-bit stereo; as float32 in stereo at two networks' rates, and mono at half the files' own.
     rates = 44_100 + 2 * 22_050 + 2 * 32_000 + 22_050
-    return 4 * (audio * rates + 2 * spectra) / 2**30  # spectra of the mix-down and of the streams
+    # Half as many magnitudes as samples, of the mix-down and of the streams.
+    spectra = (own.training_clips + own.testing_clips) * settings.fft.samples
+    return 4 * (audio * rates + spectra) / 2**30
 
 
 def tables(table: pd.DataFrame, settings: Settings, cores: Sequence[int]) -> list[pd.DataFrame]:
     """Return what there is to say of `estimate`: jobs, cores, and which settings cost most."""
     known, shown = jobs.jobs(settings), expected(table)
-    main = shown.where(shown.index.isin(MAIN) | shown.index.str.contains(jobs.SEED), 0.0)
+    main = shown[[*map(_is_main, shown.index)]]
     spans = [[n, span(shown, settings, n), span(main, settings, n)] for n in cores]
     by_cores = pd.DataFrame(spans, columns=["cores", "hours, everything", "hours, main results"])
     groups = [name if known[name].run is None else name.rpartition("-")[0] for name in table.index]
