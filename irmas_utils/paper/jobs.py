@@ -93,9 +93,11 @@ def made_from(job: Job, settings: Settings) -> dict[str, Any]:
         # Once IRMAS_WEIGHTS names a folder with the weights, there is more to train.
         found["weights"] = fetch.given()
     if job.notebook in ("09_comparison", "10_discussion"):
-        found["benchmarks"] = [files.digest(path) for path in benchmarks()]
+        # Notebook 10 shows them, and the ledger of claims reads them.
+        benchmarks = sorted(paths.reference_dir("benchmarks").glob("*.json"))
+        found["benchmarks"] = [files.digest(path) for path in benchmarks]
     if job.notebook in REAL:
-        found["real"] = [files.digest(path) for path in real(settings)]
+        found["real"] = [files.digest(path) for path in _real(settings)]
     return json.loads(json.dumps(found, sort_keys=True))  # in whatever order a profile has them
 
 
@@ -114,12 +116,7 @@ def _read(job: Job, settings: Settings) -> dict[str, Any]:
     return found
 
 
-def benchmarks() -> list[Path]:
-    """Return the committed benchmarks, which notebook 10 shows and the ledger of claims reads."""
-    return sorted(paths.reference_dir("benchmarks").glob("*.json"))
-
-
-def real(settings: Settings) -> list[Path]:
+def _real(settings: Settings) -> list[Path]:
     """Return what is committed on real clips and read; a profile of real data has its own runs."""
     inside = ["metrics/*.json", "tables/*.csv"] if settings.corpus.source == "sample" else []
     found = (sorted(paths.reference_dir("real").glob(pattern)) for pattern in inside)
@@ -133,9 +130,20 @@ def data(settings: Settings) -> dict[str, Any]:
 
 def site() -> list[str]:
     """Return the digests of what the pages are made with."""
-    pages = [path for path in sorted((paths.ROOT / "docs").rglob("*")) if path.is_file()]
-    kept = [path for path in pages if "__pycache__" not in path.parts]
-    return [sources.digest_of("irmas_utils.paper.site"), *map(files.digest, kept)]
+    return [sources.digest_of("irmas_utils.paper.site"), *_digests(paths.ROOT / "docs")]
+
+
+def stamp(settings: Settings) -> str:
+    """Return a hash of the bytes of all that the whole paper of a profile is made from."""
+    committed = map(paths.reference_dir, ("benchmarks", "real"))
+    folders = (paths.PACKAGE, paths.NOTEBOOKS, paths.ROOT / "docs", *committed)
+    own = settings.model_dump(), data(settings), fetch.given()
+    return files.seal([*own, *map(_digests, folders)])
+
+
+def _digests(folder: Path) -> list[str]:
+    found = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return [files.digest(path) for path in found if "__pycache__" not in path.parts]
 
 
 def options(job: Job) -> str:

@@ -1,27 +1,11 @@
-"""Whether the results of a profile are still what was made, and of what is there now."""
+"""Whether the results of a profile are still what was made, and of what."""
 
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from irmas_utils.data import fetch
-from irmas_utils.paper import jobs
-from irmas_utils.project import files, paths, records
-from irmas_utils.project.settings import Settings
-
-
-def _digest(cfg: Settings) -> str:
-    """Return a hash of all that the whole paper of a profile is made from."""
-    parts = {name: jobs.made_from(job, cfg) for name, job in jobs.jobs(cfg).items()}
-    return files.seal(parts | {"data": jobs.data(cfg), "site": jobs.site()})
-
-
-def _stamp(cfg: Settings) -> str:
-    """Return a hash of the bytes of all that `_digest` reads, which takes a tenth of its time."""
-    folders = (paths.PACKAGE, paths.NOTEBOOKS, paths.reference_dir(""))
-    read = [path for folder in folders for suffix in ("py", "yaml", "ipynb", "json", "csv")
-            for path in sorted(folder.rglob(f"*.{suffix}"))]  # fmt: skip
-    return files.seal([cfg.model_dump(), jobs.data(cfg), fetch.given(), [*map(files.digest, read)]])
+from irmas_utils.paper import studies
+from irmas_utils.project import files, records
 
 
 class State:
@@ -29,24 +13,19 @@ class State:
 
     A result that is not what was made, edited or deleted, is made again: the executed notebook
     that it belongs to is removed, so that Snakemake misses it. Sizes and times are compared
-    first, and contents where these differ.
+    first, and contents where these differ. `stamp` is that of what the whole paper was made from
+    (`jobs.stamp`), None if not all of it was.
     """
 
-    def __init__(self, cfg: Settings, folder: Path) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder, self.file = folder, folder / "state.json"
-        self.cfg, self.jobs = cfg, jobs.jobs(cfg)
-        self.made_from = self.stamp = None
+        self.stamp: str | None = None
         self.files: dict[str, list[Any]] = {}
         # What nobody wrote here names what is to be deleted, so it is not read.
         with suppress(OSError, ValueError):
-            self.made_from, self.stamp, self.files = files.read_sealed(self.file)
+            self.stamp, self.files = files.read_sealed(self.file)
 
-    def now(self) -> tuple[str, str]:
-        """Return a hash of what the whole paper is made from now, and of the bytes of that."""
-        stamp = _stamp(self.cfg)
-        return self.made_from if stamp == self.stamp else _digest(self.cfg), stamp
-
-    def remember(self, made_from: str | None, stamp: str | None) -> None:
+    def remember(self, stamp: str | None) -> None:
         """Keep what the results are now, and of what."""
         found = {}
         made = {*self.folder.glob("*/**/*"), *self.folder.glob("*.json")} - {self.file}
@@ -56,7 +35,7 @@ class State:
                 now = [status.st_size, status.st_mtime_ns]
                 before = self.files.get(name, [])
                 found[name] = [*now, before[2] if before[:2] == now else files.digest(path)]
-        files.write_sealed(self.file, [made_from, stamp, found])
+        files.write_sealed(self.file, [stamp, found])
 
     def altered(self) -> dict[str, str]:
         """Name the results that are not what was made, each with the job's output to make again."""
@@ -91,25 +70,20 @@ class State:
 
     def _executed_since(self, path: Path) -> bool:
         """Whether a run that did not live to remember its results has executed a notebook."""
-        every = sorted((self.folder / "manifests").glob("*.json"))
-        parts = [part for part in every if self._executed_by(part.stem) == path]
-        before = [self.files.get(f"manifests/{part.name}", [0, 0, ""])[2] for part in parts]
-        return [files.digest(part) for part in parts] != before
+        return any(
+            files.digest(part) != self.files.get(f"manifests/{part.name}", [None])[-1]
+            for part in (self.folder / "manifests").glob("*.json")
+            if self._executed(f"manifests/{part.name}", {}) == path
+        )
 
     def _executed(self, name: str, made_by: dict[str, Any]) -> Path:
         """The file whose absence makes Snakemake make `name` again."""
         if name.startswith("site/") or name == "manifest.json":
             return self.folder / "site" / "index.html"
         if name.startswith("manifests/"):
-            return self._executed_by(Path(name).stem)
+            notebook, _, run = Path(name).stem.partition("-")
+            return studies.maker(notebook, run or None).output(self.folder)
         if name in made_by:
             made = made_by[name]
-            return self._executed_by(records.manifest_name(made["notebook"], made["run"]))
+            return studies.maker(made["notebook"], made["run"]).output(self.folder)
         return self.folder / name
-
-    def _executed_by(self, manifest: str) -> Path:
-        """Return the executed notebook that wrote a manifest, which has its name and its run's."""
-        run = manifest[len("NN_") :].partition("-")[2]
-        notebook = manifest.removesuffix(f"-{run}")
-        job = self.jobs.get(run) or self.jobs.get(notebook) or jobs.Job(notebook, run, {}, ())
-        return job.output(self.folder)

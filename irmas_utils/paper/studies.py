@@ -38,6 +38,11 @@ class Job(NamedTuple):
         return folder / "notebooks" / f"{inside}.ipynb"
 
 
+def maker(notebook: str, run: str | None) -> Job:
+    """Return the job that records what a notebook makes under a run, None or a name."""
+    return Job(notebook, None if run in NOTEBOOKS else run, {})
+
+
 def runs(settings: Settings) -> dict[str, Job]:
     """Return every run of every study by its name, such as ``fft-batch_size-8``.
 

@@ -1,5 +1,6 @@
 """How long the jobs of a run took: read from its results, and kept in its manifest."""
 
+import collections
 import contextlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,25 +14,24 @@ from irmas_utils.project import files, records
 
 def took(folder: Path) -> dict[str, float]:
     """Return the seconds that each job really took, its trainings included, as far as known."""
-    found, trained = {}, {}
+    found, trained = {}, collections.Counter()
     for made in files.read_json(folder / "manifest.json").values():
         found |= {_job(made): made["seconds"]} if made.get("seconds") else {}
     for file, made in records.outputs(folder).items():
         if file.endswith("_history.csv") and "ensemble" not in file:
             with contextlib.suppress(OSError, ValueError, KeyError):  # made again, if damaged
-                seconds = pd.read_csv(folder / file)["seconds"].sum()
-                trained[_job(made)] = trained.get(_job(made), 0.0) + seconds
+                trained[_job(made)] += pd.read_csv(folder / file)["seconds"].sum()
     for path in folder.glob("notebooks/**/*[!d].ipynb"):
         metadata = files.read_json(path).get("metadata", {})
         if seconds := metadata.get("papermill", {}).get("duration"):
-            before = trained.get(path.stem, 0.0)
+            before = trained[path.stem]
             found[path.stem] = seconds + (before if before > seconds else 0)
     return found
 
 
 def _job(made: Mapping[str, Any]) -> str:
-    """Return the job that made an entry of a manifest."""
-    return made["notebook"] if made["run"] in (None, *studies.NOTEBOOKS) else made["run"]
+    """Return the name of the job that made an entry of a manifest."""
+    return studies.maker(made["notebook"], made["run"]).output(Path()).stem
 
 
 def enter(manifest: dict[str, Any], folder: Path) -> None:

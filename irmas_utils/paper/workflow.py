@@ -15,7 +15,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ import psutil
 
 from irmas_utils.audio import cache
 from irmas_utils.data import corpus
-from irmas_utils.paper import estimate, jobs
+from irmas_utils.paper import estimate, jobs, studies
 from irmas_utils.paper.state import State
 from irmas_utils.project import files, kernels, paths, records, settings
 from irmas_utils.project.errors import NotebookError, SettingsError
@@ -56,14 +56,14 @@ def run(
     notebook.
     """
     cfg = settings.load(profile)
-    folder = records.results_dir(cfg.profile)
-    wanted = [str(_job(cfg, name).output(Path())) for name in targets]
+    known, folder = jobs.jobs(cfg), records.results_dir(cfg.profile)
+    wanted = [str(_job(known, name).output(Path())) for name in targets]
     whole, dry = not wanted and not options, is_dry(options)
     waiting = f"Waiting for another run in {folder} to end …"
     with files.locked(folder / ".lock", waiting), scratch() as environment:
-        state = State(cfg, folder)
-        altered, now = state.altered(), state.now()
-        if whole and not altered and state.made_from == now[0]:
+        state, stamp = State(folder), jobs.stamp(cfg)
+        altered = state.altered()
+        if whole and not altered and state.stamp == stamp:
             corpus.mend(cfg)
             print(f"Nothing to run: up to date. Results: {folder}")
             return 0
@@ -74,12 +74,12 @@ def run(
         hours = _foretold(profile, cfg, cores) if whole else None
         left = functools.partial(_left, hours, cfg, cores)
         log = None if options else folder / "snakemake.log"
-        count = 0 if dry or cluster else min(cores, len(state.jobs))
+        count = 0 if dry or cluster else min(cores, len(known))
         with kernels.kept(count, folder / "kernels.log", environment) as environment:
             status = _snakemake(command, environment, log, left)
         if not dry:
             done = whole and not status
-            state.remember(*(now if done else (None, None)))
+            state.remember(stamp if done else None)
             if done:
                 cache.trim()
             what = "Stopped. What was finished is kept in" if status else "Finished. Results:"
@@ -123,7 +123,7 @@ def redraw(profile: str, figure: str) -> int:
     drawn = {
         Path(file).stem: made["notebook"]
         for file, made in records.outputs(folder).items()
-        if file.startswith("figures/") and made["run"] in (None, "lstm", "fft")
+        if file.startswith("figures/") and studies.maker(made["notebook"], made["run"]).run is None
     }
     if not drawn:
         remedy = f"Run `make paper PROFILE={shlex.quote(profile)}` first."
@@ -134,9 +134,9 @@ def redraw(profile: str, figure: str) -> int:
     return run(profile, [drawn[figure]], 1, ["--force", "--quiet", "all"])
 
 
-def _job(cfg: Settings, name: str) -> jobs.Job:
+def _job(known: Mapping[str, jobs.Job], name: str) -> jobs.Job:
     """Find a job by its name, or a notebook by its number or file."""
-    known, name = jobs.jobs(cfg), Path(name).name.removesuffix(".ipynb")
+    name = Path(name).name.removesuffix(".ipynb")
     whole = [key for key, job in known.items() if job.run is None]
     number = name.zfill(2) if name else None
     meant = name if name in known else next((k for k in whole if k[:2] == number), None)
@@ -184,20 +184,19 @@ def _snakemake(
     options: dict[str, Any] = {"cwd": paths.ROOT, "env": environment, "close_fds": False}
     if log is None:
         return _wait(subprocess.Popen(command, **options))
-    said = None
+    account = functools.partial(log.read_text, encoding="utf-8", errors="replace")
+    say_once = functools.cache(functools.partial(print, flush=True))
 
     def tell() -> None:
-        nonlocal said
-        before, said = said, left(log.read_text(encoding="utf-8", errors="replace"))
-        if said != before:
-            print(said, flush=True)
+        if said := left(account()):
+            say_once(said)
 
     with log.open("w") as file:
         status = _wait(subprocess.Popen(command, stderr=file, **options), tell)
     if status:
-        account = log.read_text(encoding="utf-8", errors="replace")
-        errors = re.findall(r"^error: .*?(?=^RuleException|\Z)", account, flags=re.M | re.S)
-        print("".join(errors) or account[-2000:], f"The full account is in {log}", file=sys.stderr)
+        errors = re.findall(r"^error: .*?(?=^RuleException|\Z)", account(), flags=re.M | re.S)
+        said = "".join(errors) or account()[-2000:]
+        print(said, f"The full account is in {log}", file=sys.stderr)
     return status
 
 

@@ -41,7 +41,7 @@ def finished():
         path.write_text("made")
     record = records.Record(NAME, settings.load("smoke"))
     record.enter("figures/durations.png")
-    State(record.settings, folder).remember(None, None)
+    State(folder).remember(None)
     figure.write_text("edited")
     return made
 

@@ -140,3 +140,14 @@ def test_what_takes_long_begins_and_what_nothing_waits_for_is_left_to_the_end():
     rank = {name: jobs.priority(name, known) for name in known}
     assert rank["08_bosch_baselines"] > rank["05_lstm_hyperparameters"] > rank["00_primer"]
     assert rank["fft-base"] > rank["lstm-base"] > rank["11_your_own_audio"]
+
+
+def test_the_stamp_of_a_run_changes_with_a_page_and_not_with_compiled_code(tmp_path, monkeypatch):
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    (tmp_path / "docs" / "__pycache__").mkdir(parents=True)
+    (tmp_path / "docs" / "page.md").write_text("before")
+    before = jobs.stamp(SMOKE)
+    (tmp_path / "docs" / "__pycache__" / "conf.pyc").write_text("compiled")
+    assert jobs.stamp(SMOKE) == before
+    (tmp_path / "docs" / "page.md").write_text("after")
+    assert jobs.stamp(SMOKE) != before
