@@ -311,13 +311,13 @@ def _parser() -> ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run from the command line; returns the exit status."""
-    for name in ("stdout", "stderr"):  # closed, as some that start programs at night leave them
-        if getattr(sys, name) is None:
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed, as some that start programs at night leave it
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - for as long as it runs
+        # A name in a file system may be no text at all.
+        getattr(getattr(sys, name), "reconfigure", dict)(errors="backslashreplace")
     for number in (signal.SIGINT, signal.SIGTERM):  # what is temporary goes, without complaints
         signal.signal(number, lambda *_: logging.disable() or signal.default_int_handler(*_))
-    for stream in (sys.stdout, sys.stderr):  # a name in a file system may be no text at all
-        getattr(stream, "reconfigure", dict)(errors="backslashreplace")
     try:
         paths.settle()
         options, others = _parser().parse_known_args(arguments)

@@ -82,9 +82,6 @@ def _renewed(connection: Path, pid: int):
         async def cleanup_resources(self, restart: bool = False) -> None:
             """Leave the sockets to the run."""
 
-        def cleanup_connection_file(self) -> None:
-            """Leave the file to the run."""
-
     if not _alive(pid):
         return None
     manager = Borrowed(connection_file=str(connection), owns_kernel=False)
