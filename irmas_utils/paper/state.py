@@ -4,7 +4,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from irmas_utils.paper import studies
 from irmas_utils.project import files, records
 
 
@@ -81,9 +80,8 @@ class State:
         if name.startswith("site/") or name == "manifest.json":
             return self.folder / "site" / "index.html"
         if name.startswith("manifests/"):
-            notebook, _, run = Path(name).stem.partition("-")
-            return studies.maker(notebook, run or None).output(self.folder)
+            return records.executed(self.folder, *records.of_manifest(Path(name).stem))
         if name in made_by:
             made = made_by[name]
-            return studies.maker(made["notebook"], made["run"]).output(self.folder)
+            return records.executed(self.folder, made["notebook"], made["run"])
         return self.folder / name

@@ -34,13 +34,7 @@ class Job(NamedTuple):
 
     def output(self, folder: Path) -> Path:
         """Where the executed notebook lies below a profile's results."""
-        inside = f"studies/{self.run}" if self.run else self.notebook
-        return folder / "notebooks" / f"{inside}.ipynb"
-
-
-def maker(notebook: str, run: str | None) -> Job:
-    """Return the job that records what a notebook makes under a run, None or a name."""
-    return Job(notebook, None if run in NOTEBOOKS else run, {})
+        return records.executed(folder, self.notebook, self.run)
 
 
 def runs(settings: Settings) -> dict[str, Job]:

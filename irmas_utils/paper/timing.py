@@ -8,7 +8,6 @@ from typing import Any
 
 import pandas as pd
 
-from irmas_utils.paper import studies
 from irmas_utils.project import files, records
 
 
@@ -31,7 +30,7 @@ def took(folder: Path) -> dict[str, float]:
 
 def _job(made: Mapping[str, Any]) -> str:
     """Return the name of the job that made an entry of a manifest."""
-    return studies.maker(made["notebook"], made["run"]).output(Path()).stem
+    return records.executed(Path(), made["notebook"], made["run"]).stem
 
 
 def enter(manifest: dict[str, Any], folder: Path) -> None:

@@ -23,7 +23,7 @@ import psutil
 
 from irmas_utils.audio import cache
 from irmas_utils.data import corpus
-from irmas_utils.paper import estimate, jobs, studies
+from irmas_utils.paper import estimate, jobs
 from irmas_utils.paper.state import State
 from irmas_utils.project import files, kernels, paths, records, settings
 from irmas_utils.project.errors import NotebookError, SettingsError
@@ -123,7 +123,7 @@ def redraw(profile: str, figure: str) -> int:
     drawn = {
         Path(file).stem: made["notebook"]
         for file, made in records.outputs(folder).items()
-        if file.startswith("figures/") and studies.maker(made["notebook"], made["run"]).run is None
+        if file.startswith("figures/") and made["run"] in records.OWN
     }
     if not drawn:
         remedy = f"Run `make paper PROFILE={shlex.quote(profile)}` first."

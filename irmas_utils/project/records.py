@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 REAL = "make reference-real"
 """The command that computes what is missing on real clips."""
+OWN = (None, "lstm", "fft")
+"""Runs of notebooks that are executed whole; others are those of studies."""
 PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn", "matplotlib", "pandas")
 
 
@@ -129,6 +131,18 @@ def manifest_name(notebook: str, run: str | None) -> str:
     return f"{notebook}-{run}" if run else notebook
 
 
+def of_manifest(name: str) -> tuple[str, str | None]:
+    """Return the notebook and the run whose `manifest_name` a name is."""
+    notebook, _, run = name.partition("-")
+    return notebook, run or None
+
+
+def executed(folder: Path, notebook: str, run: str | None) -> Path:
+    """Return where the executed notebook lies that records a run, below a profile's results."""
+    inside = notebook if run in OWN else f"studies/{run}"
+    return folder / "notebooks" / f"{inside}.ipynb"
+
+
 def _columns(what: str) -> list[str]:
     return [f"{what}_{code}" for code in INSTRUMENTS]
 
@@ -223,7 +237,8 @@ def _read(profile: str, file: str) -> Any:
         raise _unfit(profile, file, "no such result")
     entry = outputs(folder).get(file)
     if entry and entry["digest"] != files.digest(path):
-        _forget(folder, entry["notebook"], entry["run"])
+        # Without the executed notebook `make paper` makes its results again.
+        executed(folder, entry["notebook"], entry["run"]).unlink(missing_ok=True)
         raise _unfit(profile, file, "something else than what was recorded")
     try:
         return _parse(path)
@@ -250,13 +265,6 @@ lends = False
 """Whether what is missing is read from what is committed: so that a notebook can be worked with."""
 
 _say_once = functools.cache(print)
-
-
-def _forget(folder: Path, notebook: str, run: str | None) -> None:
-    """Remove an executed notebook: without it, `make paper` makes its results again."""
-    study = folder / "notebooks" / "studies" / f"{run}.ipynb"
-    whole = folder / "notebooks" / f"{notebook}.ipynb"
-    (study if study.is_file() else whole).unlink(missing_ok=True)
 
 
 def _unfit(profile: str, file: str, found: str) -> DataError:
@@ -286,8 +294,7 @@ def merge_manifests(profile: str) -> dict[str, Any]:
     folder, merged = results_dir(profile), {}
     for name, entries in manifests(folder):
         if entries is None:
-            notebook, _, run = name.partition("-")
-            _forget(folder, notebook, run)
+            executed(folder, *of_manifest(name)).unlink(missing_ok=True)
             raise _unfit(profile, f"manifests/{name}.json", "something else than what was recorded")
         merged |= entries
     files.write_json(folder / "manifest.json", merged := dict(sorted(merged.items())))
