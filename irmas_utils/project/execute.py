@@ -32,14 +32,13 @@ _NUMBER = re.compile(r"[-+]?(?!0\d)(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.ASCII | re
 _WORDS = {"true": True, "True": True, "false": False, "False": False, "null": None, "None": None}
 
 
-def execute(notebook: str | Path, output: str | Path, parameters: dict[str, Any]) -> Path:
+def execute(notebook: Path, output: Path, parameters: dict[str, Any]) -> Path:
     """Execute a notebook, write the result to `output` and return that path.
 
     `parameters` are JSON values for names that the notebook's ``parameters`` cell assigns. Raises
     NotebookError if the source is unusable, a parameter is unknown, or a cell fails; in the last
     case the message says where the partly executed notebook is.
     """
-    notebook, output = Path(notebook), Path(output)
     if output.resolve() == notebook.resolve():
         expected = "another file, for the notebook with its outputs"
         raise NotebookError(output, "the notebook itself", expected, "Name another output.")
@@ -76,7 +75,7 @@ def _run(notebook: Path, output: Path, parameters: dict[str, Any]) -> None:
         papermill.execute_notebook(*plain, parameters, **options, config=config, **kernel)
 
 
-def parameters_of(notebook: str | Path) -> dict[str, Any]:
+def parameters_of(notebook: Path) -> dict[str, Any]:
     """Return the names and defaults that a notebook's ``parameters`` cell assigns.
 
     Raises NotebookError if the file is no notebook, has not exactly one tagged cell, or that cell
@@ -107,7 +106,7 @@ def parameters_of(notebook: str | Path) -> dict[str, Any]:
         raise NotebookError(notebook, found, expected, remedy) from error
 
 
-def read_parameters(notebook: str | Path, texts: Mapping[str, str]) -> dict[str, Any]:
+def read_parameters(notebook: Path, texts: Mapping[str, str]) -> dict[str, Any]:
     """Read the values of a notebook's parameters from texts of the command line.
 
     Where the default is text, the value is, as a run's name always; paths are made absolute, for
