@@ -7,16 +7,15 @@ pre-trained weights asks `available`; what cannot calls `weights`.
 import contextlib
 import os
 import shutil
-import sys
 import time
 import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import requests
 import urllib3
+from tqdm import tqdm
 from urllib3.exceptions import InvalidHeader
 
 from irmas_utils.data import index, integrity, published
@@ -74,8 +73,6 @@ def file(
                     break
                 except requests.RequestException as error:
                     status = getattr(error.response, "status_code", None)
-                    if status == 416 and _total(error.response) <= partial.stat().st_size:
-                        break  # nothing follows: the hash says whether that is right
                     if pause is None or status not in _PASSING:
                         raise
                     pause = max(pause, _asked(error.response))
@@ -97,22 +94,23 @@ def _go_on(url: str, partial: Path) -> None:
 
     What has come is not given up for a page that some network answers in the server's place.
     """
-    import pooch
-
-    total = 0
     with partial.open("ab") as file:
-
-        def begin(answer: requests.Response, **_: Any) -> None:
-            nonlocal total
-            total = _total(answer)
-            if file.tell() and _is_other(answer, file.tell()):
+        have = file.tell()
+        headers = {"Range": f"bytes={have}-", "Accept-Encoding": "identity"}
+        with requests.get(url, headers=headers, timeout=TIMEOUT, stream=True) as answer:
+            total = answer.headers.get("Content-Range", "").rpartition("/")[2]
+            total = int(total) if total.isdecimal() else 0
+            if answer.status_code == 416 and total <= have:
+                return  # nothing follows: the hash says whether that is right
+            answer.raise_for_status()
+            if have and _is_other(answer, have):
                 raise requests.ConnectionError(0, "another file than was asked for")
             if answer.status_code == 200:
                 file.truncate(0)
-
-        headers = {"Range": f"bytes={file.tell()}-", "Accept-Encoding": "identity"}
-        options = {"chunk_size": 2**16, "timeout": TIMEOUT, "hooks": {"response": begin}}
-        pooch.HTTPDownloader(sys.stderr.isatty(), headers=headers, **options)(url, file, None)
+            size = answer.raw.length_remaining
+            with tqdm(total=size, unit="B", unit_scale=True, disable=None) as bar:
+                for part in answer.iter_content(2**16):
+                    bar.update(file.write(part))
         if file.tell() < total:
             raise requests.ConnectionError(0, f"{file.tell()} bytes of {total}")
 
@@ -122,15 +120,8 @@ def _is_other(answer: requests.Response, size: int) -> bool:
     told = answer.headers
     if answer.status_code == 206:
         return not told.get("Content-Range", f"bytes {size}-").startswith(f"bytes {size}-")
-    length, kind = told.get("Content-Length", ""), told.get("Content-Type", "")
-    shorter = length.isdecimal() and int(length) <= size
-    return answer.status_code == 200 and (shorter or "html" in kind)
-
-
-def _total(answer: requests.Response) -> int:
-    """Return how many bytes a file has, by an answer with a part of it; 0 if it does not say."""
-    total = answer.headers.get("Content-Range", "").rpartition("/")[2]
-    return int(total) if total.isdecimal() else 0
+    length = told.get("Content-Length", "")
+    return (length.isdecimal() and int(length) <= size) or "html" in told.get("Content-Type", "")
 
 
 def _asked(response: requests.Response | None) -> float:
