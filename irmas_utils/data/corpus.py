@@ -1,11 +1,7 @@
 """The data set that a profile names: the real IRMAS, or the built-in sample corpus."""
 
 import hashlib
-import os
-import shutil
-import sys
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,15 +9,8 @@ import numpy as np
 import pandas as pd
 
 from irmas_utils.data import integrity, sample
-from irmas_utils.data.index import (
-    LEFT_OUT,
-    fingerprint,
-    folders,
-    folds,
-    load_index,
-    split_validation,
-)
-from irmas_utils.project import files, paths
+from irmas_utils.data.index import LEFT_OUT, folders, folds, load_index, split_validation
+from irmas_utils.project import paths
 from irmas_utils.project.errors import DataError
 from irmas_utils.project.settings import Settings
 
@@ -48,12 +37,9 @@ class Splits(NamedTuple):
 
     def sizes(self) -> str:
         """Say how many clips and recordings there are in each part, as a Markdown table."""
-        rows = [
-            (part, len(clips), clips["recording"].nunique())
-            for part, clips in self._asdict().items()
-        ]
-        table = pd.DataFrame(rows, columns=["part", "clips", "recordings"])
-        return table.to_markdown(index=False)
+        parts = self._asdict().items()
+        rows = [(part, len(clips), clips["recording"].nunique()) for part, clips in parts]
+        return pd.DataFrame(rows, columns=["part", "clips", "recordings"]).to_markdown(index=False)
 
 
 def split(index: pd.DataFrame, settings: Settings) -> Splits:
@@ -103,18 +89,24 @@ def split_table(index: pd.DataFrame, fraction: float, seed: int, n_folds: int) -
 
 def content(clips: pd.DataFrame) -> str:
     """Return a hash of the clips' audio and labels, in their order, whatever the files' names."""
-    digest = hashlib.blake2b(digest_size=16)
-    for audio, labels in zip(integrity.digests(clips), clips["labels"], strict=True):
-        digest.update(repr((audio, tuple(labels))).encode())
-    return digest.hexdigest()
+    return _hash(zip(integrity.digests(clips), clips["labels"], strict=True), 16)
+
+
+def fingerprint(index: pd.DataFrame) -> str:
+    """Return a short hash of each clip's split, name, labels and content, wherever it lies."""
+    told = index[["split", "name", "labels"]].assign(content=integrity.digests(index))
+    return _hash(told.itertuples(index=False, name=None), 8)
+
+
+def _hash(rows: Iterable[tuple], size: int) -> str:
+    return hashlib.blake2b("".join(map(repr, rows)).encode(), digest_size=size).hexdigest()
 
 
 def folder(settings: Settings) -> Path:
     """Return the folder in the IRMAS layout that the profile's data is in. Raises as `load`."""
     if settings.corpus.source != "sample":
         return paths.data_root()
-    render = partial(sample.ensure, **_sample(settings), progress=sys.stderr.isatty())
-    return _as_rendered(render)
+    return sample.ensure(**_sample(settings))
 
 
 def _sample(settings: Settings) -> dict[str, Any]:
@@ -131,40 +123,6 @@ def mend(settings: Settings) -> None:
     """Render the sample corpus again if some of it is damaged, but not where all of it is gone."""
     if settings.corpus.source == "sample" and (paths.cache_root() / "sample").is_dir():
         folder(settings)
-
-
-def _as_rendered(render: Callable[[], Path]) -> Path:
-    """Return the sample corpus, rendered again if it is not any more what was rendered.
-
-    Who uses it first keeps the digests of its files beside it.
-    """
-    root = render()
-    seal = root.with_name(f"{root.name}.json")
-    if _altered(root, seal) != []:
-        with files.locked(root.with_name(f".{root.name}.seal.lock")):
-            if altered := _altered(root, seal):  # another may have rendered it by now
-                print(f"{root} is rendered again: {altered[0]} is not what was rendered.")
-                shutil.rmtree(root)
-            root = render()
-            files.write_sealed(seal, _contents(root))
-    return root
-
-
-def _altered(root: Path, seal: Path) -> list[str] | None:
-    """Name the files that are not what was rendered; None if nobody knows what that was."""
-    try:
-        kept, now = files.read_sealed(seal), _contents(root)
-    except (OSError, ValueError):
-        return None
-    return sorted(name for name in kept.keys() | now.keys() if kept.get(name) != now.get(name))
-
-
-def _contents(root: Path) -> dict[str, str]:
-    kinds = (".wav", ".txt", ".json")
-    found = [str(path) for path in sorted(root.rglob("*.*")) if path.suffix in kinds]
-    content = integrity.digests(pd.DataFrame({"path": found}))
-    # Names on disk need not be UTF-8.
-    return {ascii(os.path.relpath(path, root)): of for path, of in zip(found, content, strict=True)}
 
 
 NAMES = {

@@ -6,7 +6,6 @@ vocabulary's order), ``genre``, ``drums``, ``duration`` [s], ``sample_rate`` [Hz
 ``part`` (of the testing set).
 """
 
-import hashlib
 import os
 import warnings
 from collections.abc import Iterator
@@ -161,17 +160,6 @@ def _row(path: Path, **fields: Any) -> dict[str, Any] | Problem:
         return dict.fromkeys(COLUMNS) | {"path": str(path)} | fields | io.header(path)
     except AudioError as error:
         return Problem(path, error.found, "a readable audio file")
-
-
-def fingerprint(index: pd.DataFrame) -> str:
-    """Return a short hash of each clip's split, name, labels and content, wherever it lies."""
-    from irmas_utils.data.integrity import digests  # which says what is wrong with an index
-
-    digest = hashlib.blake2b(digest_size=8)
-    told = index[["split", "name", "labels"]].assign(content=digests(index))
-    for row in told.itertuples(index=False, name=None):
-        digest.update(repr(row).encode())
-    return digest.hexdigest()
 
 
 def split_validation(

@@ -9,7 +9,6 @@ import pandas as pd
 from IPython.display import Markdown, display
 
 from irmas_utils.data import corpus
-from irmas_utils.data.index import fingerprint
 from irmas_utils.plots import style
 from irmas_utils.project import files, paths, records, settings
 from irmas_utils.project.settings import Settings
@@ -76,7 +75,7 @@ def start(
     records.lends = not os.environ.get("IRMAS_BATCH")
     index = corpus.load(cfg)
     parts = corpus.split(index, cfg) if index["split"].nunique() == 2 else None
-    record = records.Record(notebook, cfg, run=run, data=fingerprint(index))
+    record = records.Record(notebook, cfg, run=run, data=corpus.fingerprint(index))
     sizes = f"\n\n{parts.sizes()}" if parts else ""
     display(Markdown(f"**Data: {corpus.name(cfg)}.**{sizes}"))
     return Started(cfg, index, parts, record)

@@ -41,7 +41,7 @@ class Record:
     """The results of one execution of one notebook.
 
     `notebook` is its name, for example ``"04_fft_model"``; `run` tells executions with different
-    parameters apart; `data` is the fingerprint from `data.index.fingerprint`.
+    parameters apart; `data` is the fingerprint from `data.corpus.fingerprint`.
     """
 
     notebook: str

@@ -10,7 +10,8 @@ from hypothesis import settings as settings_of_tests
 from hypothesis import strategies as st
 
 from irmas_utils import __main__ as cli
-from irmas_utils.data import collection, corpus, index, integrity
+from irmas_utils.data import collection, corpus, integrity
+from irmas_utils.data.sample.corpus import _altered
 from irmas_utils.project import files, paths, settings
 from irmas_utils.project.errors import DataError
 
@@ -62,7 +63,7 @@ def test_one_flipped_bit_of_the_digests_changes_no_fingerprint(here, capsys):
         damaged = bytearray(whole)
         damaged[rng.integers(len(whole))] ^= 1 << rng.integers(8)
         kept.write_bytes(damaged)
-        assert index.fingerprint(corpus.load(here)) == index.fingerprint(first)
+        assert corpus.fingerprint(corpus.load(here)) == corpus.fingerprint(first)
         assert kept.read_bytes() == whole
         said = capsys.readouterr().out.splitlines()
         assert said == [f"{kept} is made again: {kept} is not what was written"]
@@ -93,9 +94,9 @@ def test_damage_of_a_rendered_clip_is_noticed(rendered, monkeypatch, tmp_path, p
     monkeypatch.setenv("IRMAS_CACHE", str(tmp_path))
     root = shutil.copytree(rendered, tmp_path / "sample" / rendered.name)
     seal = shutil.copy(rendered.with_name(f"{rendered.name}.json"), root.parent)
-    assert corpus._altered(root, seal) == []
+    assert _altered(root, seal) == []
     DAMAGE[damage](path := sorted(root.rglob(pattern))[-1])
-    (name,) = corpus._altered(root, seal)
+    (name,) = _altered(root, seal)
     assert path.name in name.encode().decode("unicode_escape")
 
 

@@ -9,7 +9,8 @@ from conftest import write_clip
 
 from irmas_utils.audio.io import load_mono
 from irmas_utils.data import integrity
-from irmas_utils.data.index import COLUMNS, fingerprint, load_index, scan, split_validation
+from irmas_utils.data.corpus import fingerprint
+from irmas_utils.data.index import COLUMNS, load_index, scan, split_validation
 from irmas_utils.project import files, paths
 from irmas_utils.project.errors import DataError
 from irmas_utils.project.vocabulary import INSTRUMENTS

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from irmas_utils.data import sample
 from irmas_utils.data.names import parse_labels, parse_training_name, song_of
 from irmas_utils.data.sample import composer, corpus, plan, render, soundfont
+from irmas_utils.project import parallel
 from irmas_utils.project.errors import DataError
 from irmas_utils.project.vocabulary import INSTRUMENTS
 
 SIZES = {"training_clips": 22, "testing_clips": 11, "seed": 3}
-SMALL = SIZES | {"progress": False}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -30,7 +30,9 @@ def cache(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def root(cache):
-    return sample.ensure(**SMALL, jobs=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parallel, "cores", lambda: 1)
+        return sample.ensure(**SIZES)
 
 
 def content(folder):
@@ -104,7 +106,7 @@ def test_song_names_are_unique():
 @pytest.mark.parametrize("wrong", [{"training_clips": 10}, {"testing_clips": 2875}])
 def test_sizes_out_of_range_are_refused_by_name(wrong):
     with pytest.raises(DataError, match=next(iter(wrong))):
-        sample.ensure(**(SMALL | wrong))
+        sample.ensure(**(SIZES | wrong))
 
 
 # The music
@@ -197,8 +199,9 @@ def elsewhere(tmp_path, monkeypatch):
     return tmp_path / "sample"
 
 
-def test_same_bytes_whatever_the_number_of_processes(root, elsewhere):
-    again = sample.ensure(**SMALL, jobs=2)
+def test_same_bytes_whatever_the_number_of_processes(root, elsewhere, monkeypatch):
+    monkeypatch.setattr(parallel, "cores", lambda: 2)
+    again = sample.ensure(**SIZES)
     assert again.parent == elsewhere
     assert content(again) == content(root)
 
@@ -213,7 +216,7 @@ def test_another_seed_is_other_music():
 def test_a_second_call_renders_nothing(root, cache, monkeypatch):
     monkeypatch.setenv("IRMAS_CACHE", str(cache))
     monkeypatch.setattr(render, "mixture", None)
-    assert sample.ensure(**SMALL, jobs=1) == root
+    assert sample.ensure(**SIZES) == root
 
 
 @pytest.fixture
@@ -231,7 +234,7 @@ def test_an_interrupted_rendering_is_not_there_and_goes_on(
     count = len(plan.recordings(22, 11, 3))
     with monkeypatch.context() as patch:
         patch.setenv("IRMAS_CACHE", str(tmp_path / "undisturbed"))
-        expected = content(sample.ensure(**SMALL, jobs=1))
+        expected = content(sample.ensure(**SIZES))
     assert len(noise) == count
     mixture = render.mixture
 
@@ -243,11 +246,12 @@ def test_an_interrupted_rendering_is_not_there_and_goes_on(
     with monkeypatch.context() as patch:
         patch.setattr(render, "mixture", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            sample.ensure(**SMALL, jobs=1)
+            sample.ensure(**SIZES)
     assert not (elsewhere / root.name).exists()
     (partial,) = elsewhere.glob("*.partial")
-    (partial / "IRMAS-TrainingData" / "cel" / ".tmp-left.wav").write_bytes(b"half")
-    whole = sample.ensure(**SMALL, jobs=1)
+    (org := partial / "IRMAS-TrainingData" / "org").mkdir()  # where it was interrupted
+    (org / ".tmp-left.wav").write_bytes(b"half")
+    whole = sample.ensure(**SIZES)
     assert len(noise) == 2 * count  # each one once
     assert content(whole) == expected
     assert not list(elsewhere.rglob(".tmp-*"))
@@ -255,9 +259,9 @@ def test_an_interrupted_rendering_is_not_there_and_goes_on(
 
 
 def test_calls_at_the_same_time_render_once(noise):
-    small = SMALL | {"training_clips": 11}
+    small = SIZES | {"training_clips": 11}
     with ThreadPoolExecutor(2) as pool:
-        calls = [pool.submit(sample.ensure, **small, jobs=1) for _ in range(2)]
+        calls = [pool.submit(sample.ensure, **small) for _ in range(2)]
     assert len({call.result() for call in calls}) == 1
     assert len(noise) == 22
 
@@ -284,7 +288,7 @@ def test_unusable_soundfonts_are_refused(content, elsewhere, tmp_path):
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(DataError, match=r"font\.sf2"):
-        sample.ensure(**SMALL, soundfont=str(path), jobs=1)
+        sample.ensure(**SIZES, soundfont=str(path))
     assert not list(elsewhere.glob("**/*.wav"))
 
 

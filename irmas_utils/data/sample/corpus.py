@@ -1,18 +1,22 @@
-"""The sample corpus on disk: rendered once, by several processes, and whole or not there."""
+"""The sample corpus on disk: rendered once, by several processes, and whole or rendered again."""
 
-import collections
 import hashlib
 import json
+import os
+import shutil
 import unicodedata
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import soundfile
 import symusic
 from tqdm import tqdm
 
+from irmas_utils.data import integrity
 from irmas_utils.data.sample import composer, plan, render
 from irmas_utils.data.sample import soundfont as _font
 from irmas_utils.project import files, parallel, paths
@@ -20,48 +24,70 @@ from irmas_utils.project import files, parallel, paths
 # Raise it whenever the same settings would give other bytes.
 COMPOSER_VERSION = 2
 MARKER = "SAMPLE_CORPUS.json"
-README = """\
+README = f"""\
 This is the SAMPLE CORPUS of irmas-notebooks. It is not IRMAS.
 
 A program composed this music and a General MIDI synthesizer played it. The folders, names and
 formats are those of IRMAS, so that everything runs without a download. Performers and titles
 are invented. Scores on it say whether the code works, and nothing about real music.
 
-{marker} holds the settings that it was made with. It may be deleted: it is made again when
+{MARKER} holds the settings that it was made with. It may be deleted: it is made again when
 it is needed.
 """
 
 
 def ensure(
-    *,
-    training_clips: int,
-    testing_clips: int,
-    seed: int,
-    soundfont: str | None = None,
-    jobs: int | None = None,
-    progress: bool = True,
+    *, training_clips: int, testing_clips: int, seed: int, soundfont: str | None = None
 ) -> Path:
-    """Return the data root of a sample corpus, rendering it into the cache if it is not there.
+    """Return the data root of a sample corpus, rendered into the cache if it is not there whole.
 
-    An interrupted rendering goes on; calls at the same time wait for each other. The same seed
-    gives the same files bit for bit, whatever the number of processes, `jobs`. DataError if a size
-    is not 11 to 6705 and 11 to 2874 clips, or the soundfont is unusable.
+    An interrupted rendering goes on, and what is not any more what was rendered, by the digests
+    kept beside it, is rendered again; calls at the same time wait for each other. The same seed
+    gives the same files bit for bit, whatever the number of processes. DataError if a size is not
+    11 to 6705 and 11 to 2874 clips, or the soundfont is unusable.
     """
-    sizes = {"training_clips": training_clips, "testing_clips": testing_clips, "seed": seed}
-    made_from = sizes | {
-        "soundfont_sha256": files.sha256(_font.find(soundfont)),
+    font = _font.find(soundfont)
+    settings = {
+        "training_clips": training_clips,
+        "testing_clips": testing_clips,
+        "seed": seed,
+        "soundfont_sha256": files.sha256(font),
         "composer_version": COMPOSER_VERSION,
         "symusic_version": symusic.__version__,
     }
-    digest = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:10]
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:10]
     name = f"{training_clips}+{testing_clips}-seed{seed}-{digest}"
-    root, settings = paths.cache_root() / "sample" / name, made_from | {"soundfont": soundfont}
-    if not root.is_dir():
-        with files.locked(root.with_name(f".{root.name}.lock")):
-            # Another process may have finished it while this one waited.
+    root = paths.cache_root() / "sample" / name
+    seal = root.with_name(f"{name}.json")
+    if _altered(root, seal) != []:
+        with files.locked(root.with_name(f".{name}.lock")):
+            if altered := _altered(root, seal):  # another process may have rendered it by now
+                print(f"{root} is rendered again: {altered[0]} is not what was rendered.")
+                shutil.rmtree(root)
             if not root.is_dir():
-                _make(root, settings, jobs or parallel.cores(), progress)
+                todo = plan.recordings(training_clips, testing_clips, seed)
+                _make(root, todo, font, settings | {"soundfont": soundfont})
+            files.write_sealed(seal, _contents(root))
     return root
+
+
+def _altered(root: Path, seal: Path) -> list[str] | None:
+    """Name the files that are not what was rendered; None if none is there, or nobody knows."""
+    if not root.is_dir():
+        return None
+    try:
+        kept, now = files.read_sealed(seal), _contents(root)
+    except (OSError, ValueError):
+        return None
+    return sorted(name for name in kept.keys() | now.keys() if kept.get(name) != now.get(name))
+
+
+def _contents(root: Path) -> dict[str, str]:
+    kinds = (".wav", ".txt", ".json")
+    found = [str(path) for path in sorted(root.rglob("*.*")) if path.suffix in kinds]
+    content = integrity.digests(pd.DataFrame({"path": found}))
+    # Names on disk need not be UTF-8.
+    return {ascii(os.path.relpath(path, root)): of for path, of in zip(found, content, strict=True)}
 
 
 def stems(
@@ -81,17 +107,13 @@ def stems(
     return {role: _cut(stem, clip) for role, stem in whole.items()}
 
 
-def _make(root: Path, settings: dict[str, Any], jobs: int, progress: bool) -> None:
-    todo = plan.recordings(*(settings[k] for k in ("training_clips", "testing_clips", "seed")))
+def _make(root: Path, todo: Sequence[plan.Recording], font: Path, settings: dict[str, Any]) -> None:
     folder = root.with_name(f"{root.name}.partial")
-    for leftover in folder.rglob(".tmp-*"):
-        leftover.unlink()
-    files.write_text(folder / "README.txt", README.format(marker=MARKER))
-    font = _font.retuned(_font.find(settings["soundfont"]))
-    record = partial(_record, folder=folder, soundfont=font)
-    recorded = parallel.run(record, todo, jobs, chunk=1)
-    bar = tqdm(recorded, "sample corpus", len(todo), unit="recording", disable=not progress)
-    collections.deque(bar, maxlen=0)
+    files.write_text(folder / "README.txt", README)
+    record = partial(_record, folder=folder, soundfont=_font.retuned(font))
+    recorded = parallel.run(record, todo, parallel.cores(), chunk=1)
+    for _ in tqdm(recorded, "sample corpus", len(todo), unit="recording", disable=None):
+        pass
     what = "the sample corpus of irmas-notebooks, synthetic, not IRMAS"
     files.write_json(folder / MARKER, {"what": what, "settings": settings})
     folder.rename(root)
