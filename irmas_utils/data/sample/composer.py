@@ -67,17 +67,12 @@ class Piece(NamedTuple):
 
 
 class Harmony(NamedTuple):
-    """Beats, bars and chords: what all players share."""
+    """Beats, key and chords: what all players share."""
 
     beat: float
-    n_bars: int
     tonic: int
     scale: tuple[int, ...]
-    progression: list[int]
-
-    def degree(self, bar: int) -> int:
-        """Return the scale degree of the chord in `bar`."""
-        return self.progression[bar % len(self.progression)]
+    roots: list[int]  # the scale degree of each bar's chord
 
     def pitch(self, degree: int) -> int:
         """Return the pitch, near the octave above middle C, of a scale degree of any size."""
@@ -93,9 +88,9 @@ def compose(recording: Recording) -> Piece:
     return Piece(
         parts=(*labelled, *_backing_parts(recording, harmony, band, take)),
         seconds=recording.seconds,
-        reverberation=float(band.uniform(0.2, 1.4)),
-        wet=float(band.uniform(-20, -7)),
-        peak=float(take.uniform(-9, -0.5)),
+        reverberation=band.uniform(0.2, 1.4),
+        wet=band.uniform(-20, -7),
+        peak=take.uniform(-9, -0.5),
         noise_seed=int(band.integers(2**32)),
     )
 
@@ -103,13 +98,11 @@ def compose(recording: Recording) -> Piece:
 def _harmony(recording: Recording, rng: np.random.Generator) -> Harmony:
     genre = GENRES[recording.genre]
     beat = 60 / rng.uniform(*genre["tempo"])
-    return Harmony(
-        beat=float(beat),
-        n_bars=int(recording.seconds / (4 * beat)) + 1,
-        tonic=int(rng.integers(-6, 6)),
-        scale=MAJOR if rng.random() < 0.6 else MINOR,
-        progression=_choice(rng, genre["progressions"]),
-    )
+    tonic = int(rng.integers(-6, 6))
+    scale = MAJOR if rng.random() < 0.6 else MINOR
+    n_bars = int(recording.seconds / (4 * beat)) + 1
+    roots = np.resize(_choice(rng, genre["progressions"]), n_bars)
+    return Harmony(beat, tonic, scale, roots.tolist())
 
 
 def _labelled_parts(
@@ -120,16 +113,16 @@ def _labelled_parts(
     parts = []
     for rank, code in enumerate(order):
         sound = _choice(band, SOUNDS[code])
-        level, pan = (0.0 if rank == 0 else take.uniform(-3, 0)), band.uniform(-0.5, 0.5)
+        level, pan = take.uniform(-3, 0) if rank else 0.0, band.uniform(-0.5, 0.5)
         if sound.chords and (rank or take.random() < 0.4):
             notes = comping(harmony, sound, take)
         else:
             notes = melody(harmony, sound, take, busy=rank == 0)
-        parts.append(Part("other" if rank else "melody", sound, notes, float(level), float(pan)))
+        parts.append(Part("other" if rank else "melody", sound, notes, level, pan))
         if sound.chords and rank == 0 and take.random() < 0.6:
             left_hand = sound._replace(high=max(sound.low + 20, (sound.low + sound.high) // 2))
             low = comping(harmony, left_hand, take)
-            parts.append(Part("melody", sound, low, -4.0, float(pan)))
+            parts.append(Part("melody", sound, low, -4.0, pan))
     return parts
 
 
@@ -141,16 +134,16 @@ def _backing_parts(
     if band.random() < 0.85:
         sound = _choice(band, SOUNDS[f"bass_{recording.genre}"])
         notes = bass(harmony, sound, recording.genre, take)
-        parts.append(Part("bass", sound, notes, float(band.uniform(-13, -7)), 0.0))
+        parts.append(Part("bass", sound, notes, band.uniform(-13, -7), 0.0))
     if recording.drums:
         notes = drums(harmony, recording.genre, take)
-        parts.append(Part("drums", SOUNDS["drums"][0], notes, float(band.uniform(-14, -7)), 0.0))
+        parts.append(Part("drums", SOUNDS["drums"][0], notes, band.uniform(-14, -7), 0.0))
     for _ in range(band.integers(1, 3)):
         sound = _choice(band, COMPING[recording.genre])
         if sound.code not in recording.labels:
             level, pan = band.uniform(-16, -8), band.uniform(-0.9, 0.9)
             notes = comping(harmony, sound, take)
-            parts.append(Part("other", sound, notes, float(level), float(pan)))
+            parts.append(Part("other", sound, notes, level, pan))
     return parts
 
 
@@ -164,9 +157,8 @@ def melody(harmony: Harmony, sound: Sound, rng: np.random.Generator, busy: bool)
     high = min(low + 16, sound.high)
     ladder = [d for d in range(-28, 36) if low <= harmony.pitch(d) <= high]
     at, notes = int(rng.integers(len(ladder))), []
-    for bar in range(harmony.n_bars):
+    for bar, root in enumerate(harmony.roots):
         onset, rhythm = 4.0 * bar, _choice(rng, RHYTHMS if busy else RHYTHMS[:3])
-        root = harmony.degree(bar)
         chord = [i for i, degree in enumerate(ladder) if (degree - root) % 7 in (0, 2, 4)]
         at = min(chord, key=lambda i, near=at: abs(i - near), default=at)
         for duration in rhythm:
@@ -181,9 +173,11 @@ def comping(harmony: Harmony, sound: Sound, rng: np.random.Generator) -> np.ndar
     patterns = (((0, 4),), ((0, 2), (2, 2)), tuple((b, 0.9) for b in range(4)))
     patterns += (((0.5, 0.5), (1.5, 0.5), (2.5, 0.5), (3.5, 0.5)), ((0, 1.5), (1.5, 2.5)), "broken")
     pattern = _choice(rng, patterns)
-    centre, notes = rng.integers(sound.low + 6, sound.high - 9), []
-    for bar in range(harmony.n_bars):
-        chord = _voicing(harmony, bar, int(centre))
+    centre, notes = int(rng.integers(sound.low + 6, sound.high - 9)), []
+    for bar, root in enumerate(harmony.roots):
+        tones = [harmony.pitch(root + third) for third in (0, 2, 4)]
+        # Each tone in the octave that starts a fourth below the centre.
+        chord = sorted({centre - 5 + (tone - centre + 5) % 12 for tone in tones})
         if pattern == "broken":
             order = [0, 1, 2, 3, 2, 1, 0, 2]
             notes += [(4 * bar + i / 2, 0.5, chord[k % len(chord)]) for i, k in enumerate(order)]
@@ -192,21 +186,14 @@ def comping(harmony: Harmony, sound: Sound, rng: np.random.Generator) -> np.ndar
     return _performed(notes, harmony.beat, rng)
 
 
-def _voicing(harmony: Harmony, bar: int, centre: int) -> list[int]:
-    root = harmony.degree(bar)
-    tones = [harmony.pitch(root + third) for third in (0, 2, 4)]
-    # Each tone in the octave that starts a fourth below the centre.
-    return sorted({centre - 5 + (tone - centre + 5) % 12 for tone in tones})
-
-
 def bass(harmony: Harmony, sound: Sound, genre: str, rng: np.random.Generator) -> np.ndarray:
     """Alternate roots, fifths and passing tones in one of the genre's rhythms."""
     rhythm, notes = _choice(rng, GENRES[genre]["bass"]), []
-    for bar in range(harmony.n_bars):
+    for bar, root in enumerate(harmony.roots):
         onset = 4.0 * bar
         for duration in rhythm:
             step = 0 if onset == 4.0 * bar else int(rng.choice((0, 0, 4, 2)))
-            pitch = harmony.pitch(harmony.degree(bar) + step)
+            pitch = harmony.pitch(root + step)
             notes.append((onset, 0.9 * duration, sound.low + (pitch - sound.low) % 12))
             onset += duration
     return _performed(notes, harmony.beat, rng)
@@ -217,7 +204,7 @@ def drums(harmony: Harmony, genre: str, rng: np.random.Generator) -> np.ndarray:
     pattern = _choice(rng, GENRES[genre]["patterns"])
     notes = [
         (4 * bar + step / 4, 0.25, key)
-        for bar in range(harmony.n_bars)
+        for bar in range(len(harmony.roots))
         for key, steps in pattern.items()
         for step in steps
         if rng.random() < 0.95

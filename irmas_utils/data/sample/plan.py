@@ -18,8 +18,8 @@ from irmas_utils.project.vocabulary import INSTRUMENTS
 
 MUSIC = yaml.safe_load(resources.files(__package__).joinpath("music.yaml").read_text("utf-8"))
 SAMPLE_RATE = 44100
-TRAINING_SECONDS = 3.0
-EXCERPTS = 3
+SECONDS = 3.0  # of a training clip
+EXCERPTS = 3  # of a training recording, at most
 
 _REAL = published.load("irmas")
 REAL_TRAINING, REAL_TESTING = (tuple(_REAL[k]["clips"].values()) for k in ("training", "testing"))
@@ -80,24 +80,24 @@ def _training(n_clips: int, seed: int) -> Iterator[Recording]:
     for label, (instrument, count) in enumerate(zip(INSTRUMENTS, counts, strict=True)):
         for number, first in enumerate(range(0, count, EXCERPTS), start=1):
             key = (seed, 1, label, number)
-            excerpts = min(EXCERPTS, count - first)
-            yield _training_recording(instrument, number, excerpts, key)
+            rng = np.random.default_rng((*key, 0))
+            genre, drums = _style(instrument, rng)
+            name = _training_name(instrument, genre, drums, number, rng)
+            shifts = np.sort(rng.uniform(0, 2, min(EXCERPTS, count - first)))
+            starts = 0.25 + SECONDS * np.arange(len(shifts)) + shifts
+            path = f"IRMAS-TrainingData/{instrument}/{name}"
+            clips = tuple(
+                Clip(f"{path}__{i}.wav", start, start + SECONDS)
+                for i, start in enumerate(starts.tolist(), start=1)
+            )
+            end = clips[-1].stop
+            yield Recording((instrument,), genre, drums, end, clips, (*key, 1), (*key, 2), True)
 
 
-def _training_recording(
-    instrument: str, number: int, excerpts: int, key: tuple[int, ...]
-) -> Recording:
-    rng = np.random.default_rng((*key, 0))
+def _style(instrument: str, rng: np.random.Generator) -> tuple[str, bool]:
+    """Draw a genre that the instrument is met in, and whether there are drums."""
     genre = str(rng.choice(GENRES, p=MUSIC["genres_of"][instrument]))
-    drums = bool(rng.random() < MUSIC["genres"][genre]["drums"])
-    name = _training_name(instrument, genre, drums, number, rng)
-    starts = 0.25 + TRAINING_SECONDS * np.arange(excerpts) + np.sort(rng.uniform(0, 2, excerpts))
-    clips = tuple(
-        Clip(f"IRMAS-TrainingData/{instrument}/{name}__{i}.wav", start, start + TRAINING_SECONDS)
-        for i, start in enumerate(starts.tolist(), start=1)
-    )
-    seconds = clips[-1].stop
-    return Recording((instrument,), genre, drums, seconds, clips, (*key, 1), (*key, 2), True)
+    return genre, bool(rng.random() < MUSIC["genres"][genre]["drums"])
 
 
 def _training_name(
@@ -113,15 +113,22 @@ def _training_name(
 
 
 def _testing(n_clips: int, seed: int) -> Iterator[Recording]:
-    rng = np.random.default_rng((seed, 2))
-    songs = _songs(_label_sets(n_clips, rng), rng)
+    dealer = np.random.default_rng((seed, 2))
+    songs = _songs(_label_sets(n_clips, dealer), dealer)
     folders = np.repeat(TESTING_FOLDERS, apportion(n_clips, REAL_PARTS, least=1))
     n_before = 0
     for song, label_sets in enumerate(songs):
         # A song lies in one part only: the one where its first clip falls.
-        folder = str(folders[n_before])
+        path = f"{folders[n_before]}/{song_name(song)}"
         n_before += len(label_sets)
-        yield from _song_recordings(folder, song, label_sets, (seed, 2, song))
+        key = (seed, 2, song)
+        rng = np.random.default_rng((*key, 0))
+        genre, drums = _style(str(rng.choice(label_sets[0])), rng)
+        for excerpt, labels in enumerate(label_sets, start=1):
+            # Half of the clips run to 20 s, so that the mean is close to the real 16.9 s.
+            seconds = 20.0 if rng.random() < 0.6 else round(rng.uniform(5, 20), 3)
+            clip = Clip(f"{path}-{excerpt}.wav", 0.0, seconds)
+            yield Recording(labels, genre, drums, seconds, (clip,), (*key, 1), (*key, 2, excerpt))
 
 
 def _label_sets(n_clips: int, rng: np.random.Generator) -> list[Labels]:
@@ -141,23 +148,10 @@ def _songs(label_sets: list[Labels], rng: np.random.Generator) -> list[list[Labe
     """Group clips with similar labels into songs of one to four, in random order."""
     ordered, songs = sorted(label_sets), []  # IRMAS's order is that of the alphabet
     while ordered:
-        size = int(rng.integers(1, 5))
+        size = rng.integers(1, 5)
         songs.append(ordered[:size])
         ordered = ordered[size:]
     return [songs[i] for i in rng.permutation(len(songs))]
-
-
-def _song_recordings(
-    folder: str, song: int, label_sets: list[Labels], key: tuple[int, ...]
-) -> Iterator[Recording]:
-    rng = np.random.default_rng((*key, 0))
-    genre = str(rng.choice(GENRES, p=MUSIC["genres_of"][str(rng.choice(label_sets[0]))]))
-    drums = bool(rng.random() < MUSIC["genres"][genre]["drums"])
-    for excerpt, labels in enumerate(label_sets, start=1):
-        # Half of the clips run to 20 s, so that the mean is close to the real 16.9 s.
-        seconds = 20.0 if rng.random() < 0.6 else round(float(rng.uniform(5, 20)), 3)
-        clip = Clip(f"{folder}/{song_name(song)}-{excerpt}.wav", 0.0, seconds)
-        yield Recording(labels, genre, drums, seconds, (clip,), (*key, 1), (*key, 2, excerpt))
 
 
 def song_name(song: int) -> str:

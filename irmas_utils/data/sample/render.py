@@ -36,7 +36,9 @@ def _dry_stems(piece: Piece, soundfont: Path) -> dict[str, np.ndarray]:
     n_samples = round(piece.seconds * SAMPLE_RATE)
     dry = {role: np.zeros((2, n_samples), np.float32) for role in ROLES}
     for part in piece.parts:
-        dry[part.role] += _panned(_played(part, soundfont, n_samples), part.pan)
+        angle = (part.pan + 1) * np.pi / 4  # constant power
+        ears = np.array([[np.cos(angle)], [np.sin(angle)]], np.float32)
+        dry[part.role] += ears * _played(part, soundfont, n_samples)
     return dry
 
 
@@ -89,12 +91,6 @@ def _with_vibrato(audio: np.ndarray, cents: float, rate: float = 5.4) -> np.ndar
 
 def _rms(audio: np.ndarray) -> float:
     return max(float(np.sqrt(np.mean(np.square(audio, dtype=np.float64)))), 1e-6)
-
-
-def _panned(mono: np.ndarray, pan: float) -> np.ndarray:
-    """Place a part between the loudspeakers at constant power."""
-    angle = (pan + 1) * np.pi / 4
-    return np.array([[np.cos(angle)], [np.sin(angle)]], np.float32) * mono
 
 
 def _in_room(dry: np.ndarray, piece: Piece) -> np.ndarray:

@@ -55,14 +55,13 @@ def retuned(path: Path) -> Path:
     digest = files.sha256(path)
     target = paths.cache_root() / "soundfonts" / f"{digest[:16]}-retuned-1{path.suffix}"
     try:
-        return files.kept(
-            target, lambda new: new.write_bytes(_with_a_header_a_zone(path.read_bytes()))
-        )
+        return files.kept(target, lambda new: new.write_bytes(_retuned(path.read_bytes())))
     except (ValueError, IndexError, KeyError, struct.error) as error:
         raise _unusable(path, f"a damaged file ({error!r})") from error
 
 
-def _with_a_header_a_zone(content: bytes) -> bytes:
+def _retuned(content: bytes) -> bytes:
+    """Give each zone a sample header of its own."""
     body = bytearray(content)
     chunks = dict(_chunks(content))
     start, stop = chunks["igen"]
@@ -116,6 +115,6 @@ def _chunks(content: bytes) -> Iterator[tuple[str, tuple[int, int]]]:
         name, size = struct.unpack_from("<4sI", content, at)
         if name == b"LIST":
             at += 12
-            continue
-        yield name.decode("latin-1"), (at + 8, at + 8 + size)
-        at += 8 + size + size % 2
+        else:
+            yield name.decode("latin-1"), (at + 8, at + 8 + size)
+            at += 8 + size + size % 2
