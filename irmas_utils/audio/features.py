@@ -4,7 +4,7 @@ Paper sections 3.2.2 and 3.2.3. Notebook: 02_data_preparation.ipynb.
 """
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import scipy.fft
@@ -16,9 +16,11 @@ from irmas_utils.project.vocabulary import INSTRUMENTS
 FFT_SAMPLES = 884_000
 
 
-def label_matrix(labels: Iterable[tuple[str, ...]]) -> np.ndarray:
-    """Binarize the codes of each clip (paper section 3.2.2): float32, (n_clips, 11)."""
-    return MultiLabelBinarizer(classes=INSTRUMENTS).fit_transform(labels).astype(np.float32)
+def label_matrix(
+    labels: Iterable[tuple[str, ...]], codes: Sequence[str] = INSTRUMENTS
+) -> np.ndarray:
+    """Binarize the labels of each clip (paper section 3.2.2): float32, (n_clips, n_codes)."""
+    return MultiLabelBinarizer(classes=codes).fit_transform(labels).astype(np.float32)
 
 
 def fft_magnitude(

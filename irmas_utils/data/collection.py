@@ -9,11 +9,9 @@ import codecs
 import os
 import re
 import unicodedata
-from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from irmas_utils.audio import io
@@ -153,11 +151,6 @@ def rows_of(clips: pd.Series, names: pd.Series) -> pd.Series:
         return next((known[end] for end in ends if end in known), short.get(clip, float("nan")))
 
     return clips.map(place).astype(float)
-
-
-def matrix(labels: pd.Series, codes: Sequence[str]) -> np.ndarray:
-    """Return the label matrix of any vocabulary's codes, bool (n_clips, n_labels)."""
-    return np.array([[code in row for code in codes] for row in labels], dtype=bool)
 
 
 def several(names: list[str]) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from irmas_utils import metrics
+from irmas_utils.audio.features import label_matrix
 from irmas_utils.data import collection, corpus, integrity, published
 from irmas_utils.data.collection import refused, several
 from irmas_utils.data.index import LEFT_OUT, load_index
@@ -39,7 +40,7 @@ class Truth(NamedTuple):
 
     def matrix(self, labels: pd.Series) -> np.ndarray:
         """Return the label matrix, bool (n_clips, n_labels)."""
-        return collection.matrix(labels, self.vocabulary.codes)
+        return label_matrix(labels, self.vocabulary.codes).astype(bool)
 
     @property
     def is_official(self) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, ValidationInfo, field_validator
 
-from irmas_utils.data.collection import matrix
+from irmas_utils.audio.features import label_matrix
 from irmas_utils.data.corpus import Splits
 from irmas_utils.models import training
 from irmas_utils.project.backend import keras, set_determinism
@@ -94,7 +94,7 @@ def batches(
     """
     return mixing.batches(
         mixing.excerpts(clips, plan.sample_rate),
-        matrix(clips["labels"], codes).astype(np.float32),
+        label_matrix(clips["labels"], codes),
         n_samples=round(plan.window * plan.sample_rate),
         batch_size=plan.batch_size,
         recipe=mixing.ALONE if epoch is None else plan,

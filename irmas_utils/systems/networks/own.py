@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from irmas_utils import metrics
+from irmas_utils.audio.features import label_matrix
 from irmas_utils.data import collection
-from irmas_utils.data.collection import matrix, refused, several
+from irmas_utils.data.collection import refused, several
 from irmas_utils.project import files
 from irmas_utils.project.errors import DataError, SettingsError
 from irmas_utils.project.settings import Settings
@@ -48,7 +49,7 @@ def train(
     options = {"validation": parts["validation"], "codes": vocabulary.codes}
     trained, _ = fine_tuning.train(model, parts["training"], plan, seed=settings.seed, **options)
     scores = {k: trained.score_files(parts[k]["path"]) for k in _PARTS[1:]}
-    labels = matrix(parts["validation"]["labels"], vocabulary.codes)
+    labels = label_matrix(parts["validation"]["labels"], vocabulary.codes)
     threshold = float(metrics.choose_threshold(labels, scores["validation"]))
     told = {
         "name": f"{registry.title(network)}, trained on {path.name}",
