@@ -122,9 +122,9 @@ def test_other_weights_than_the_published_ones_may_be_removed_or_not_named(tmp_p
 
 def test_a_wrong_soundfont_may_be_left_out(tmp_path):
     (tmp_path / "my.sf2").write_bytes(b"RIFF")
-    sizes = {"training_clips": 11, "testing_clips": 11, "seed": 1}
+    own = settings.load("smoke", corpus={"soundfont": str(tmp_path / "my.sf2")})
     with pytest.raises(DataError, match="Correct `soundfont`, or leave it out"):
-        sample.ensure(**sizes, soundfont=str(tmp_path / "my.sf2"))
+        sample.ensure(own)
     from irmas_utils.data.sample import soundfont
 
     assert soundfont.find(None).is_file()

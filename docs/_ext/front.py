@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import prose
 
-from irmas_utils.data import corpus, published
+from irmas_utils.data import corpus, published, sample
 from irmas_utils.data.sample.plan import SAMPLE_RATE
 from irmas_utils.paper import claims, discussion, hypothesis
 from irmas_utils.paper.claims.formulas import fact
@@ -132,7 +132,7 @@ def _clip(settings: Settings, folder: Path) -> str:
         for system, codes in said.loc[name].items()
     )
     table = f'<div class="table-scroll"><table class="said"><tbody>{rows}</tbody></table></div>'
-    return f"{CLIP}\n\n{_html(_player(sum(corpus.stems(settings, name).values())) + table)}"
+    return f"{CLIP}\n\n{_html(_player(sum(sample.stems(settings, name).values())) + table)}"
 
 
 def _answers(folder: Path) -> pd.DataFrame:

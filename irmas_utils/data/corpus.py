@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from irmas_utils.data import integrity, sample
@@ -49,15 +48,11 @@ def split(index: pd.DataFrame, settings: Settings) -> Splits:
     """
     parts = {name: index[index["split"] == name] for name in ("training", "testing")}
     if empty := [name for name, clips in parts.items() if clips.empty]:
-        raise DataError(
-            "data set",
-            found=f"no {' and no '.join(empty)} clips",
-            expected="both sets: models are fitted on one and scored on the other",
-            remedy="Fetch the missing archives with `make data`.",
-        )
-    fitting, validation = split_validation(
-        parts["training"], settings.evaluation.validation_fraction, settings.seed
-    )
+        found = f"no {' and no '.join(empty)} clips"
+        expected = "both sets: models are fitted on one and scored on the other"
+        raise DataError("data set", found, expected, "Fetch the missing archives with `make data`.")
+    fraction = settings.evaluation.validation_fraction
+    fitting, validation = split_validation(parts["training"], fraction, settings.seed)
     return Splits(fitting, validation, parts["testing"])
 
 
@@ -106,17 +101,7 @@ def folder(settings: Settings) -> Path:
     """Return the folder in the IRMAS layout that the profile's data is in. Raises as `load`."""
     if settings.corpus.source != "sample":
         return paths.data_root()
-    return sample.ensure(**_sample(settings))
-
-
-def _sample(settings: Settings) -> dict[str, Any]:
-    keys = ("training_clips", "testing_clips", "soundfont")
-    return {key: getattr(settings.corpus, key) for key in keys} | {"seed": settings.seed}
-
-
-def stems(settings: Settings, name: str) -> dict[str, np.ndarray]:
-    """Return the true stems of a clip of the sample corpus, as `data.sample.stems`."""
-    return sample.stems(name, **_sample(settings))
+    return sample.ensure(settings)
 
 
 def mend(settings: Settings) -> None:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from irmas_utils import metrics
 from irmas_utils.audio.features import label_matrix
-from irmas_utils.data import corpus
+from irmas_utils.data import corpus, sample
 from irmas_utils.paper.claims.formulas import fact
 from irmas_utils.paper.hypothesis import decided
 from irmas_utils.project import runs, sources
@@ -118,7 +118,7 @@ def separated(clips: pd.DataFrame, rate: int, settings: Settings) -> pd.DataFram
     }
 
     def make(_: Path) -> runs.Outcome:
-        true = {name: corpus.stems(settings, name) for name in clips["name"]}
+        true = {name: sample.stems(settings, name) for name in clips["name"]}
         return runs.Outcome({}, separation.quality(true, rate, separator).to_dict("list"))
 
     return pd.DataFrame(runs.once("separation", made_from, make).facts)

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from irmas_utils.audio import io
-from irmas_utils.data import corpus
+from irmas_utils.data import corpus, sample
 from irmas_utils.project import runs, sources
 from irmas_utils.project.settings import Settings, Sweep
 from irmas_utils.project.vocabulary import INSTRUMENTS
@@ -77,7 +77,7 @@ def source(clips: pd.DataFrame, settings: Settings) -> Source:
     @functools.cache
     def alone(position: int) -> np.ndarray:
         if settings.corpus.source == "sample":
-            return io.mono(corpus.stems(settings, clips["name"].iloc[position])["melody"])
+            return io.mono(sample.stems(settings, clips["name"].iloc[position])["melody"])
         return io.load_mono(clips["path"].iloc[position])
 
     def load(position: int, rate: int) -> np.ndarray:

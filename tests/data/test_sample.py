@@ -7,17 +7,24 @@ import numpy as np
 import pytest
 import soundfile
 from conftest import noise_for_music
-from hypothesis import given, settings
+from hypothesis import given
+from hypothesis import settings as settings_of_tests
 from hypothesis import strategies as st
 
 from irmas_utils.data import sample
 from irmas_utils.data.names import parse_labels, parse_training_name, song_of
 from irmas_utils.data.sample import composer, corpus, plan, render, soundfont
-from irmas_utils.project import parallel
+from irmas_utils.project import parallel, settings
 from irmas_utils.project.errors import DataError
 from irmas_utils.project.vocabulary import INSTRUMENTS
 
-SIZES = {"training_clips": 22, "testing_clips": 11, "seed": 3}
+
+def sized(**corpus):
+    sizes = {"training_clips": 22, "testing_clips": 11}
+    return settings.load("smoke", corpus=sizes | corpus, seed=3)
+
+
+SMALL = sized()
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -32,7 +39,7 @@ def cache(tmp_path_factory):
 def root(cache):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(parallel, "cores", lambda: 1)
-        return sample.ensure(**SIZES)
+        return sample.ensure(SMALL)
 
 
 def content(folder):
@@ -48,7 +55,7 @@ def files_of_testing(folder):
 
 
 @given(st.integers(11, 20000), st.lists(st.integers(1, 2000), min_size=1, max_size=11))
-@settings(deadline=None)
+@settings_of_tests(deadline=None)
 def test_apportion_sums_to_the_total_and_stays_near_the_quotas(total, weights):
     shares = plan.apportion(total, tuple(weights))
     quotas = np.array(weights) * total / sum(weights)
@@ -57,7 +64,7 @@ def test_apportion_sums_to_the_total_and_stays_near_the_quotas(total, weights):
 
 
 @given(st.integers(11, 200), st.integers(11, 200), st.integers(0, 2**40))
-@settings(deadline=None, max_examples=30)
+@settings_of_tests(deadline=None, max_examples=30)
 def test_every_class_is_in_both_splits_and_names_parse(n_training, n_testing, seed):
     recordings = plan.recordings(n_training, n_testing, seed)
     training = [r for r in recordings if r.is_training]
@@ -106,7 +113,7 @@ def test_song_names_are_unique():
 @pytest.mark.parametrize("wrong", [{"training_clips": 10}, {"testing_clips": 2875}])
 def test_sizes_out_of_range_are_refused_by_name(wrong):
     with pytest.raises(DataError, match=next(iter(wrong))):
-        sample.ensure(**(SIZES | wrong))
+        sample.ensure(sized(**wrong))
 
 
 # The music
@@ -201,7 +208,7 @@ def elsewhere(tmp_path, monkeypatch):
 
 def test_same_bytes_whatever_the_number_of_processes(root, elsewhere, monkeypatch):
     monkeypatch.setattr(parallel, "cores", lambda: 2)
-    again = sample.ensure(**SIZES)
+    again = sample.ensure(SMALL)
     assert again.parent == elsewhere
     assert content(again) == content(root)
 
@@ -216,7 +223,7 @@ def test_another_seed_is_other_music():
 def test_a_second_call_renders_nothing(root, cache, monkeypatch):
     monkeypatch.setenv("IRMAS_CACHE", str(cache))
     monkeypatch.setattr(render, "mixture", None)
-    assert sample.ensure(**SIZES) == root
+    assert sample.ensure(SMALL) == root
 
 
 @pytest.fixture
@@ -234,7 +241,7 @@ def test_an_interrupted_rendering_is_not_there_and_goes_on(
     count = len(plan.recordings(22, 11, 3))
     with monkeypatch.context() as patch:
         patch.setenv("IRMAS_CACHE", str(tmp_path / "undisturbed"))
-        expected = content(sample.ensure(**SIZES))
+        expected = content(sample.ensure(SMALL))
     assert len(noise) == count
     mixture = render.mixture
 
@@ -246,12 +253,12 @@ def test_an_interrupted_rendering_is_not_there_and_goes_on(
     with monkeypatch.context() as patch:
         patch.setattr(render, "mixture", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            sample.ensure(**SIZES)
+            sample.ensure(SMALL)
     assert not (elsewhere / root.name).exists()
     (partial,) = elsewhere.glob("*.partial")
     (org := partial / "IRMAS-TrainingData" / "org").mkdir()  # where it was interrupted
     (org / ".tmp-left.wav").write_bytes(b"half")
-    whole = sample.ensure(**SIZES)
+    whole = sample.ensure(SMALL)
     assert len(noise) == 2 * count  # each one once
     assert content(whole) == expected
     assert not list(elsewhere.rglob(".tmp-*"))
@@ -259,9 +266,9 @@ def test_an_interrupted_rendering_is_not_there_and_goes_on(
 
 
 def test_calls_at_the_same_time_render_once(noise):
-    small = SIZES | {"training_clips": 11}
+    small = sized(training_clips=11)
     with ThreadPoolExecutor(2) as pool:
-        calls = [pool.submit(sample.ensure, **small) for _ in range(2)]
+        calls = [pool.submit(sample.ensure, small) for _ in range(2)]
     assert len({call.result() for call in calls}) == 1
     assert len(noise) == 22
 
@@ -270,7 +277,7 @@ def test_true_stems_of_clips_sum_to_the_files(root):
     training = next(iter(sorted(root.glob("IRMAS-TrainingData/*/*__2.wav"))))
     for path in (*files_of_testing(root)[:2], training):
         audio, _ = soundfile.read(path, dtype="float32")
-        stems = sample.stems(path.stem, **SIZES)
+        stems = sample.stems(SMALL, path.stem)
         np.testing.assert_allclose(sum(stems.values()), audio, atol=5e-5)
 
 
@@ -279,7 +286,7 @@ def test_true_stems_of_clips_sum_to_the_files(root):
 
 def test_stems_of_an_unknown_clip():
     with pytest.raises(KeyError):
-        sample.stems("99 - Nobody - Nothing-1", **SIZES)
+        sample.stems(SMALL, "99 - Nobody - Nothing-1")
 
 
 @pytest.mark.parametrize("content", [None, b"not a soundfont", b"RIFF\0\0\0\0sfbk" + bytes(64)])
@@ -288,7 +295,7 @@ def test_unusable_soundfonts_are_refused(content, elsewhere, tmp_path):
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(DataError, match=r"font\.sf2"):
-        sample.ensure(**SIZES, soundfont=str(path))
+        sample.ensure(sized(soundfont=str(path)))
     assert not list(elsewhere.glob("**/*.wav"))
 
 

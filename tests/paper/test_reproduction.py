@@ -63,7 +63,7 @@ def test_the_separation_is_measured_once(tmp_path, monkeypatch):
     clips = pd.DataFrame({"name": ["a"], "path": [str(path)], "labels": [("pia",)]})
     drums, melody = np.random.default_rng(0).normal(size=(2, 22050, 2)).astype(np.float32)
     monkeypatch.setattr(
-        reproduction.corpus, "stems", lambda cfg, name: {"drums": drums, "melody": melody}
+        reproduction.sample, "stems", lambda cfg, name: {"drums": drums, "melody": melody}
     )
     found = reproduction.separated(clips, 44100, settings.load("smoke"))
     assert found[["clip", "stem"]].to_numpy().tolist() == [["a", "drums"], ["a", "melody"]]

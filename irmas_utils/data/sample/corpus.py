@@ -20,6 +20,7 @@ from irmas_utils.data import integrity
 from irmas_utils.data.sample import composer, plan, render
 from irmas_utils.data.sample import soundfont as _font
 from irmas_utils.project import files, parallel, paths
+from irmas_utils.project.settings import Settings
 
 # Raise it whenever the same settings would give other bytes.
 COMPOSER_VERSION = 2
@@ -36,27 +37,25 @@ it is needed.
 """
 
 
-def ensure(
-    *, training_clips: int, testing_clips: int, seed: int, soundfont: str | None = None
-) -> Path:
-    """Return the data root of a sample corpus, rendered into the cache if it is not there whole.
+def ensure(settings: Settings) -> Path:
+    """Return the data root of the sample corpus, rendered into the cache if it is not there whole.
 
     An interrupted rendering goes on, and what is not any more what was rendered, by the digests
     kept beside it, is rendered again; calls at the same time wait for each other. The same seed
     gives the same files bit for bit, whatever the number of processes. DataError if a size is not
     11 to 6705 and 11 to 2874 clips, or the soundfont is unusable.
     """
-    font = _font.find(soundfont)
-    settings = {
-        "training_clips": training_clips,
-        "testing_clips": testing_clips,
-        "seed": seed,
+    own, font = settings.corpus, _font.find(settings.corpus.soundfont)
+    made_from = {
+        "training_clips": own.training_clips,
+        "testing_clips": own.testing_clips,
+        "seed": settings.seed,
         "soundfont_sha256": files.sha256(font),
         "composer_version": COMPOSER_VERSION,
         "symusic_version": symusic.__version__,
     }
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:10]
-    name = f"{training_clips}+{testing_clips}-seed{seed}-{digest}"
+    digest = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:10]
+    name = f"{own.training_clips}+{own.testing_clips}-seed{settings.seed}-{digest}"
     root = paths.cache_root() / "sample" / name
     seal = root.with_name(f"{name}.json")
     if _altered(root, seal) != []:
@@ -65,8 +64,7 @@ def ensure(
                 print(f"{root} is rendered again: {altered[0]} is not what was rendered.")
                 shutil.rmtree(root)
             if not root.is_dir():
-                todo = plan.recordings(training_clips, testing_clips, seed)
-                _make(root, todo, font, settings | {"soundfont": soundfont})
+                _make(root, _recordings(settings), font, made_from | {"soundfont": own.soundfont})
             files.write_sealed(seal, _contents(root))
     return root
 
@@ -90,24 +88,26 @@ def _contents(root: Path) -> dict[str, str]:
     return {ascii(os.path.relpath(path, root)): of for path, of in zip(found, content, strict=True)}
 
 
-def stems(
-    name: str, *, training_clips: int, testing_clips: int, seed: int, soundfont: str | None = None
-) -> dict[str, np.ndarray]:
+def _recordings(settings: Settings) -> tuple[plan.Recording, ...]:
+    sizes = settings.corpus.training_clips, settings.corpus.testing_clips
+    return plan.recordings(*sizes, settings.seed)
+
+
+def stems(settings: Settings, name: str) -> dict[str, np.ndarray]:
     """Render the true stems of the clip called `name`, whether or not its corpus is there.
 
     Each is float32 (n_samples, 2) at 44.1 kHz, under one of `composer.ROLES`: the first labelled
     player is the melody, other labelled ones and the accompaniment are "other". KeyError if there
     is no such clip; else as `ensure`.
     """
-    recordings = plan.recordings(training_clips, testing_clips, seed)
-    clips = {Path(c.path).stem: (r, c) for r in recordings for c in r.clips}
+    clips = {Path(c.path).stem: (r, c) for r in _recordings(settings) for c in r.clips}
     recording, clip = clips[unicodedata.normalize("NFC", name)]
-    font = _font.retuned(_font.find(soundfont))
+    font = _font.retuned(_font.find(settings.corpus.soundfont))
     whole = render.stems(composer.compose(recording), font)
     return {role: _cut(stem, clip) for role, stem in whole.items()}
 
 
-def _make(root: Path, todo: Sequence[plan.Recording], font: Path, settings: dict[str, Any]) -> None:
+def _make(root: Path, todo: Sequence[plan.Recording], font: Path, told: dict[str, Any]) -> None:
     folder = root.with_name(f"{root.name}.partial")
     files.write_text(folder / "README.txt", README)
     record = partial(_record, folder=folder, soundfont=_font.retuned(font))
@@ -115,7 +115,7 @@ def _make(root: Path, todo: Sequence[plan.Recording], font: Path, settings: dict
     for _ in tqdm(recorded, "sample corpus", len(todo), unit="recording", disable=None):
         pass
     what = "the sample corpus of irmas-notebooks, synthetic, not IRMAS"
-    files.write_json(folder / MARKER, {"what": what, "settings": settings})
+    files.write_json(folder / MARKER, {"what": what, "settings": told})
     folder.rename(root)
 
 
