@@ -22,7 +22,6 @@ from irmas_utils.data import index, integrity, published
 from irmas_utils.project import files, paths
 from irmas_utils.project.errors import DownloadError
 
-ADDRESS = published.load("irmas")["address"]
 AGAIN = "Run the command again: it goes on where it stopped."
 TIMEOUT = 60  # s without an answer
 PAUSES = (1, 2, 4, 8, 16, 32, 60)  # s, before IRMAS is asked for again
@@ -145,7 +144,7 @@ def _failed(where: str | Path, found: str, hashed: str, remedy: str = AGAIN) -> 
     return DownloadError(where, found, f"the published file, {hashed}", remedy)
 
 
-def irmas(root: Path | None = None, address: str = ADDRESS) -> Path:
+def irmas(root: Path | None = None) -> Path:
     """Fetch and unpack what is missing of IRMAS, check that all is there, and return where.
 
     Whole parts that are there are left alone; an incomplete one is set aside under another name.
@@ -165,7 +164,8 @@ def irmas(root: Path | None = None, address: str = ADDRESS) -> Path:
         _require_room(root, whole * len(wanted) / len(archives))
     for name, md5 in wanted.items():
         print(f"Fetching {name}", flush=True)
-        _unpack(file(address.format(name=name), f"md5:{md5}", root, name, pauses=PAUSES), root)
+        url = facts["address"].format(name=name)
+        _unpack(file(url, f"md5:{md5}", root, name, pauses=PAUSES), root)
     integrity.require_complete(root, index.load_index(root))
     return root
 

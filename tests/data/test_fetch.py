@@ -144,9 +144,10 @@ def irmas(server, tmp_path, monkeypatch):
     def run(root=tmp_path / "data", **md5):
         sums = {f"{name}.zip": hashlib.md5(server.files[f"{name}.zip"]).hexdigest()
                 for name in (TRAINING, PART)}  # fmt: skip
-        facts = FACTS | {"archives": sums | md5}
+        address = server.address + "{name}?download=1"
+        facts = FACTS | {"archives": sums | md5, "address": address}
         monkeypatch.setattr(fetch.published, "load", lambda name: facts)
-        return fetch.irmas(root, server.address + "{name}?download=1")
+        return fetch.irmas(root)
 
     return run
 
