@@ -47,8 +47,9 @@ def load_index(root: str | Path, *, skip_bad_clips: bool = False) -> pd.DataFram
     and it may not be skipped: up to twenty are listed at once.
     """
     index, problems = scan(root)
-    if problems and not skip_bad_clips:
-        lines = "".join(f"\n  {p.path}: {p.found}; expected {p.expected}" for p in problems[:20])
+    if len(problems) and not skip_bad_clips:
+        told = problems[:20].itertuples()
+        lines = "".join(f"\n  {p.path}: {p.found}; expected {p.expected}" for p in told)
         found = f"{len(problems)} bad clip{'s' if len(problems) > 1 else ''}:{lines}\n"
         remedy = ("Restore these files or remove them, or set corpus.skip_bad_clips to true to "
                   "go on without them; `make data` restores what is missing.")  # fmt: skip
@@ -67,8 +68,8 @@ def folders(root: str | Path) -> list[Path]:
     return sorted({os.path.realpath(folder): folder for folder in found[::-1]}.values())
 
 
-def scan(root: str | Path) -> tuple[pd.DataFrame, list[Problem]]:
-    """Read a folder as `load_index` does: the good clips, and what is wrong with the others."""
+def scan(root: str | Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Read a folder as `load_index` does: the good clips, and a `Problem` a row for the others."""
     root = Path(root)
     if not (within := folders(root)):
         found = "no folder of the IRMAS data set" if root.is_dir() else "no such folder"
@@ -86,7 +87,8 @@ def scan(root: str | Path) -> tuple[pd.DataFrame, list[Problem]]:
         else:
             rows[key] = row
     # Training comes first everywhere, as it does in the paper.
-    return pd.DataFrame([rows[key] for key in sorted(rows)], columns=list(COLUMNS)), problems
+    index = pd.DataFrame([rows[key] for key in sorted(rows)], columns=list(COLUMNS))
+    return index, pd.DataFrame(problems, columns=list(Problem._fields))
 
 
 def _rows(folder: Path) -> Iterator[dict[str, Any] | Problem]:

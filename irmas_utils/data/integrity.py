@@ -6,14 +6,8 @@ from pathlib import Path
 import pandas as pd
 
 from irmas_utils.data import published
-from irmas_utils.data.index import Problem
 from irmas_utils.project import files, paths
 from irmas_utils.project.errors import DataError
-
-
-def report(problems: list[Problem]) -> pd.DataFrame:
-    """Return the problems as a table with the columns path, found and expected."""
-    return pd.DataFrame(problems, columns=list(Problem._fields)).astype(str)
 
 
 def missing(index: pd.DataFrame) -> list[str]:
