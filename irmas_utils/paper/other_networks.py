@@ -58,8 +58,7 @@ class Report:
     ) -> None:
         self.data, self.record, self.draws = data, record, draws
         self.systems = assessment.assess(trained, data, record.settings)
-        mixed = {name: system.on_mixtures for name, system in self.systems.items()}
-        self.best = registry.best(mixed)
+        self.best = registry.best({name: s.on_mixtures for name, s in self.systems.items()})
         self.titled = {registry.title(name): system for name, system in self.systems.items()}
         self.results = {title: system.on_testing for title, system in self.titled.items()}
         self.figures: dict[str, Figure] = {}
@@ -156,10 +155,9 @@ class Report:
         say(f"{INSTRUMENT_NAMES[code]}, a second at each level, the lowest first:")
         display(io.player(rising, predominance.RATE))
         answers = self.tables["levels"] = assessment.levels(self.systems, clips, settings)
-        drawn = {"n_bootstrap": settings.evaluation.bootstrap_samples, "seed": settings.seed}
-        by = ["system", "others"]
-        self.figures["levels"] = plots.level_curves(levels.curves(answers, by, **drawn))
-        found = levels.thresholds(answers, by, **drawn)
+        asked = answers, ["system", "others"], settings.evaluation.bootstrap_samples, settings.seed
+        self.figures["levels"] = plots.level_curves(levels.curves(*asked))
+        found = levels.thresholds(*asked)
         show(levels.in_words(found, levels.levels_of(answers)))
 
     def save(self, **figures: Figure) -> None:
