@@ -53,10 +53,3 @@ from irmas_utils.metrics.uncertainty import (
     paired_test,
     precision_lead,
 )
-
-__all__ = [
-    "AVERAGES", "PAPER_CONSTANT", "THRESHOLD", "binarize", "choose_threshold", "clip_counts",
-    "clip_gain", "clip_lrap", "cooccurrence", "dependence", "evaluate", "f1", "from_counts", "holm",
-    "mean_interval", "paired_test", "precision_lead", "prior_only_labels", "prior_top", "relative",
-    "threshold_curve", "trivial_predictors", "validate",
-]  # fmt: skip

@@ -20,12 +20,7 @@ def score(
     clips: pd.DataFrame, scores: np.ndarray, settings: Settings, threshold: ArrayLike = 0.5
 ) -> dict[str, Any]:
     """Return `metrics.evaluate` of scores, (n_clips, 11), of rows of the index, by recording."""
-    return _evaluated(clips, metrics.binarize(scores, threshold), scores, settings)
-
-
-def _evaluated(
-    clips: pd.DataFrame, decisions: np.ndarray, scores: np.ndarray, settings: Settings
-) -> dict[str, Any]:
+    decisions = metrics.binarize(scores, threshold)
     return _resampled(metrics.evaluate, clips, settings, decisions, scores)
 
 
@@ -43,8 +38,10 @@ def constants(splits: Splits) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 def trivial(splits: Splits, settings: Settings) -> dict[str, dict[str, Any]]:
     """Evaluate what does not listen, `constants`, on the testing set: name to evaluation."""
-    found = constants(splits).items()
-    return {name: _evaluated(splits.testing, *said, settings) for name, said in found}
+    return {
+        name: _resampled(metrics.evaluate, splits.testing, settings, *said)
+        for name, said in constants(splits).items()
+    }
 
 
 def strongest(evaluations: Mapping[str, dict[str, Any]]) -> tuple[str, float]:
@@ -92,21 +89,20 @@ def summary(
     with their threshold; `history` has a column ``seconds``, `facts` are JSON values.
     """
     labels, songs = label_matrix(clips["labels"]), list(clips["recording"])
-    decisions = {seed: metrics.binarize(*each) for seed, each in said.items()}
+    decisions, over_seeds = {seed: metrics.binarize(*each) for seed, each in said.items()}, {}
     rows = [
         scores_of(metrics.evaluate(labels, decisions[seed], scores, songs, n_bootstrap=0))
         for seed, (scores, _) in said.items()
     ]
-    most = {"labels_per_clip": len(INSTRUMENTS)}  # of a score it is 1
-    over_seeds = {key: [row[key]["value"] for row in rows] for key in rows[0] if rows[0][key]}
+    for key in (key for key, leaf in rows[0].items() if leaf):
+        values = [row[key]["value"] for row in rows]
+        highest = len(INSTRUMENTS) if key == "labels_per_clip" else 1
+        over_seeds[key] = {"values": values, **metrics.mean_interval(values, 0, highest)}
     return {
         "memory_peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         **facts,
         "seeds": list(said),
-        "over_seeds": {
-            key: {"values": values, **metrics.mean_interval(values, 0, most.get(key, 1))}
-            for key, values in over_seeds.items()
-        },
+        "over_seeds": over_seeds,
         "answers": answers(decisions).to_dict("records"),
         "seconds_per_epoch": float(history["seconds"].median()),
         "evaluation": whole,

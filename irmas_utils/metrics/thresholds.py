@@ -47,15 +47,11 @@ def threshold_curve(y_true: ArrayLike, y_score: ArrayLike) -> dict[str, NDArray]
     Arrays (n_thresholds,): "threshold" (falling, one between each two neighbouring scores and one
     below all of them), "precision", "recall" and "f1", which are exact for ``score > threshold``.
     """
-    score = np.asarray(y_score, dtype=float).ravel()
     true = np.asarray(y_true, dtype=bool).ravel()
-    order = np.argsort(-score, kind="stable")
-    ranked = score[order]
-    last = np.append(ranked[1:] != ranked[:-1], True)  # of each run of equal scores
-    tp = np.cumsum(true[order])[last]
-    predicted = np.flatnonzero(last) + 1
+    rising, place = np.unique(np.asarray(y_score, dtype=float).ravel(), return_inverse=True)
+    upper, predicted = rising[::-1], np.cumsum(np.bincount(place)[::-1])
+    tp = np.cumsum(np.bincount(place, true)[::-1])
     counts = np.stack([tp, predicted - tp, true.sum() - tp], axis=1)[:, :, None]
-    upper = ranked[last]
     lower = np.append(upper[1:], np.nextafter(0, -1))
     middle = (upper + lower) / 2
     threshold = np.where(middle < upper, middle, lower)  # neighbouring floats have no middle

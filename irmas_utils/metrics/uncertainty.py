@@ -1,7 +1,7 @@
 """Scores with intervals, and tests between systems; resampling is by group of clips."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,9 @@ from irmas_utils.project.vocabulary import INSTRUMENTS
 
 LEVEL = 0.95
 _BLOCK = 500  # resamples drawn at a time, so that memory stays small for any number of groups
+
+_OF_SCORES = {"lrap": lambda true, score, _: scores.clip_lrap(true, score), "gain": clip_gain}
+"""Metrics of scores and not of decisions: labels, scores and groups to a number a clip."""
 
 # A statistic is a function of sums over clips, (..., k) -> (...); resampling touches sums only.
 Statistic = Callable[[NDArray], NDArray]
@@ -62,7 +65,7 @@ def evaluate(
     result = {average: _leaves(total, drawn, average) for average in scores.AVERAGES}
     result["lrap"] = None
     if y_score is not None:
-        sums = _clip_sums(scores.clip_lrap(y_true, y_score), members)
+        sums = _group_sums(_of_clips("lrap", y_true, y_score, groups), members)
         result["lrap"] = _leaf(_mean(sums.sum(axis=0)), _mean(_bootstrap(sums, n_bootstrap, seed)))
     result["per_label"] = _per_label(total, drawn, len(y_true), codes)
     labels = {"true": np.asarray(y_true, bool), "predicted": np.asarray(y_pred, bool)}
@@ -93,7 +96,7 @@ def precision_lead(
 
     drawn, level = leads(_bootstrap(sums, n_bootstrap, seed)), 1 - (1 - LEVEL) / sums.shape[-1]
     pairs = zip(leads(sums.sum(axis=0)), drawn.T, strict=True)
-    return [{"value": float(value), **_bounds(own, level)} for value, own in pairs]
+    return [_leaf(value, own, level) for value, own in pairs]
 
 
 def paired_test(
@@ -117,21 +120,21 @@ def paired_test(
     `evaluate`. Returns "a" and "b" (the two scores), "difference" (a - b), its "low" and "high",
     and the two-sided "p_value", which is 1 / (n_resamples + 1) at the least.
     """
-    members = scores.members(groups, len(y_true))
-    statistic, (sums_a, sums_b) = _sufficient(metric, y_true, (pred_a, pred_b), groups, members)
-    value_a, value_b = statistic(sums_a.sum(axis=0)), statistic(sums_b.sum(axis=0))
-    difference = float(value_a - value_b)
-    both = _bootstrap(np.stack([sums_a, sums_b], axis=1), n_resamples, seed)
+    statistic, members = _statistic(metric), scores.members(groups, len(y_true))
+    of_clips = [_of_clips(metric, y_true, answers, groups) for answers in (pred_a, pred_b)]
+    sums = np.stack([_group_sums(each, members) for each in of_clips], axis=1)
+    total, drawn = sums.sum(axis=0), _bootstrap(sums, n_resamples, seed)
     if metric.startswith("macro"):
-        both = _with_all_labels(both, np.stack([sums_a.sum(axis=0), sums_b.sum(axis=0)]))
-    drawn = statistic(both[:, 0]) - statistic(both[:, 1])
-    swapped = _swap_differences(sums_a, sums_b, statistic, n_resamples, seed + 1)
+        drawn = _with_all_labels(drawn, total)
+    a, b = statistic(total).tolist()
+    swapped = _swapped(sums, n_resamples, seed + 1)
+    drawn, swapped = (statistic(t[:, 0]) - statistic(t[:, 1]) for t in (drawn, swapped))
     # Rounding must not turn an equal difference into a smaller one.
-    as_extreme = np.sum(np.abs(swapped) >= abs(difference) - 1e-12)
+    as_extreme = np.sum(np.abs(swapped) >= abs(a - b) - 1e-12)
     return {
-        "a": float(value_a),
-        "b": float(value_b),
-        "difference": difference,
+        "a": a,
+        "b": b,
+        "difference": a - b,
         **_bounds(drawn),
         "p_value": float((1 + as_extreme) / (1 + n_resamples)),
     }
@@ -167,10 +170,8 @@ def _group_sums(values: NDArray, members: NDArray) -> NDArray:
     return sums
 
 
-def _blocks(total: int) -> Iterator[int]:
-    while total > 0:
-        yield min(_BLOCK, total)
-        total -= _BLOCK
+def _blocks(total: int) -> list[int]:
+    return [min(_BLOCK, total - done) for done in range(0, total, _BLOCK)]
 
 
 def _bootstrap(sums: NDArray, n_resamples: int, seed: int) -> NDArray:
@@ -185,61 +186,51 @@ def _bootstrap(sums: NDArray, n_resamples: int, seed: int) -> NDArray:
     return np.concatenate(drawn).reshape(-1, *sums.shape[1:])
 
 
-def _swap_differences(
-    sums_a: NDArray, sums_b: NDArray, statistic: Statistic, n_resamples: int, seed: int
-) -> NDArray:
-    """Differences a - b after swapping the systems on random groups, (n_resamples,)."""
-    rng, n_groups = np.random.default_rng(seed), len(sums_a)
-    gain = (sums_b - sums_a).reshape(n_groups, -1)
-    total_a, total_b = sums_a.sum(axis=0), sums_b.sum(axis=0)
-    differences = []
-    for size in _blocks(n_resamples):
-        swap = rng.integers(2, size=(size, n_groups)).astype(float)
-        moved = (swap @ gain).reshape(size, *sums_a.shape[1:])
-        differences.append(statistic(total_a + moved) - statistic(total_b - moved))
-    return np.concatenate(differences)
+def _swapped(sums: NDArray, n_resamples: int, seed: int) -> NDArray:
+    """Totals of two systems, swapped on random groups: (n_groups, 2, ...) -> (n_resamples, ...)."""
+    rng, n_groups, (total_a, total_b) = np.random.default_rng(seed), len(sums), sums.sum(axis=0)
+    gain = (sums[:, 1] - sums[:, 0]).reshape(n_groups, -1)
+    swaps = (rng.integers(2, size=(size, n_groups)) for size in _blocks(n_resamples))
+    moved = [(swap.astype(float) @ gain).reshape(-1, *total_a.shape) for swap in swaps]
+    moved = np.concatenate(moved)
+    return np.stack([total_a + moved, total_b - moved], axis=1)
 
 
-def _sufficient(
-    metric: str,
-    y_true: ArrayLike,
-    systems: tuple[ArrayLike, ...],
-    groups: Sequence[Any] | None,
-    members: NDArray,
-) -> tuple[Statistic, list[NDArray]]:
-    """The metric as a function of sums, and each system's sums a group."""
+def _statistic(metric: str) -> Statistic:
+    """The metric as a function of sums of `_of_clips`."""
     average, _, quantity = metric.partition("_")
-    for system in systems:
-        kind = "y_score" if metric in ("lrap", "gain") else "y_pred"
-        scores.validate(y_true, groups=groups, **{kind: system})
-    if metric == "lrap":
-        return _mean, [_clip_sums(scores.clip_lrap(y_true, each), members) for each in systems]
-    if metric == "gain":
-        return _mean, [_clip_sums(clip_gain(y_true, each, groups), members) for each in systems]
+    if metric in _OF_SCORES:
+        return _mean
     if average not in scores.AVERAGES or quantity not in scores.QUANTITIES:
         raise ValueError(f"metric is {metric!r}; expected 'lrap', 'gain' or one like 'micro_f1'")
-    sums = [_group_sums(scores.clip_counts(y_true, system), members) for system in systems]
-    return (lambda counts: scores.from_counts(counts, average)[quantity]), sums
+    return lambda counts: scores.from_counts(counts, average)[quantity]
+
+
+def _of_clips(
+    metric: str, y_true: ArrayLike, answers: ArrayLike, groups: Sequence[Any] | None
+) -> NDArray:
+    """Each clip's part in a metric, (n_clips, ...): its counts, or its score and a one."""
+    if metric not in _OF_SCORES:
+        scores.validate(y_true, answers, groups=groups)
+        return scores.clip_counts(y_true, answers)
+    scores.validate(y_true, y_score=answers, groups=groups)
+    own = _OF_SCORES[metric](y_true, answers, groups)
+    return np.stack([own, np.ones_like(own)], axis=1)
 
 
 def _mean(sums: NDArray) -> NDArray:
     return sums[..., 0] / sums[..., 1]
 
 
-def _clip_sums(clips: NDArray, members: NDArray) -> NDArray:
-    """Sum of a clip's score, (n_clips,), and number of clips of each group, (n_groups, 2)."""
-    return _group_sums(np.stack([clips, np.ones_like(clips)], axis=1), members)
-
-
-def _leaf(value: float, drawn: NDArray) -> dict[str, float | None]:
-    return {"value": float(value), **_bounds(drawn)}
+def _leaf(value: float, drawn: NDArray, level: float = LEVEL) -> dict[str, float | None]:
+    return {"value": float(value), **_bounds(drawn, level)}
 
 
 def _bounds(drawn: NDArray, level: float = LEVEL) -> dict[str, float | None]:
     if len(drawn) == 0:
         return {"low": None, "high": None}
-    low, high = np.quantile(drawn, [0.5 - level / 2, 0.5 + level / 2])
-    return {"low": float(low), "high": float(high)}
+    low, high = np.quantile(drawn, [0.5 - level / 2, 0.5 + level / 2]).tolist()
+    return {"low": low, "high": high}
 
 
 def _with_all_labels(drawn: NDArray, total: NDArray) -> NDArray:
