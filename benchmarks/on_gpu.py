@@ -48,10 +48,9 @@ def layer(values: list[np.ndarray], device: str, dtype: torch.dtype) -> nn.LSTM:
 
 def ours(x: np.ndarray, values: list[np.ndarray]) -> list[np.ndarray]:
     """Gradients of the weights from those of the last state, which are ones."""
-    zeros, length = np.zeros((len(x), UNITS), np.float32), np.full(len(x), x.shape[1])
-    sequence, h, c, starts = lstm_batch.forward(x, length, zeros, zeros, *values)
-    given = sequence, np.ones_like(h), np.zeros_like(c), starts
-    return lstm_batch.backward(*given, x, length, *values)[3:]
+    length = np.full(len(x), x.shape[1])
+    sequence, state, starts = lstm_batch.forward(x, length, *values)
+    return lstm_batch.backward(sequence, np.ones_like(state), starts, x, length, *values)[1:]
 
 
 def theirs(made: nn.LSTM, x: torch.Tensor, piece: int) -> list[np.ndarray]:

@@ -15,16 +15,14 @@ from irmas_utils.models.layers import Configured
 from irmas_utils.project.backend import keras, tf
 
 
-def lstm(x, length, h, c, *weights, sequences: bool = False, reverse: bool = False):
+def lstm(x, length, *weights, sequences: bool = False, reverse: bool = False):
     """Run an LSTM over the valid steps of each clip; all tensors are float32.
 
     Parameters
     ----------
     x : shape (batch, time, features)
     length : int, shape (batch,)
-        Valid steps of each clip; 0 gives the initial state.
-    h, c : shape (batch, units)
-        Initial state.
+        Valid steps of each clip; none give a state of zeros.
     *weights
         Kernel, recurrent kernel and bias as `keras.layers.LSTM` has them.
     sequences, reverse : bool
@@ -34,7 +32,8 @@ def lstm(x, length, h, c, *weights, sequences: bool = False, reverse: bool = Fal
     -------
     sequence : shape (batch, time, units), or (batch, 0, units) without `sequences`
         h after each step, in the order of x; zero after a clip's end.
-    h, c : shape (batch, units)
+    state : shape (batch, units)
+        h after the last step.
     """
     length = tf.clip_by_value(tf.cast(length, tf.int64), 0, tf.shape(x, tf.int64)[1])
     features, gates = weights[0].shape
@@ -44,18 +43,19 @@ def lstm(x, length, h, c, *weights, sequences: bool = False, reverse: bool = Fal
         weights = tf.eye(gates), *weights[1:]
 
     @tf.custom_gradient
-    def differentiable(x, h, c, *weights):
+    def differentiable(x, *weights):
         def gradients(*d_outputs):
             arguments = (*d_outputs, starts, x, length, *weights)
             backward = partial(lstm_batch.backward, reverse=reverse)
-            return _call(backward, arguments, [t.shape for t in (x, h, c, *weights)])
+            return _call(backward, arguments, [t.shape for t in (x, *weights)])
 
         forward = partial(lstm_batch.forward, sequences=sequences, reverse=reverse)
-        shapes = [(x.shape[0], x.shape[1] if sequences else 0, h.shape[1]), h.shape, h.shape, None]
-        *outputs, starts = _call(forward, (x, length, h, c, *weights), shapes)
+        n, time, units = *x.shape[:2], weights[1].shape[0]
+        shapes = (n, time if sequences else 0, units), (n, units), None
+        *outputs, starts = _call(forward, (x, length, *weights), shapes)
         return tuple(outputs), gradients
 
-    return differentiable(x, h, c, *weights)
+    return differentiable(x, *weights)
 
 
 def _call(function, arguments, shapes) -> list[tf.Tensor]:
@@ -65,14 +65,13 @@ def _call(function, arguments, shapes) -> list[tf.Tensor]:
     return [tf.ensure_shape(result, shape) for result, shape in zip(results, shapes, strict=True)]
 
 
-@keras.saving.register_keras_serializable("irmas_utils")
 class LastState(Configured):
     """`keras.layers.LSTM` for long sequences of different lengths; the weights interchange.
 
-    Called on ``(sequence, length)``, shapes (batch, time, features) and (batch,), and possibly on
-    ``initial_state=(h, c)``, each (batch, units). Gives the state after each clip's last step,
-    (batch, units), or after every step, (batch, time, units), with zeros after a clip's end.
-    Initial weights are drawn as Keras draws them. XLA cannot compile the layer (``jit_compile``).
+    Called on ``(sequence, length)``, shapes (batch, time, features) and (batch,). Gives the state
+    after each clip's last step, (batch, units), or after every step, (batch, time, units), with
+    zeros after a clip's end. Initial weights are drawn as Keras draws them. XLA cannot compile the
+    layer (``jit_compile``).
     """
 
     units: int
@@ -89,12 +88,9 @@ class LastState(Configured):
         bias = keras.initializers.Constant(np.repeat([0.0, 1.0, 0.0, 0.0], self.units))
         self.bias = self.add_weight(shape=(width,), initializer=bias)
 
-    def call(self, inputs, initial_state=None):
+    def call(self, inputs):
         """Apply the layer to ``(sequence, length)``."""
-        x, length = inputs
-        if initial_state is None:
-            initial_state = (tf.zeros((tf.shape(x)[0], self.units)),) * 2
-        values = [tf.convert_to_tensor(value) for value in (*initial_state, *self.weights)]
+        weights = [tf.convert_to_tensor(value) for value in self.weights]
         options = {"sequences": self.sequences, "reverse": self.reverse}
-        sequence, h, _ = lstm(x, length, *values, **options)
-        return sequence if self.sequences else h
+        sequence, state = lstm(*inputs, *weights, **options)
+        return sequence if self.sequences else state
