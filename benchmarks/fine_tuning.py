@@ -25,7 +25,7 @@ def step_ms(layer: str, jit_compile: bool, steps: int) -> float:
     from irmas_utils.project.backend import keras, tf
 
     if layer == "stock":
-        efficientat.FusedBatchNormalization = keras.layers.BatchNormalization
+        efficientat.layers.FusedBatchNormalization = keras.layers.BatchNormalization
     trainer = Trainer(efficientat.mn04(11), "binary", 1e-3)
     step = tf.function(trainer._train_batch, autograph=False, jit_compile=jit_compile)
     n_samples = SECONDS * efficientat.SAMPLE_RATE

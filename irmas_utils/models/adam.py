@@ -1,7 +1,5 @@
 """Adam with TensorFlow's own kernel, which Keras does without."""
 
-from collections.abc import Sequence
-
 from irmas_utils.project.backend import keras, tf
 
 
@@ -16,11 +14,7 @@ class FusedAdam(keras.optimizers.Adam):
     same, 0.37 s for 16 clips. Options work as in Keras, but for ``amsgrad``.
     """
 
-    def apply(
-        self,
-        grads: Sequence[tf.Tensor],
-        trainable_variables: Sequence[keras.Variable] | None = None,
-    ) -> None:
+    def apply(self, grads, trainable_variables=None) -> None:
         """Update `trainable_variables` by their gradients."""
         # A variable, but a tensor where gradients are gathered over several steps.
         step = tf.cast(tf.convert_to_tensor(self.iterations) + 1, tf.float32)
@@ -50,11 +44,8 @@ class FusedAdam(keras.optimizers.Adam):
     def _update_model_variables_moving_average(self, trainable_variables) -> None:
         if self.use_ema:
             # The average starts where the first step ends.
-            momentum = (
-                tf.cast(tf.convert_to_tensor(self.iterations) > 0, tf.float32) * self.ema_momentum
-            )
-            rest = 1 - momentum
-            for variable, average in zip(
-                trainable_variables, self._model_variables_moving_average, strict=True
-            ):
+            begun = tf.cast(tf.convert_to_tensor(self.iterations) > 0, tf.float32)
+            momentum = begun * self.ema_momentum
+            rest, averages = 1 - momentum, self._model_variables_moving_average
+            for variable, average in zip(trainable_variables, averages, strict=True):
                 average.value.assign(momentum * average.value + rest * variable.value)

@@ -13,13 +13,11 @@ References
 import itertools
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
-from irmas_utils.models import torch_weights
+from irmas_utils.models import layers, torch_weights
 from irmas_utils.models.front_ends import KaldiLogMel, Level, RandomFilter, SpecAugment
-from irmas_utils.models.layers import FusedBatchNormalization
 from irmas_utils.project.backend import keras
 from irmas_utils.project.errors import ModelError
 from irmas_utils.project.vocabulary import INSTRUMENTS
@@ -39,33 +37,24 @@ _other_network = partial(
 )
 
 
-class _Block(NamedTuple):
-    """A row of MobileNetV3-large (reference 2, table 1), before the width factor."""
-
-    kernel: int
-    expanded: int
-    out: int
-    squeeze: bool
-    activation: str
-    stride: int
-
-
+# MobileNetV3-large (reference 2, table 1), before the width factor: of each block the kernel, the
+# channels within and after it, whether it squeezes and excites, activation and stride.
 _BLOCKS = (
-    _Block(3, 16, 16, False, "relu", 1),
-    _Block(3, 64, 24, False, "relu", 2),
-    _Block(3, 72, 24, False, "relu", 1),
-    _Block(5, 72, 40, True, "relu", 2),
-    _Block(5, 120, 40, True, "relu", 1),
-    _Block(5, 120, 40, True, "relu", 1),
-    _Block(3, 240, 80, False, "hard_swish", 2),
-    _Block(3, 200, 80, False, "hard_swish", 1),
-    _Block(3, 184, 80, False, "hard_swish", 1),
-    _Block(3, 184, 80, False, "hard_swish", 1),
-    _Block(3, 480, 112, True, "hard_swish", 1),
-    _Block(3, 672, 112, True, "hard_swish", 1),
-    _Block(5, 672, 160, True, "hard_swish", 2),
-    _Block(5, 960, 160, True, "hard_swish", 1),
-    _Block(5, 960, 160, True, "hard_swish", 1),
+    (3, 16, 16, False, "relu", 1),
+    (3, 64, 24, False, "relu", 2),
+    (3, 72, 24, False, "relu", 1),
+    (5, 72, 40, True, "relu", 2),
+    (5, 120, 40, True, "relu", 1),
+    (5, 120, 40, True, "relu", 1),
+    (3, 240, 80, False, "hard_swish", 2),
+    (3, 200, 80, False, "hard_swish", 1),
+    (3, 184, 80, False, "hard_swish", 1),
+    (3, 184, 80, False, "hard_swish", 1),
+    (3, 480, 112, True, "hard_swish", 1),
+    (3, 672, 112, True, "hard_swish", 1),
+    (5, 672, 160, True, "hard_swish", 2),
+    (5, 960, 160, True, "hard_swish", 1),
+    (5, 960, 160, True, "hard_swish", 1),
 )
 
 
@@ -100,9 +89,7 @@ def mn04(
     x = keras.layers.GlobalAveragePooling2D(name="embedding")(x)
     x = keras.layers.Dense(_scaled(1280, width), "hard_swish", name="classifier.2")(x)
     x = keras.layers.Dropout(dropout, seed=seed, name="dropout")(x)
-    x = keras.layers.Dense(n_labels, name="logits")(x)
-    scores = keras.layers.Activation("sigmoid", name="scores")(x)
-    return keras.Model(waveform, scores, name="mn04")
+    return keras.Model(waveform, layers.scores(x, n_labels), name="mn04")
 
 
 def pretrained(path: str | Path, n_labels: int = N_AUDIOSET, **options) -> keras.Model:
@@ -139,21 +126,22 @@ def _conv(x, name: str, channels: int | None, kernel: int, stride: int, activati
         x = keras.layers.DepthwiseConv2D(kernel, stride, **options)(x)
     else:
         x = keras.layers.Conv2D(channels, kernel, stride, **options)(x)
-    x = FusedBatchNormalization(momentum=0.99, epsilon=1e-3, name=f"{name}.1")(x)
+    x = layers.FusedBatchNormalization(momentum=0.99, epsilon=1e-3, name=f"{name}.1")(x)
     return keras.layers.Activation(activation, name=f"{name}.2")(x) if activation else x
 
 
-def _inverted_residual(x, name: str, block: _Block, width: float):
+def _inverted_residual(x, name: str, block: tuple, width: float):
     """Expand, filter each channel, squeeze and excite, project; add the input if it fits."""
-    entry, expanded, out = x, _scaled(block.expanded, width), _scaled(block.out, width)
+    kernel, expanded, out, squeeze, activation, stride = block
+    entry, expanded, out = x, _scaled(expanded, width), _scaled(out, width)
     parts = (f"{name}.{number}" for number in itertools.count())
     if expanded != x.shape[-1]:
-        x = _conv(x, next(parts), expanded, 1, 1, block.activation)
-    x = _conv(x, next(parts), None, block.kernel, block.stride, block.activation)
-    if block.squeeze:
+        x = _conv(x, next(parts), expanded, 1, 1, activation)
+    x = _conv(x, next(parts), None, kernel, stride, activation)
+    if squeeze:
         x = _squeeze_excite(x, f"{next(parts)}.conc_se_layers.0")
     x = _conv(x, next(parts), out, 1, 1, None)
-    if block.stride == 1 and entry.shape[-1] == out:
+    if stride == 1 and entry.shape[-1] == out:
         x = keras.layers.Add(name=f"{name}.add")([x, entry])
     return x
 
@@ -166,7 +154,12 @@ def _squeeze_excite(x, name: str):
     return keras.layers.Multiply(name=f"{name}.scale")([x, gate])
 
 
-_BATCH_NORM = ("weight", "bias", "running_mean", "running_var")
+_PARTS = (
+    "weight",
+    "bias",
+    "running_mean",
+    "running_var",
+)  # the first of them, as many as there are
 
 
 def _load(path, layer: keras.layers.Layer, tensors, n_labels: int) -> list[str]:
@@ -174,16 +167,15 @@ def _load(path, layer: keras.layers.Layer, tensors, n_labels: int) -> list[str]:
     name = "classifier.5" if layer.name == "logits" else layer.name
     if not layer.trainable_weights:  # such as the state of a random generator
         return []
-    parts = _BATCH_NORM if isinstance(layer, keras.layers.BatchNormalization) else _BATCH_NORM[:2]
-    names = [f"{name}.{part}" for part in parts[: len(layer.weights)]]
+    names = [f"{name}.{part}" for part in _PARTS[: len(layer.weights)]]
     if missing := [n for n in names if n not in tensors]:
         raise _other_network(path, f"no parameter {missing[0]}")
-    kept = AUDIOSET_INDEX.values() if name == "classifier.5" and n_labels != N_AUDIOSET else ()
-    values = []
+    ours = name == "classifier.5" and n_labels != N_AUDIOSET
+    kept, values = [*AUDIOSET_INDEX.values()] if ours else slice(None), []
     for n, weight in zip(names, layer.weights, strict=True):
         try:
             value = _transposed(tensors[n], layer)
-            values.append(value[..., list(kept)] if kept else value)
+            values.append(value[..., kept])
         except (ValueError, IndexError):
             raise _other_network(path, f"{n} of shape {tensors[n].shape}") from None
         if values[-1].shape != tuple(weight.shape) or not np.isfinite(values[-1]).all():

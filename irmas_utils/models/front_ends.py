@@ -11,8 +11,6 @@ import numpy as np
 from irmas_utils.models.layers import Configured
 from irmas_utils.project.backend import keras, tf
 
-_registered = keras.saving.register_keras_serializable(package="irmas_utils")
-
 
 def kaldi_mel_bands(n_mels: int, n_fft: int, sample_rate: float, f_max: float) -> np.ndarray:
     """Triangular mel bands as Kaldi makes them: straight sides on the mel axis, peaks of 1.
@@ -32,7 +30,6 @@ def kaldi_mel_bands(n_mels: int, n_fft: int, sample_rate: float, f_max: float) -
     return np.pad(bands, ((0, 1), (0, 0))).astype(np.float32)
 
 
-@_registered
 class Level(Configured):
     """Bring each clip to one level, so that its loudness says nothing."""
 
@@ -59,7 +56,7 @@ def _power_spectrum(x: tf.Tensor, window: np.ndarray, hop: int, n_fft: int) -> t
     return tf.square(tf.math.real(spectrum)) + tf.square(tf.math.imag(spectrum))
 
 
-@_registered
+@keras.saving.register_keras_serializable("irmas_utils")
 class KaldiLogMel(keras.layers.Layer):
     """The front end of EfficientAT (`models.efficientat`): 32 kHz in, 128 bands every 10 ms out.
 
@@ -79,7 +76,6 @@ class KaldiLogMel(keras.layers.Layer):
         return tf.transpose(mel, [0, 2, 1])[..., None]
 
 
-@_registered
 class LogMel(Configured):
     """Natural logarithm of a mel magnitude spectrogram, as Han et al. 2017 feed their network."""
 
@@ -106,7 +102,6 @@ class _Random(Configured):
         self._random = keras.random.SeedGenerator(self.seed)
 
 
-@_registered
 class SpecAugment(_Random):
     """While training, set a band of frequencies and a stretch of time to the clip's mean.
 
@@ -138,7 +133,6 @@ class SpecAugment(_Random):
         return tf.reshape(~inside, shape)
 
 
-@_registered
 class RandomFilter(_Random):
     """While training, add a random smooth curve over frequency to a logarithmic spectrogram.
 

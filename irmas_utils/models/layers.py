@@ -30,7 +30,14 @@ def scores(x: keras.KerasTensor, n_labels: int = len(INSTRUMENTS)) -> keras.Kera
 
 
 class Configured(keras.layers.Layer):
-    """A layer whose constructor's arguments are its annotated attributes, as of a dataclass."""
+    """A layer whose constructor's arguments are its annotated attributes, as of a dataclass.
+
+    It is found by its name when a saved model is loaded.
+    """
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        keras.saving.register_keras_serializable("irmas_utils")(cls)
 
     def __init__(self, *values, **kwargs) -> None:
         names = type(self).__annotations__
@@ -61,19 +68,16 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
 
     def call(self, inputs, training=None):
         """Normalize; shape unchanged."""
-        if not (training and self.trainable):
-            return self._fused(inputs, mean=self.moving_mean, variance=self.moving_variance)[0]
-        output, mean, variance, *_ = self._fused(inputs)
-        for moving, found in ((self.moving_mean, mean), (self.moving_variance, variance)):
-            moving.assign(moving * self.momentum + found * (1 - self.momentum))
-        return output
-
-    def _fused(self, inputs, **moments):
-        gamma, beta = (tf.convert_to_tensor(v) for v in (self.gamma, self.beta))
-        moments = {name: tf.convert_to_tensor(value) for name, value in moments.items()}
-        return tf.compat.v1.nn.fused_batch_norm(
-            inputs, gamma, beta, epsilon=self.epsilon, is_training=not moments, **moments
+        learns = bool(training and self.trainable)
+        moments = [self.moving_mean, self.moving_variance]
+        given = [self.gamma, self.beta] if learns else [self.gamma, self.beta, *moments]
+        output, *found = tf.compat.v1.nn.fused_batch_norm(
+            inputs, *map(tf.convert_to_tensor, given), epsilon=self.epsilon, is_training=learns
         )
+        if learns:
+            for moving, new in zip(moments, found, strict=True):
+                moving.assign(moving * self.momentum + new * (1 - self.momentum))
+        return output
 
 
 def logits_view(model: keras.Model) -> keras.Model:

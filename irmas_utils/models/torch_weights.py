@@ -96,7 +96,7 @@ class _TensorUnpickler(pickle._Unpickler):
         if (module, name) == ("collections", "OrderedDict"):
             return lambda: {}
         if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
-            return self._tensor
+            return lambda *how: self._counted(_rebuild(*how))
         if module == "torch" and name in _DTYPES:
             return name
         _refuse("", f"a pickle that asks for {module}.{name}")
@@ -110,9 +110,6 @@ class _TensorUnpickler(pickle._Unpickler):
         if len(values) != length:
             _refuse("", f"a storage {key} of {len(values)} numbers")
         return self._counted(values)
-
-    def _tensor(self, storage: np.ndarray, *how: Any) -> np.ndarray:
-        return self._counted(_rebuild(storage, *how))
 
     def _counted(self, values: np.ndarray) -> np.ndarray:
         self._left -= values.nbytes
