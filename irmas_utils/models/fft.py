@@ -12,9 +12,9 @@ import pandas as pd
 from irmas_utils.audio.batches import Loader, fixed_batches
 from irmas_utils.audio.cache import FeatureCache
 from irmas_utils.audio.features import fft_magnitude
+from irmas_utils.models import training
 from irmas_utils.models.dense import DenseTrainer
 from irmas_utils.models.layers import hidden, scores
-from irmas_utils.models.training import Trainer
 from irmas_utils.project.backend import has_gpu, keras, tf
 from irmas_utils.project.settings import Fft
 
@@ -30,7 +30,7 @@ def build(
     return keras.Model(spectrum, scores(hidden(spectrum, dense)), name="fft")
 
 
-class Network:
+class Network(training.Network):
     """The network as a profile sets it up, and what it reads; see `models.training.Network`.
 
     In place of the magnitudes of the mono mix-down it may `load` another (n_features,) of a path;
@@ -50,11 +50,11 @@ class Network:
         self.load = load or FeatureCache("fft", fft_magnitude, length=settings.samples)
 
     @property
-    def trainer(self) -> type[Trainer]:
+    def trainer(self) -> type[training.Trainer]:
         """The trainer that is the faster for its batches and layers."""
         few = self.settings.batch_size <= DenseTrainer.few and not has_gpu()
         wide = self.n_features * self.settings.dense[0] >= DenseTrainer.wide
-        return DenseTrainer if few and wide else Trainer
+        return DenseTrainer if few and wide else training.Trainer
 
     def describe(self) -> dict[str, Any]:
         """Return what the network and its input depend on, as JSON."""
@@ -67,7 +67,3 @@ class Network:
     def batches(self, clips: pd.DataFrame, order: np.ndarray | None = None) -> tf.data.Dataset:
         """Stream clips as magnitudes; see `audio.batches.fixed_batches`."""
         return fixed_batches(clips, self.load, self.n_features, self.settings.batch_size, order)
-
-    def look(self, model: keras.Model, clips: pd.DataFrame) -> dict[str, np.ndarray]:
-        """Return nothing: its scores are all that is kept."""
-        return {}

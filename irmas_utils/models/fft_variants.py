@@ -5,9 +5,8 @@ training excerpts a few cents higher and, as printed, long clips brought to the 
 length, of the excerpts. Notebook: 06_fft_hyperparameters.ipynb.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from functools import partial
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -21,32 +20,13 @@ from irmas_utils.audio.features import fft_magnitude, waveform
 from irmas_utils.data import selection
 from irmas_utils.data.corpus import Splits, content
 from irmas_utils.models import fft, training
-from irmas_utils.project import runs, sources
-from irmas_utils.project.backend import set_determinism
+from irmas_utils.project import runs
 from irmas_utils.project.settings import Fft, Settings
 
 EXCERPT = 3.0  # seconds of a training clip
 CENTS = (0, 5, 25)  # hundredths of a semitone: hardly anybody hears five
 INPUTS = 3000  # sum of the magnitudes of a training clip, roughly
 BANDS = np.geomspace(27.5, 22_050, 241)  # edges [Hz]: quarter tones, or nearly
-
-
-class Reader(NamedTuple):
-    """What a network reads of a clip's features, which may be changed before."""
-
-    features: FeatureCache
-    see: Callable[[np.ndarray], np.ndarray]
-    seen: dict[str, np.ndarray] | None = None  # what is small stays in memory, by path
-
-    def __call__(self, path: str, change: Callable | None = None) -> np.ndarray:
-        """Return it, (n_features,)."""
-        if change:
-            return self.see(change(self.features(path), path))
-        if self.seen is None:
-            return self.see(self.features(path))
-        if path not in self.seen:
-            self.seen[path] = self.see(self.features(path))
-        return self.seen[path]
 
 
 class Change(NamedTuple):
@@ -85,69 +65,60 @@ def trained(
     name: str, change: Change, parts: Splits, mixed: pd.DataFrame, settings: Settings
 ) -> tuple[runs.Outcome, dict[str, pd.DataFrame]]:
     """Train with a change, or read back what was stored: scores of clips, and the clips."""
-    own = Fft(**settings.with_base("fft", **settings.study.fft.causes.base | change.settings))
-    size = 2 * (len(BANDS) - 1) if change.reads == "bands" else own.samples
-    load = _reader(change.reads, own.samples)
-    reads = {"as": change.reads, "length": own.samples}
-    sized = own.model_copy(update={"samples": size})
-    network = fft.Network(sized, f"fft-cause-{name}", load, reads)
     fitting = selection.fewer(parts.fitting, change.fraction, settings.seed)
-    clips = parts._replace(fitting=fitting)._asdict() | {"mixtures": mixed}
-    made_from = {
-        "settings": network.describe(),
-        "clips": {part: content(rows) for part, rows in clips.items()},
-        "code": sources.digest_of(__name__),
-    }
-    make, seed = partial(_train, network, clips), own.seeds[0]
-    return training.each_seed(network.name, made_from, [seed], make)[0][seed], clips
+    parts = parts._replace(fitting=fitting)
+    found = training.train_seeds(Variant(name, change, mixed, settings), parts)
+    (seed,) = found.scores
+    arrays = {"testing": found.scores[seed]} | found.looks[seed]
+    return runs.Outcome(arrays, found.facts), parts._asdict() | {"mixtures": mixed}
 
 
-def _train(
-    network: fft.Network, clips: dict[str, pd.DataFrame], seed: int, folder: Path
-) -> runs.Outcome:
-    set_determinism(seed)
-    model, own = network.build(), network.settings
-    trainer = network.trainer(model, own.loss, own.learning_rate)
-    history = training.fit_network(trainer, network, clips, seed, folder)
-    of_clips = {p: trainer.predict(network.batches(clips[p])) for p in ("mixtures", "testing")}
-    arrays = of_clips | _changed(network, trainer, clips)
-    return runs.Outcome(arrays, training.facts(model, history))
+class Variant(fft.Network):
+    """The network with a change, trained once and then looked at on mixtures and changed clips."""
 
+    def __init__(self, name: str, change: Change, mixed: pd.DataFrame, settings: Settings) -> None:
+        own = Fft(**settings.with_base("fft", **settings.study.fft.causes.base | change.settings))
+        self.mixed, self.see = mixed, READS[change.reads]
+        reads, load = {"as": change.reads, "length": own.samples}, self.read
+        self.features = FeatureCache("fft", fft_magnitude, length=own.samples)
+        if change.reads == "waveform":
+            half = {"sample_rate": 22_050, "length": own.samples // 2}
+            self.features = FeatureCache("waveform", waveform, **half)
+        if change.reads == "bands":  # which are so small that they stay in memory
+            own, load = own.model_copy(update={"samples": 2 * (len(BANDS) - 1)}), cache(self.read)
+        own = own.model_copy(update={"seeds": own.seeds[:1]})
+        super().__init__(own, f"fft-cause-{name}", load, reads, (__name__,))
 
-def _changed(
-    network: fft.Network, trainer: training.Trainer, clips: dict[str, pd.DataFrame]
-) -> dict[str, np.ndarray]:
-    """Score clips that are changed: excerpts in pitch, as printed long ones in level, and cut."""
+    def read(self, path: str, change: Callable | None = None) -> np.ndarray:
+        """Return what the network reads of a clip, (n_features,), whose features may be changed."""
+        features = self.features(path)
+        return self.see(change(features, path) if change else features)
 
-    def scores(rows: pd.DataFrame, change: Callable | None) -> np.ndarray:
-        load = partial(network.load, change=change)
-        return trainer.predict(fixed_batches(rows, load, network.n_features, 16))
+    def describe(self) -> dict[str, Any]:
+        """Return what the network, its input and what is looked at depend on, as JSON."""
+        return super().describe() | {"mixtures": content(self.mixed)}
 
-    reads, found = network.reads["as"], {}
-    for part in ("fitting", "validation"):
-        for cents in CENTS if reads != "waveform" else CENTS[:1]:
-            change = partial(_higher, cents=cents) if cents else None
-            found[f"{part} {cents}"] = scores(one_each(clips[part]), change)
-    for part in ("mixtures", "testing") if reads == "magnitudes" else ():
-        rows = clips[part]
-        found |= {f"{part} {k}": scores(rows, partial(_level, power=p)) for k, p in LEVELS.items()}
-        cut = (np.stack([*_windows(path, network.load.features)]) for path in rows["path"])
-        each = [windows.aggregate(trainer.predict([(x, None)])) for x in cut]
-        found[f"{part} windows"] = np.array(each, np.float32)
-    return found
+    def look(self, trainer: training.Trainer, parts: Splits) -> dict[str, np.ndarray]:
+        """Score mixtures, excerpts in pitch and, as printed, long clips in level and cut."""
 
+        def scores(clips: pd.DataFrame, change: Callable | None) -> np.ndarray:
+            load = partial(self.read, change=change)
+            return trainer.predict(fixed_batches(clips, load, self.n_features, 16))
 
-def one_each(clips: pd.DataFrame) -> pd.DataFrame:
-    """Return a clip of each recording."""
-    return clips.drop_duplicates("recording")
-
-
-def _reader(reads: str, length: int) -> Reader:
-    if reads != "waveform":
-        features = FeatureCache("fft", fft_magnitude, length=length)
-        return Reader(features, READS[reads], {} if reads == "bands" else None)
-    half = {"sample_rate": 22_050, "length": length // 2}
-    return Reader(FeatureCache("waveform", waveform, **half), np.asarray)
+        found = {"mixtures": trainer.predict(self.batches(self.mixed))}
+        for part in ("fitting", "validation"):
+            excerpts = getattr(parts, part).drop_duplicates("recording")
+            for cents in CENTS if self.reads["as"] != "waveform" else CENTS[:1]:
+                change = partial(_higher, cents=cents) if cents else None
+                found[f"{part} {cents}"] = scores(excerpts, change)
+        long = {"mixtures": self.mixed, "testing": parts.testing}
+        for part, clips in long.items() if self.reads["as"] == "magnitudes" else ():
+            for name, power in LEVELS.items():
+                found[f"{part} {name}"] = scores(clips, partial(_level, power=power))
+            cut = (_windows(path, self.reads["length"]) for path in clips["path"])
+            each = [windows.aggregate(trainer.predict([(x, None)])) for x in cut]
+            found[f"{part} windows"] = np.array(each, np.float32)
+        return found
 
 
 def _logarithm(magnitudes: np.ndarray) -> np.ndarray:
@@ -167,7 +138,7 @@ def _bands(magnitudes: np.ndarray) -> np.ndarray:
     return _logarithm(np.sqrt(sums / np.maximum(np.diff(edges), 1)))
 
 
-READS = {"magnitudes": np.asarray, "log": _logarithm, "bands": _bands}
+READS = {"magnitudes": np.asarray, "log": _logarithm, "bands": _bands, "waveform": np.asarray}
 
 
 def _higher(magnitudes: np.ndarray, path: str, cents: float) -> np.ndarray:
@@ -180,8 +151,8 @@ def _level(magnitudes: np.ndarray, path: str, power: float) -> np.ndarray:
     return magnitudes * np.float32((EXCERPT / io.header(path)["duration"]) ** power)
 
 
-def _windows(path: str, features: FeatureCache) -> Iterator[np.ndarray]:
+def _windows(path: str, length: int) -> np.ndarray:
     samples, rate = io.read(path)
     size = round(EXCERPT * rate)
-    for _, window in windows.stream([io.mono(samples)], size, size):
-        yield features.function(window, **features.parameters)
+    cut = windows.stream([io.mono(samples)], size, size)
+    return np.stack([fft_magnitude(window, length) for _, window in cut])

@@ -3,7 +3,7 @@
 Notebooks: 03_lstm_model.ipynb, 05_lstm_hyperparameters.ipynb
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
@@ -12,10 +12,11 @@ import pandas as pd
 from irmas_utils.audio.batches import waveform_batches
 from irmas_utils.audio.cache import FeatureCache
 from irmas_utils.audio.features import waveform as samples
+from irmas_utils.data.corpus import Splits
+from irmas_utils.models import training
 from irmas_utils.models.layers import Configured, hidden, logits_view, scores
 from irmas_utils.models.losses import LOSSES
 from irmas_utils.models.recurrence import LastState
-from irmas_utils.models.training import Trainer
 from irmas_utils.project.backend import keras, tf
 from irmas_utils.project.settings import Lstm
 
@@ -38,27 +39,27 @@ def build(
     """Build the network; the defaults are the paper's sizes, 159,851 parameters.
 
     It maps a waveform (batch, time) and its valid length (batch,), in samples, to scores
-    (batch, 11); `dense` are the widths of the hidden layers after the LSTM, or after another of
-    `CELLS`; initial weights follow Keras's seed. At each step it reads `frame_size` samples, 1 in
-    the paper, times `input_scale`, or `n_mels` log-mel energies of them, which need the
-    `sample_rate` [Hz]; an incomplete frame is dropped.
+    (batch, 11); `dense` are the widths of the hidden layers after the LSTM, or after another
+    `cell`: ``gru``, ``stacked`` or ``bidirectional``; initial weights follow Keras's seed. At each
+    step it reads `frame_size` samples, 1 in the paper, times `input_scale`, or `n_mels` log-mel
+    energies of them, which need the `sample_rate` [Hz]; an incomplete frame is dropped.
     """
     waveform = keras.Input((None,), name="waveform")
     length = keras.Input((), dtype="int32", name="length")
     frames = Frames(frame_size, n_mels, input_scale, sample_rate, name="frames")((waveform, length))
-    state = CELLS[cell](units, *frames)
+    state = _state(cell, units, *frames)
     return keras.Model([waveform, length], scores(hidden(state, dense)), name="lstm")
 
 
-class Network:
+class Network(training.Network):
     """The network as a profile sets it up, and what it reads; see `models.training.Network`.
 
     `seed` says where clips lie in the silence around them, if they are padded. What no setting
-    reaches: one of `CELLS`, and `counts` of the labels, (11,), at whose frequencies the output
+    reaches: a `cell` of `build`, and `counts` of the labels, (11,), at whose frequencies the output
     biases begin, so that nothing need be learnt to predict them.
     """
 
-    name, code, trainer = "lstm", (__name__,), Trainer
+    name, code, trainer = "lstm", (__name__,), training.Trainer
 
     def __init__(
         self, settings: Lstm, seed: int, cell: str = "lstm", counts: np.ndarray | None = None
@@ -95,10 +96,14 @@ class Network:
         load = load if self.settings.decimation > 1 else load.compute
         return waveform_batches(clips, load, self.settings.batch_size, order)
 
-    def look(self, model: keras.Model, clips: pd.DataFrame) -> dict[str, np.ndarray]:
-        """Return the ``gradient`` of a batch: `input_gradient_norms`, (time,)."""
+    def look(self, trainer: training.Trainer, parts: Splits) -> dict[str, np.ndarray]:
+        """Return the ``gradient`` of a batch of the fitting part."""
+        return {"gradient": self.gradient(trainer.model, parts.fitting)}
+
+    def gradient(self, model: keras.Model, clips: pd.DataFrame) -> np.ndarray:
+        """Return `input_gradient_norms` of the first batch of some clips, (time,)."""
         (waveform, length), y = next(iter(self.batches(clips)))
-        return {"gradient": input_gradient_norms(model, waveform, length, y, self.settings.loss)}
+        return input_gradient_norms(model, waveform, length, y, self.settings.loss)
 
     def heard(self, gradient: np.ndarray) -> float:
         """Return for how long [s] a gradient is above a thousandth of its greatest."""
@@ -109,7 +114,6 @@ class Network:
         return len(self.plain.compute(path)) // self.settings.frame_size
 
 
-@keras.saving.register_keras_serializable("irmas_utils")
 class Frames(Configured):
     """Cut waveforms into frames, one for each step of the LSTM; parameters as for `build`.
 
@@ -144,7 +148,6 @@ class Frames(Configured):
         return (tf.math.log(tf.matmul(power, mel) + 1e-6) - MEL_CENTRE) / MEL_SPREAD
 
 
-@keras.saving.register_keras_serializable("irmas_utils")
 class Valid(Configured):
     """Which steps of a sequence, (batch, time, features), are of the clip: bool (batch, time)."""
 
@@ -154,27 +157,19 @@ class Valid(Configured):
         return tf.sequence_mask(length, tf.shape(sequence)[1])
 
 
-def _gru(units: int, frames, length):
-    return keras.layers.GRU(units, name="gru")(frames, mask=Valid(name="valid")((frames, length)))
-
-
-def _stacked(units: int, frames, length):
-    first = LastState(units, True, name="lstm_1")((frames, length))
-    return LastState(units, name="lstm_2")((first, length))
-
-
-def _bidirectional(units: int, frames, length):
-    both = LastState(units, name="lstm"), LastState(units, False, True, name="backward")
-    return keras.layers.Concatenate(name="both")([layer((frames, length)) for layer in both])
-
-
-CELLS: dict[str, Callable] = {
-    "lstm": lambda units, *frames: LastState(units, name="lstm")(frames),
-    "gru": _gru,
-    "stacked": _stacked,
-    "bidirectional": _bidirectional,
-}
-"""What reads the frames: functions of units, frames and their number, to (batch, n)."""
+def _state(cell: str, units: int, frames, length):
+    """What a cell makes of the frames and their number: (batch, units), both ways twice as many."""
+    if cell == "gru":
+        valid = Valid(name="valid")((frames, length))
+        return keras.layers.GRU(units, name="gru")(frames, mask=valid)
+    if cell == "stacked":
+        first = LastState(units, True, name="lstm_1")((frames, length))
+        return LastState(units, name="lstm_2")((first, length))
+    last = LastState(units, name="lstm")((frames, length))
+    if cell == "lstm":
+        return last
+    back = LastState(units, reverse=True, name="backward")((frames, length))
+    return keras.layers.Concatenate(name="both")([last, back])
 
 
 def input_gradient_norms(

@@ -9,13 +9,13 @@ Training loss and accuracy are averages over the epoch while the weights move, a
 validation ones are taken at its end.
 """
 
-import functools
 import math
 import os
 import resource
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -67,7 +67,11 @@ def fit(
     trainer.restart()
     run = trainer.describe() | {"seed": seed}
     path = Path(checkpoint_dir) / "checkpoint.npz" if checkpoint_dir is not None else None
-    history = _resumed(path, run, trainer.variables, epochs) if path and path.exists() else []
+    history = checkpoints.load(path, run, trainer.variables) if path and path.exists() else []
+    if len(history) > epochs:
+        found, expected = f"a run of {len(history)} epochs", f"at most the {epochs} asked for"
+        remedy = "Ask for as many epochs, or delete the file to start afresh."
+        raise TrainingError(path, found, expected, remedy)
     progress = _is_watched() if progress is None else progress
     saved, pause = time.perf_counter(), 0.0
     for epoch in range(len(history) + 1, epochs + 1):
@@ -81,7 +85,8 @@ def fit(
             pause = 10 * (saved - began) if saved - began > 1 else 0.0
         if not progress:
             print(_line(row, epochs), flush=True)
-    trainer.finish()
+    # Puts the average of the weights, if there is one, in their place.
+    trainer.optimizer.finalize_variable_values(trainer.model.trainable_variables)
     columns = ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "seconds"]
     return pd.DataFrame(history, columns=columns)
 
@@ -103,8 +108,9 @@ class Network(Protocol):
     def batches(self, clips: pd.DataFrame, order: np.ndarray | None = None) -> Batches:
         """Stream clips as the network reads them, in the order of `order`."""
 
-    def look(self, model: keras.Model, clips: pd.DataFrame) -> dict[str, np.ndarray]:
+    def look(self, trainer: "Trainer", parts: Splits) -> dict[str, np.ndarray]:
         """Return what is looked up in the trained network before its weights are forgotten."""
+        return {}
 
 
 class Trained(NamedTuple):
@@ -124,7 +130,7 @@ def train_seeds(network: Network, parts: Splits) -> Trained:
     """
     own = network.settings
     # One model takes each seed's weights in turn, so that it is compiled once and not again.
-    trainer = functools.cache(lambda: network.trainer(network.build(), own.loss, own.learning_rate))
+    trainer = cache(lambda: network.trainer(network.build(), own.loss, own.learning_rate))
     made_from = {
         "settings": network.describe(),
         "clips": {name: content(clips) for name, clips in parts._asdict().items()},
@@ -153,12 +159,11 @@ def each_seed(
 
     Returns the outcomes by seed and all their `facts`' histories, with a column ``seed``.
     """
-    outcomes, histories = {}, []
-    for seed in seeds:
-        made_from = {**parts, "seed": seed}
-        outcome = runs.once(f"{name}-seed{seed}", made_from, functools.partial(make, seed))
-        outcomes[seed] = outcome
-        histories.append(pd.DataFrame(outcome.facts["history"]).assign(seed=seed))
+    outcomes = {
+        seed: runs.once(f"{name}-seed{seed}", {**parts, "seed": seed}, partial(make, seed))
+        for seed in seeds
+    }
+    histories = [pd.DataFrame(o.facts["history"]).assign(seed=s) for s, o in outcomes.items()]
     return outcomes, pd.concat(histories, ignore_index=True)
 
 
@@ -171,32 +176,22 @@ def facts(model: keras.Model, history: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def fit_network(
-    trainer: "Trainer", network: Network, clips: Mapping[str, pd.DataFrame], seed: int, folder: Path
-) -> pd.DataFrame:
-    """Train a network as its settings say on clips ``fitting`` and ``validation``; as `fit`."""
-    fitting = clips["fitting"]
-    return fit(
-        trainer,
-        lambda epoch: network.batches(fitting, epoch_order(len(fitting), seed, epoch)),
-        network.batches(clips["validation"]),
-        epochs=network.settings.epochs,
-        seed=seed,
-        checkpoint_dir=folder / "unfinished",
-    )
-
-
 def _train_seed(
     trainer: "Trainer", network: Network, parts: Splits, seed: int, folder: Path
 ) -> runs.Outcome:
     set_determinism(seed)
-    fresh = network.build()
-    for variable, value in zip(trainer.model.variables, fresh.variables, strict=True):
+    for variable, value in zip(trainer.model.variables, network.build().variables, strict=True):
         variable.assign(value)
-    history = fit_network(trainer, network, parts._asdict(), seed, folder)
+    history = fit(
+        trainer,
+        lambda epoch: network.batches(parts.fitting, epoch_order(len(parts.fitting), seed, epoch)),
+        network.batches(parts.validation),
+        epochs=network.settings.epochs,
+        seed=seed,
+        checkpoint_dir=folder / "unfinished",
+    )
     arrays = {"testing": trainer.predict(network.batches(parts.testing))}
-    arrays |= network.look(trainer.model, parts.fitting)
-    return runs.Outcome(arrays, facts(fresh, history))
+    return runs.Outcome(arrays | network.look(trainer, parts), facts(trainer.model, history))
 
 
 class Trainer:
@@ -220,7 +215,7 @@ class Trainer:
         self.optimizer = FusedAdam(learning_rate, name="adam", **average)
         self.optimizer.build(model.trainable_variables)
         # No branch here hangs on a tensor, and to look for one takes longer than a short training.
-        compiled = functools.partial(tf.function, reduce_retracing=True, autograph=False)
+        compiled = partial(tf.function, reduce_retracing=True, autograph=False)
         self._step = compiled(self._train_batch)
         self._score = compiled(lambda x, y: self._judged(y, self.view(x, training=False)))
         self._forward = compiled(lambda x: model(x, training=False))
@@ -245,11 +240,6 @@ class Trainer:
         """Say what the trained weights depend on, as far as the trainer knows."""
         shapes = [list(variable.shape) for variable in self.model.variables]
         return {"variables": shapes, "loss": self.loss_name} | self.optimizer.get_config()
-
-    def finish(self) -> None:
-        """Put the average of the weights, if there is one, in their place."""
-        if self.optimizer.use_ema:
-            self.optimizer.finalize_variable_values(self.model.trainable_variables)
 
     def _judged(self, y, logits):
         # Of the sigmoids, for Keras sees no more: where two of them round to 1 it takes the first.
@@ -276,7 +266,11 @@ class Trainer:
         sums = np.zeros(3)  # float64, in the order of the batches: repeatable
         for number, (x, y) in enumerate(bar, start=1):
             total, hits = self.step(x, y)
-            _check_loss(total / len(y), epoch, number)
+            if not math.isfinite(loss := total / len(y)):
+                where, found = f"epoch {epoch}, batch {number}", f"a loss of {loss}"
+                remedy = "Lower the learning rate or look for bad values in this batch. The last "
+                remedy += f"checkpoint, if any, is of epoch {epoch - 1}."
+                raise TrainingError(where, found, "a finite number", remedy)
             sums += total, hits, len(y)
             bar.set_postfix_str(f"loss {sums[0] / sums[2]:.4f}", refresh=False)
         return _means(sums)
@@ -290,14 +284,6 @@ class Trainer:
         return {f"val_{name}": mean for name, mean in _means(sums).items()}
 
 
-def _check_loss(loss: float, epoch: int, batch: int) -> None:
-    if not math.isfinite(loss):
-        where, found = f"epoch {epoch}, batch {batch}", f"a loss of {loss}"
-        remedy = "Lower the learning rate or look for bad values in this batch."
-        remedy += f" The last checkpoint, if any, is of epoch {epoch - 1}."
-        raise TrainingError(where, found, "a finite number", remedy)
-
-
 def _tensors(x: Any) -> Any:
     """Convert arrays, so that a compiled step does not take each for a new constant."""
     if isinstance(x, (tuple, list)):
@@ -309,19 +295,8 @@ def _tensors(x: Any) -> Any:
 
 
 def _means(sums: np.ndarray) -> dict[str, float]:
-    loss, hits, n_clips = sums
-    if not n_clips:
-        return {"loss": math.nan, "accuracy": math.nan}
-    return {"loss": loss / n_clips, "accuracy": hits / n_clips}
-
-
-def _resumed(path: Path, run, variables, epochs: int) -> list[dict[str, float]]:
-    history = checkpoints.load(path, run, variables)
-    if len(history) > epochs:
-        found, expected = f"a run of {len(history)} epochs", f"at most the {epochs} asked for"
-        remedy = "Ask for as many epochs, or delete the file to start afresh."
-        raise TrainingError(path, found, expected, remedy)
-    return history
+    loss, accuracy = sums[:2] / sums[2] if sums[2] else (math.nan, math.nan)
+    return {"loss": loss, "accuracy": accuracy}
 
 
 def _line(row: Mapping[str, float], epochs: int) -> str:
@@ -331,6 +306,5 @@ def _line(row: Mapping[str, float], epochs: int) -> str:
 
 def _is_watched() -> bool:
     """Whether a person looks on: a terminal, or a notebook that no executor runs."""
-    if os.environ.get("IRMAS_BATCH"):
-        return False
-    return sys.stderr.isatty() or "ipykernel" in sys.modules
+    watched = sys.stderr.isatty() or "ipykernel" in sys.modules
+    return watched and not os.environ.get("IRMAS_BATCH")

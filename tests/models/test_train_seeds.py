@@ -93,7 +93,7 @@ def test_the_trained_gradient_is_kept_and_other_audio_of_the_same_names_trains_a
     norms = {seed: looked["gradient"] for seed, looked in kept.items()}
     assert all(np.array_equal(norms[seed], again[seed]["gradient"]) for seed in norms)
     set_determinism(3)
-    untrained = network.look(network.build(), parts.fitting)["gradient"]
+    untrained = network.gradient(network.build(), parts.fitting)
     assert untrained.shape == norms[3].shape == norms[5].shape
     assert not np.array_equal(norms[3], norms[5])
     assert not np.array_equal(norms[3], untrained)
