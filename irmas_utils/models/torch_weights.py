@@ -119,15 +119,13 @@ class _TensorUnpickler(pickle._Unpickler):
 
     def load_setitems(self) -> None:
         """Enter all keys and values above the mark."""
-        items = self.pop_mark()
-        _require_texts(items[::2])
-        self.stack[-1].update(zip(items[::2], items[1::2], strict=True))
+        _require_texts(self.stack[::2])
+        super().load_setitems()
 
     def load_setitem(self) -> None:
         """Enter the value on top of the stack under the key below it."""
-        self.metastack.append(self.stack[:-2])
-        self.stack = self.stack[-2:]
-        self.load_setitems()
+        _require_texts(self.stack[-2:-1])
+        super().load_setitem()
 
     def load_build(self) -> None:
         """Drop what a dict has besides its entries."""
