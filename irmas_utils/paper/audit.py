@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.stats import hmean
 
 from irmas_utils.data import published
 from irmas_utils.metrics.tables import TITLES
@@ -54,13 +55,12 @@ def audit(texts: Mapping[str, str]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """
     stated = {name: read(name, text) for name, text in texts.items()}
     micro, macro = ([stated.get(kind + each, _ANY) for each in _MICRO] for kind in ("", "macro-"))
-    rows, f1, reach = [], micro[2], (_ANY, _ANY)
+    rows, f1, reach, fits = [], micro[2], (_ANY, _ANY), counts(*micro)
     if any(each is not _ANY for each in micro):
-        fits = counts(*micro)
         rows.append(_micro(fits))
         reach = _reach(fits) if len(fits) else reach
-        if len(fits) and f1 is _ANY and _ANY not in micro[:2]:
-            f1 = Stated(harmonic(*(each.value for each in micro[:2])), *_ends(fits))
+    if len(fits) and f1 is _ANY and _ANY not in micro[:2]:
+        f1 = Stated(hmean([each.value for each in micro[:2]]), *_ends(fits))
     if sum(each is not _ANY for each in macro) > (reach[0] is _ANY):
         rows.append(_macro(*macro, *reach))
     rows += [_lrap(stated["lrap"])] if "lrap" in stated else []
@@ -77,18 +77,13 @@ def counts(precision: Stated, recall: Stated, f1: Stated) -> NDArray:
     tp = tp[(tp >= recall.low * true) & (tp <= recall.high * true)]
     with np.errstate(divide="ignore", invalid="ignore"):
         least = np.maximum(tp / precision.high, 2 * tp / f1.high - true)
-        most = np.minimum(tp / np.float64(precision.low), 2 * tp / np.float64(f1.low) - true)
+        most = np.minimum(tp / precision.low, 2 * tp / f1.low - true)
     if precision.low <= 0 >= f1.low:  # no hit: all are zero, however many labels are named
         most = np.where(tp == 0, every, most)
     least, most = np.maximum(least, tp), np.nan_to_num(most, nan=-1)
     least = np.ceil(least).astype(int)
     most = np.floor(np.minimum(most, every - true + tp)).astype(int)
     return np.stack([tp, least, most], axis=1)[least <= most]
-
-
-def harmonic(precision: float, recall: float) -> float:
-    """Return the harmonic mean of two scores, 0 if both are."""
-    return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
 
 def _ends(fits: NDArray) -> tuple[float, float]:
@@ -141,14 +136,14 @@ def _macro(precision: Stated, recall: Stated, f1: Stated, *reach: Stated) -> tup
     if (low > high).any():
         found = "precision {:.4f} to {:.4f}, recall {:.4f} to {:.4f}".format(*ends[1].ravel())
         return "macro scores", found + " follow from micro scores", "impossible beside those"
-    floor, top = max(0.0, low.sum() - 1), harmonic(*high)
+    floor, top = max(0.0, low.sum() - 1), hmean(high)
     found = f"F1 of {floor:.4f} to {top:.4f} follows from {stated}"
     if f1.low > top or f1.high < floor:
         return "macro scores", found, "impossible as the mean of the instruments' F1"
-    all_three = _ANY not in (precision, recall, f1)
-    means = all_three and harmonic(precision.low, recall.low) <= f1.high
-    verdict = "possible" + (", but rather the F1 of the mean precision and recall" if means else "")
-    return "macro scores", found, verdict
+    if _ANY not in (precision, recall, f1) and hmean([precision.low, recall.low]) <= f1.high:
+        verdict = "possible, but rather the F1 of the mean precision and recall"
+        return "macro scores", found, verdict
+    return "macro scores", found, "possible"
 
 
 def _lrap(lrap: Stated) -> tuple[str, str, str]:
@@ -158,9 +153,8 @@ def _lrap(lrap: Stated) -> tuple[str, str, str]:
     last = {k: (place[:k] / (_LABELS - k + place[:k])).mean() for k in sizes}
     chance = {k: ((1 + (k - 1) * (place - 1) / (_LABELS - 1)) / place).mean() for k in sizes}
     floor, random = (sum(n * v[k] for k, n in sizes.items()) / clips for v in (last, chance))
-    verdict = "impossible" if lrap.high < floor else "possible"
-    if verdict == "possible":
-        verdict += ", above chance" if lrap.low > random else ", not above chance"
+    verdict = "possible, above chance" if lrap.low > random else "possible, not above chance"
+    verdict = "impossible" if lrap.high < floor else verdict
     return "LRAP", f"at least {floor:.4f}; random rankings {random:.4f}", verdict
 
 
@@ -169,11 +163,11 @@ def _trivial(score: str, stated: Stated) -> tuple[str, str, str]:
     constants |= {"all eleven": np.ones(_LABELS), "paper's constant": formulas.PAPER}
     values = {name: formulas.constant_scores(on)[score] for name, on in constants.items()}
     found = ", ".join(f"{name} {value:.4f}" for name, value in values.items())
-    same = [n for n, v in values.items() if stated.low <= v <= stated.high]
-    above = [n for n, v in values.items() if stated.high < v]
-    verdict = f"not above {', '.join(above)}" if above else "above all" if not same else ""
-    verdict += ("; " if verdict and same else "") + (f"equal to {', '.join(same)}" if same else "")
-    return f"{TITLES.get(score, 'micro F1')} beside trivial predictors", found, verdict
+    above = ", ".join(n for n, v in values.items() if stated.high < v)
+    same = ", ".join(n for n, v in values.items() if stated.low <= v <= stated.high)
+    said = [f"not above {above}"] * bool(above) + [f"equal to {same}"] * bool(same)
+    title = TITLES.get(score, "micro F1")
+    return f"{title} beside trivial predictors", found, "; ".join(said) or "above all"
 
 
 def literature(f1: Stated, lrap: Stated) -> pd.DataFrame:
@@ -186,14 +180,12 @@ def literature(f1: Stated, lrap: Stated) -> pd.DataFrame:
         for score, stated in (("micro_f1", f1), ("lrap", lrap)):
             if system[score] is None or stated is _ANY:
                 continue
-            pairs = zip(*(errors(score, v) for v in (stated.value, system[score])), strict=True)
-            alone, songs = (1.96 * math.hypot(*pair) for pair in pairs)
+            pair = errors(score, stated.value), errors(score, system[score])
+            alone, songs = 1.96 * np.hypot(*pair)
             difference = stated.value - system[score]
-            verdict = "cannot tell"
+            verdict = "not told apart" if abs(difference) < alone else "cannot tell"
             if abs(difference) > songs:
                 verdict = "higher" if difference > 0 else "lower"
-            elif abs(difference) < alone:
-                verdict = "not told apart"
             rows.append((system["name"], TITLES[score], system[score], difference, songs, verdict))
     columns = ["system", "score", "published", "difference", "told apart beyond", "verdict"]
     return pd.DataFrame(rows, columns=columns)
