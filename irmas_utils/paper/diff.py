@@ -87,14 +87,14 @@ def _facts(run: Run) -> Iterator[tuple[str, str]]:
     for name, (settings, _) in _metrics(run).items():
         yield from ((f"{name}: {key}", json.dumps(value)) for key, value in settings.items())
         yield name, "there"
-        if (run.folder / "predictions" / f"{name}.csv").is_file():
+        if (run.folder / f"predictions/{name}.csv").is_file():
             yield f"predictions of {name}", "there"
 
 
 def _metrics(run: Run) -> dict[str, tuple[dict[str, Any], dict[str, Any] | None]]:
     """Return the settings of each run of notebooks, and the scores of those that were evaluated."""
-    found = sorted((run.folder / "metrics").glob("*.json"))
-    return {file.stem: _read(run, file, _parsed) for file in found}
+    names = sorted(file.stem for file in run.folder.glob("metrics/*.json"))
+    return {name: _read(run, f"metrics/{name}.json", _parsed) for name in names}
 
 
 def _parsed(file: Path) -> tuple[dict[str, Any], dict[str, Any] | None]:
@@ -105,14 +105,15 @@ def _parsed(file: Path) -> tuple[dict[str, Any], dict[str, Any] | None]:
     return dict(found.get("settings", {})), scores
 
 
-def _read(run: Run, file: Path, parse: Callable[[Path], Any]) -> Any:
+def _read(run: Run, file: str, parse: Callable[[Path], Any]) -> Any:
+    path = run.folder / file
     try:
-        if run.made.get(file.relative_to(run.folder).as_posix()) not in (None, files.digest(file)):
+        if run.made.get(file) not in (None, files.digest(path)):
             raise ValueError("not what was recorded")
-        return parse(file)
+        return parse(path)
     except Exception as error:  # whatever stands in it instead
         found = f"a damaged file ({error})"[:300]
-        raise DataError(file, found, "results", "Run that profile again.") from error
+        raise DataError(path, found, "results", "Run that profile again.") from error
 
 
 def _code(a: Run, b: Run) -> list[tuple[str, str, str]]:
@@ -135,11 +136,12 @@ def _scores(a: Run, b: Run) -> pd.DataFrame:
         leaves = [each[name][1] for each in pair]
         if None in leaves:
             continue
-        said = [(run, run.folder / "predictions" / f"{name}.csv") for run in (a, b)]
-        both = all(file.is_file() for _, file in said)
-        answers = [_read(*each, records.read_predictions) for each in said] if both else []
-        made = [run.made.get(f"predictions/{name}.csv") for run in (a, b)]
-        same = all(map(np.array_equal, *answers)) if both else made[0] == made[1]
+        file, answers = f"predictions/{name}.csv", []
+        if all((run.folder / file).is_file() for run in (a, b)):
+            answers = [_read(run, file, records.read_predictions) for run in (a, b)]
+            same = all(map(np.array_equal, *answers))
+        else:
+            same = a.made.get(file) == b.made.get(file)
         if leaves[0] != leaves[1] or not same:
             rows += [_row(name, key, leaves, answers) for key in METRICS]
     columns = ["run", "score", "a", "b", "difference", "95 % interval", "p"]
@@ -149,10 +151,9 @@ def _scores(a: Run, b: Run) -> pd.DataFrame:
 
 def _row(name: str, key: str, leaves: list[dict[str, Any]], answers: list[Any]) -> tuple:
     texts = [f"{leaf[key]['value']:.3f} ({tables.interval(leaf[key])})" for leaf in leaves]
-    if not answers or not answers[0][0].equals(answers[1][0]):
-        difference = leaves[0][key]["value"] - leaves[1][key]["value"]
-        return name, tables.TITLES[key], *texts, difference, None, None
-    clips, pair = answers[0][0], [each[1 if key == "lrap" else 2] for each in answers]
-    test = metrics.paired_test(label_matrix(clips["labels"]), *pair, [*clips["recording"]], key)
-    shown = test["difference"], tables.interval(test), test["p_value"]
+    shown = leaves[0][key]["value"] - leaves[1][key]["value"], None, None
+    if answers and answers[0][0].equals(answers[1][0]):
+        clips, pair = answers[0][0], [each[1 if key == "lrap" else 2] for each in answers]
+        test = metrics.paired_test(label_matrix(clips["labels"]), *pair, [*clips["recording"]], key)
+        shown = test["difference"], tables.interval(test), test["p_value"]
     return name, tables.TITLES[key], *texts, *shown

@@ -21,7 +21,7 @@ from irmas_utils.systems.bosch import separation
 from irmas_utils.systems.bosch.baselines import Baseline
 from irmas_utils.systems.bosch.experiments import Heard
 
-SCORES = {"precision": "micro_precision", "recall": "micro_recall", "F1": "micro_f1"}
+SCORES = ("precision", "recall", "F1")
 
 
 def table(
@@ -39,24 +39,23 @@ def table(
     there), p_adjusted (Holm), verdict, labels a clip, and those of mono.
     """
     truth, songs = label_matrix(testing["labels"]), list(testing["recording"])
-    labels, rows = label_matrix(mixed[0]["labels"]), []
+    labels, theirs, rows = label_matrix(mixed[0]["labels"]), fact("bosch2012.experiments"), []
     for way, results in joined.items():
-        mono = results[1]
         for number in (3, 5):
-            pair = results[number], mono
+            pair = results[number], results[1]
             named = [metrics.binarize(b.scores, b.system.threshold) for b in pair]
             there = [metrics.binarize(b.system.predict(mixed[1]), b.system.threshold) for b in pair]
             counts = (metrics.clip_counts(labels, each).sum(axis=0) for each in there)
             ours_there, mono_there = (metrics.from_counts(each, "micro") for each in counts)
             a_clip, of_mono = (each.sum() / len(truth) for each in named)
-            for score, metric in SCORES.items():
-                test = metrics.paired_test(truth, *named, songs, metric, seed=settings.seed)
+            gain = theirs[number]["micro_f1"] - theirs[1]["micro_f1"]
+            for score in SCORES:
+                key = score.lower()
+                test = metrics.paired_test(truth, *named, songs, f"micro_{key}", seed=settings.seed)
                 row = {"joined": way, "experiment": number, "score": score}
-                row |= {"ours": test.pop("a"), "mono": test.pop("b"), "published": np.nan}
-                if score == "F1":
-                    theirs = fact("bosch2012.experiments")
-                    row["published"] = theirs[number]["micro_f1"] - theirs[1]["micro_f1"]
-                row["on mixtures"] = float(ours_there[score.lower()] - mono_there[score.lower()])
+                row |= {"ours": test.pop("a"), "mono": test.pop("b")}
+                row |= {"published": gain if score == "F1" else np.nan}
+                row |= {"on mixtures": float(ours_there[key] - mono_there[key])}
                 rows.append(row | {"labels a clip": a_clip, "labels of mono": of_mono} | test)
     return decided(pd.DataFrame(rows)).drop(columns="p_value")
 
@@ -67,15 +66,17 @@ def answers(found: pd.DataFrame) -> list[str]:
     for (way, number), rows in found.groupby(["joined", "experiment"], sort=False):
         by = rows.set_index("score")
         precision, recall, f1 = (by.loc[score] for score in SCORES)
-        like, clear, what = f1.difference > 0, f1.verdict == "better", "the gain"
+        what, like, clear = "the gain", f1.difference > 0, f1.verdict == "better"
         if number == 3:
-            like, what = precision.difference < min(0, recall.difference), "low precision"
-            clear = precision.verdict == "worse"
-        outcome = "is reproduced" if like and clear else "shows, but not beyond chance"
-        outcome = outcome if like else "is not reproduced"
-        if number == 3 and not like and precision.difference < 0:
-            part = "reproduced in part: it falls, but" if clear else "not shown: it may fall, but"
-            outcome = f"is {part} recall falls more"
+            what, clear = "low precision", precision.verdict == "worse"
+            like = precision.difference < min(0, recall.difference)
+        if like:
+            outcome = "is reproduced" if clear else "shows, but not beyond chance"
+        elif number == 3 and precision.difference < 0:
+            part = "reproduced in part: it falls" if clear else "not shown: it may fall"
+            outcome = f"is {part}, but recall falls more"
+        else:
+            outcome = "is not reproduced"
         said.append(
             f"**Experiment {number}, {way}: {what} {outcome}.** Against the mono system precision "
             f"is {precision.ours:.3f} for {precision.mono:.3f} ({precision.verdict}), recall "
