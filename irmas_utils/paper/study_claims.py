@@ -35,7 +35,7 @@ def check(settings: Settings, network: str, index: pd.DataFrame | None = None) -
     show on this data, IRMAS or not. On a part of IRMAS, which `index` tells, nothing is judged.
     Raises DataError if a study has not been executed.
     """
-    found, systems = {k: f for k, f in _judged(settings, network) if f is not None}, {}
+    found, systems = {k: f for k, f in _judged(settings, network) if f}, {}
     if network == "fft" and 75 in settings.study.fft.vary["epochs"]:
         run = studies.run_name(settings, "fft", "epochs", 75)
         systems["fft-75-epochs"] = records.load_metrics(settings.profile, run)["evaluation"]
@@ -57,7 +57,7 @@ def answer(tables: pd.DataFrame | Mapping[str, pd.DataFrame]) -> str:
     `tables` is one of `studies.table`, or several, by what to write before a value. Where a value
     and the base name the same labels for all clips, they differ by a constant: nothing is told.
     """
-    told = better, worse, unsure, constant = [], [], [], []
+    better, worse, unsure, constant = [], [], [], []
     several = {"": tables} if isinstance(tables, pd.DataFrame) else tables
     for name, table in several.items():
         scores, alike = _by_seed(table), table.groupby("value")["share"].min() == 1
@@ -68,11 +68,11 @@ def answer(tables: pd.DataFrame | Mapping[str, pd.DataFrame]) -> str:
                 shown = better if low > 0 else worse if high < 0 else unsure
                 shown = constant if alike[value] and alike[base] else shown
                 shown.append(f"{name} {value}".strip())
-    words = ("better than the base", "worse", "cannot tell, but more seeds would",
-             "cannot tell, all constant, but a base that hears would")  # fmt: skip
-    said = [f"{what}: {', '.join(v) or 'none'}" for what, v in zip(words, told, strict=True)]
-    open_ = [text for text, values in zip(said[2:], told[2:], strict=True) if values]
-    return f"**So in micro F1, beyond the spread of the seeds, {'; '.join(said[:2] + open_)}.**"
+    told = {"better than the base": better or ["none"], "worse": worse or ["none"]}
+    told |= {"cannot tell, but more seeds would": unsure}
+    told |= {"cannot tell, all constant, but a base that hears would": constant}
+    said = "; ".join(f"{what}: {', '.join(values)}" for what, values in told.items() if values)
+    return f"**So in micro F1, beyond the spread of the seeds, {said}.**"
 
 
 def on_real_clips() -> dict[str, Finding]:
@@ -86,29 +86,32 @@ def on_real_clips() -> dict[str, Finding]:
     for claim in published.load("paper_claims")["claims"]:
         if claim["kind"] == "real clips" and "metric" in claim:
             found[claim["id"]] = claims.by_metric(claim, systems)
-        if {*(pair := claim.get("listens", ()))} & {*systems}:
-            found[claim["id"]] = _listens(claim, *(systems.get(name) for name in pair))
-        name, idea, sign = claim.get("real", (None, "", 1))
-        file = folder / "tables" / f"{name}.csv"
-        table = pd.read_csv(file) if file.is_file() else pd.DataFrame({"idea": []})
-        for row in table[table["idea"].astype(str).str.startswith(idea)].to_dict("records")[:1]:
-            value, *ends = (sign * row[key] for key in ("difference", "low", "high"))
-            said = f"{row['idea']}: {row['verdict']}."
-            found[claim["id"]] = Finding(value, min(ends), max(ends), said)
+        elif "listens" in claim:
+            found[claim["id"]] = _listens(claim, systems)
+        elif "real" in claim:
+            found[claim["id"]] = _changes(*claim["real"])
     return {name: finding for name, finding in found.items() if finding}
 
 
-def _listens(claim: Mapping[str, Any], *systems: Mapping[str, Any] | None) -> Finding | None:
+def _listens(claim: dict[str, Any], systems: Mapping[str, Any]) -> Finding | None:
     """Find 1 if all seeds of the first system listen and none of the second, -1 the other way."""
-    if None in systems:
+    if not {*claim["listens"]} <= {*systems}:
         return None
-    first, second = map(studies.listening, systems)
+    first, second = (studies.listening(systems[name]) for name in claim["listens"])
     value = int(all(first) and not any(second)) - int(all(second) and not any(first))
-    shown = (
-        f"Shown to listen: {sum(first)} of {len(first)} seeds, and {sum(second)} of {len(second)}."
-    )
     low, high = (value, value) if value else (-1, 1)
-    return Finding(value, low, high, f"{shown} {formulas.noted(claim)}".rstrip())
+    seeds = " seeds, and ".join(f"{sum(each)} of {len(each)}" for each in (first, second))
+    return Finding(value, low, high, formulas.noted(claim, f"Shown to listen: {seeds}."))
+
+
+def _changes(name: str, idea: str, sign: int) -> Finding | None:
+    """Find what a table of comparisons says of the first idea that begins so."""
+    file = paths.reference_dir("real") / "tables" / f"{name}.csv"
+    for row in pd.read_csv(file).to_dict("records") if file.is_file() else ():
+        if str(row["idea"]).startswith(idea):
+            value, *ends = (sign * row[key] for key in ("difference", "low", "high"))
+            return Finding(value, min(ends), max(ends), f"{row['idea']}: {row['verdict']}.")
+    return None
 
 
 def _over_seeds(values: ArrayLike, said: str) -> Finding:
@@ -141,16 +144,11 @@ def first_epochs(history: pd.DataFrame, epochs: int = 5) -> Finding | None:
     """Share of the training loss's movement within the first `epochs` (section 5.1.2)."""
     if history["epoch"].max() <= epochs:
         return None
-
-    def share(loss: pd.Series) -> float:
-        moved = loss.diff().abs()
-        return float(moved.iloc[:epochs].sum() / moved.sum())
-
-    losses = history.groupby("seed")["loss"]
-    moved = ((losses.max() - losses.min()) / losses.first()).mean()
+    losses = _by_epoch(history, "loss")
+    steps, range_ = losses.diff().abs(), (losses.max() - losses.min()) / losses.iloc[0]
     said = f"{{value:.0%}} of the training loss's movement is within {epochs} epochs, of "
-    said += f"{history['epoch'].max()} in which it moves by {moved:.2%} of where it began."
-    return _over_seeds(losses.apply(share), said)
+    said += f"{len(losses)} in which it moves by {range_.mean():.2%} of where it began."
+    return _over_seeds(steps.iloc[:epochs].sum() / steps.sum(), said)
 
 
 def no_overfitting(history: pd.DataFrame) -> Finding:
@@ -173,15 +171,15 @@ def plateau(history: pd.DataFrame, epoch: int = 75) -> Finding | None:
     """Share of the rise of both accuracies that comes before `epoch`, the lower one (5.2.2)."""
     if history["epoch"].max() <= epoch:
         return None
-    curves = history.set_index("epoch").groupby("seed")[["accuracy", "val_accuracy"]]
-    rise = curves.apply(lambda c: (c.loc[epoch] - c.iloc[0]) / (c.iloc[-1] - c.iloc[0]))
+    curves = _by_epoch(history, ["accuracy", "val_accuracy"])
+    rise = (curves.loc[epoch] - curves.iloc[0]) / (curves.iloc[-1] - curves.iloc[0])
     said = f"At least {{value:.0%}} of the rise in accuracy is before epoch {epoch}."
-    return _over_seeds(rise.min(axis=1), said)
+    return _over_seeds(rise.groupby("seed").min(), said)
 
 
 def diverging_loss(history: pd.DataFrame) -> Finding:
     """How far the validation loss ends above its lowest, by the mean of the other seeds (5.2.2)."""
-    losses, rise = history.pivot(index="epoch", columns="seed", values="val_loss"), []
+    losses, rise = _by_epoch(history, "val_loss"), []
     for seed, own in losses.items():
         others = losses.drop(columns=seed) if losses.shape[1] > 1 else losses
         rise.append(own.iloc[-1] - own.loc[others.mean(axis=1).idxmin()])
@@ -206,8 +204,12 @@ def unlearning(histories: dict[float, pd.DataFrame], chosen: float = 1e-4) -> Fi
 
 def setback(history: pd.DataFrame) -> pd.Series:
     """Return how far training accuracy falls below what it had reached: a value a seed."""
-    runs = history.groupby("seed")["accuracy"]
-    return runs.apply(lambda accuracy: float((accuracy.cummax() - accuracy).max()))
+    accuracy = _by_epoch(history, "accuracy")
+    return (accuracy.cummax() - accuracy).max()
+
+
+def _by_epoch(history: pd.DataFrame, values: str | list[str]) -> pd.DataFrame:
+    return history.pivot(index="epoch", columns="seed", values=values)
 
 
 def _by_seed(table: pd.DataFrame) -> pd.DataFrame:

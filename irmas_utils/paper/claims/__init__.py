@@ -73,20 +73,20 @@ def by_metric(claim: dict[str, Any], systems: Systems) -> Finding | None:
     if not {system, against.split(".")[0]} <= {*systems, "highest", "lowest", ""}:
         return None
     leaf = _leaf(systems, claim["metric"])
-    if against in ("highest", "lowest"):
+    if pick := {"highest": max, "lowest": min}.get(against):
         of_label, code, score = keys
         others = [v[score] for c, v in systems[system][of_label].items() if c != code]
-        pick = max if against == "highest" else min
         other = pick(others, key=operator.itemgetter("value"))
     else:
         other = _leaf(systems, against) if against else dict.fromkeys(leaf, 0.0)
+    difference = leaf["value"] - other["value"]
     if None in (leaf["low"], other["low"]):
-        return Finding(leaf["value"] - other["value"])
+        return Finding(difference)
     # Of a difference these bounds are wider than 95 % would need.
     low, high = leaf["low"] - other["high"], leaf["high"] - other["low"]
     pair = f"{leaf['value']:.3f} less {other['value']:.3f}; " if against else ""
-    comment = f"{pair}95 % interval {low:.3f} to {high:.3f}. {formulas.noted(claim)}".rstrip()
-    return Finding(leaf["value"] - other["value"], low, high, comment=comment)
+    said = f"{pair}95 % interval {low:.3f} to {high:.3f}."
+    return Finding(difference, low, high, formulas.noted(claim, said))
 
 
 def _leaf(systems: Systems, metric: str) -> dict[str, float | None]:
@@ -106,9 +106,9 @@ def expected(claim: Mapping[str, Any]) -> str:
     """Write what the ledger asks of the value for the claim to be confirmed."""
     if "region" in claim:
         low, high = claim["region"]
-        if None not in (low, high):
-            return f"{show(low)} to {show(high)}"
-        return f"at least {show(low)}" if high is None else f"at most {show(high)}"
+        if high is None:
+            return f"at least {show(low)}"
+        return f"at most {show(high)}" if low is None else f"{show(low)} to {show(high)}"
     text = show(claim["stated"]) if "stated" in claim else "–"
     return f"{text} ± {show(claim['margin'])}" if "margin" in claim else text
 

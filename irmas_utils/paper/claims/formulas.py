@@ -1,4 +1,5 @@
 """The words of the ledger's formulas, which read facts anew: numbers and small proofs."""
+# ruff: noqa: F401 - the formulas also use what is only imported here
 
 import itertools
 import json
@@ -11,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logit, logsumexp, softmax
-from scipy.stats import binomtest, entropy, gmean
+from scipy.stats import binomtest, entropy, gmean, hmean
 
 from irmas_utils import metrics
 from irmas_utils.audio.features import FFT_SAMPLES, fft_magnitude, label_matrix
@@ -24,8 +25,6 @@ from irmas_utils.project.vocabulary import INSTRUMENTS
 PAPER = np.isin(INSTRUMENTS, metrics.PAPER_CONSTANT)
 RATE, LOGITS = 44_100, np.linspace(-1, 1, 11)
 flatten, identity, leaky, tanh = np.ravel, np.asarray, 0.01, np.tanh
-_OTHER_WORDS = (FFT_SAMPLES, entropy, fft_magnitude, gmean, label_matrix, pad, reduce,
-                prior_only_labels, softmax)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -53,8 +52,8 @@ def stated(claim_id: str) -> Any:
 def fact(path: str) -> Any:
     """Look up a published fact, or a committed benchmark: file and keys with dots between.
 
-    Of a list a key is an entry's id, or what stands in a benchmark's first column. Raises
-    NotMeasured if a benchmark has no such row.
+    Of a list a key is what stands in an entry's first column: its id, or a benchmark's row. Raises
+    NotMeasured if there is no such row.
     """
     name, *keys = path.split(".")
     if name == "benchmarks":
@@ -64,12 +63,10 @@ def fact(path: str) -> Any:
         found = published.load(name)
     for key in keys:
         if isinstance(found, list):
-            rows = [e for e in found if key in (e.get("id"), next(iter(e.values())))]
-            if not rows:
+            found = {next(iter(row.values())): row for row in found}
+            if key not in found:
                 raise NotMeasured(path)
-            found = rows[0]
-        else:
-            found = found[int(key) if key.isdigit() else key]
+        found = found[int(key) if key.isdigit() else key]
     return found
 
 
@@ -86,9 +83,10 @@ def compute(ledger: dict[str, Any], clips: pd.DataFrame | None = None) -> Findin
     return Finding(found.item() if isinstance(found, np.generic) else found, comment=noted(ledger))
 
 
-def noted(ledger: dict[str, Any]) -> str:
-    """Write the note of a claim of the ledger, whose formulas are computed as in `compute`."""
-    return eval(f'f"""{ledger.get("note", "")}"""', globals())
+def noted(ledger: dict[str, Any], said: str = "") -> str:
+    """Write after `said` the note of a claim, whose formulas are computed as in `compute`."""
+    note = eval(f'f"""{ledger.get("note", "")}"""', globals())
+    return f"{said} {note}".strip()
 
 
 def kinds(clips: pd.DataFrame) -> list[int]:
@@ -128,8 +126,9 @@ def constant_scores(labels: ArrayLike) -> dict[str, float]:
     counts, on = label_counts("testing"), np.asarray(labels, dtype=bool)
     tp = np.where(on, counts, 0)
     table = np.stack([tp, np.where(on, fact("irmas.testing.n_clips") - counts, 0), counts - tp])
-    micro = {k: float(v) for k, v in metrics.from_counts(table, "micro").items()}
-    return micro | {"macro_f1": float(metrics.from_counts(table, "macro")["f1"])}
+    found = metrics.from_counts(table, "micro")
+    found["macro_f1"] = metrics.from_counts(table, "macro")["f1"]
+    return {score: float(value) for score, value in found.items()}
 
 
 def top(split: str, k: int) -> NDArray:
@@ -156,8 +155,7 @@ def near(value: float) -> NDArray:
 
 def f1(what: str) -> NDArray:
     """F1 from the stated precision and recall, and what their rounding leaves open, (3,)."""
-    p, r = (near(stated(f"{what}-{ratio}")) for ratio in ("precision", "recall"))
-    return 2 * p * r / (p + r)
+    return hmean([near(stated(f"{what}-{ratio}")) for ratio in ("precision", "recall")])
 
 
 def room(value: float, ends: Sequence[float]) -> Any:
@@ -243,12 +241,10 @@ def paper_loss(label: float, others: float) -> float:
 
 def adam(gradient: float, steps: int, corrects: bool, inside: bool) -> float:
     """Length of Adam's last step, in learning rates, at a constant gradient."""
-    m = v = step = 0.0
-    for t in range(1, steps + 1):
-        m, v = 0.9 * m + 0.1 * gradient, 0.999 * v + 0.001 * gradient**2
-        m_t, v_t = (m / (1 - 0.9**t), v / (1 - 0.999**t)) if corrects else (m, v)
-        step = m_t / (v_t + 1e-8) ** 0.5 if inside else m_t / (v_t**0.5 + 1e-8)
-    return step
+    m, v = gradient, gradient**2  # as both moments are at a constant gradient, once corrected
+    if not corrects:
+        m, v = m * (1 - 0.9**steps), v * (1 - 0.999**steps)
+    return m / (v + 1e-8) ** 0.5 if inside else m / (v**0.5 + 1e-8)
 
 
 def relu(x: NDArray, mu: float = 0.0) -> NDArray:
