@@ -15,7 +15,7 @@ def data(n, seed):
     return (y @ centres + 0.5 * rng.normal(size=(n, 20))).astype(np.float32), y
 
 
-def batches(x, y, order, size=8):
+def batches(x, y, order, size=4):
     return [(x[i], y[i]) for i in np.array_split(order, len(order) // size)]
 
 
