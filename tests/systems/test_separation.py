@@ -11,6 +11,7 @@ from irmas_utils import plots
 from irmas_utils.data import sample
 from irmas_utils.data.sample import composer, plan, render, soundfont
 from irmas_utils.project.errors import AudioError, SettingsError
+from irmas_utils.project.settings import load
 from irmas_utils.systems.bosch import demucs, separation, spectral, streams
 
 RATE = 44100
@@ -143,6 +144,12 @@ class TestQuality:
         assert separation.si_sdr(reference, reference) == pytest.approx(120)
         assert separation.si_sdr(0 * reference, reference) == -120
 
+    def test_what_is_not_defined_is_refused(self):
+        with pytest.raises(ValueError, match="silent reference"):
+            separation.si_sdr(np.ones((5, 2)), np.zeros((5, 2)))
+        with pytest.raises(ValueError, match="differ"):
+            separation.si_sdr(np.ones((5, 2)), np.ones((4, 2)))
+
     def test_the_mixture_is_measured_too_and_silence_is_not(self, monkeypatch):
         rng = np.random.default_rng(0)
         drums, other = rng.normal(size=(2, 500, 2))
@@ -173,9 +180,9 @@ def test_separation_improves_on_the_mixture_where_the_stems_are_known():
 
 
 def test_the_stems_of_a_sample_corpus_can_be_compared():
-    sizes = {"training_clips": 11, "testing_clips": 11, "seed": 2022}
-    name = Path(plan.recordings(*sizes.values())[0].clips[0].path).stem
-    table = separation.quality({"a": sample.stems(name, **sizes)}, plan.SAMPLE_RATE, "spectral")
+    cfg = load("sample", corpus={"training_clips": 11, "testing_clips": 11})
+    name = Path(plan.recordings(11, 11, cfg.seed)[0].clips[0].path).stem
+    table = separation.quality({"a": sample.stems(cfg, name)}, plan.SAMPLE_RATE, "spectral")
     assert "melody" in list(table["stem"])
     assert np.isfinite(table[["si_sdr", "mixture", "improvement"]].to_numpy()).all()
 

@@ -40,10 +40,16 @@ def si_sdr(estimate: np.ndarray, reference: np.ndarray) -> float:
     """Scale-invariant signal-to-distortion ratio in dB, from -120 (silence) to 120.
 
     J. Le Roux et al., "SDR - half-baked or well done?", ICASSP 2019. Channels count as one long
-    signal, so that panning errors are errors. It is not defined for a silent reference.
+    signal, so that panning errors are errors. Raises ValueError if the shapes differ, or the
+    reference is silent: then the ratio is not defined.
     """
+    if estimate.shape != reference.shape:
+        raise ValueError(f"estimate {estimate.shape} and reference {reference.shape} differ")
     estimate, reference = (x.astype(np.float64).ravel() for x in (estimate, reference))
-    target = (estimate @ reference / (reference @ reference)) * reference
+    energy = reference @ reference
+    if energy == 0:
+        raise ValueError("SI-SDR is not defined for a silent reference")
+    target = (estimate @ reference / energy) * reference
     wanted, distortion = target @ target, np.sum((estimate - target) ** 2)
     if wanted == 0:
         return -LIMIT_DB
