@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from irmas_utils.models.lanes import LANES, compiled, load, pair_sums, root, splat, store
+from irmas_utils.models.lanes import LANES, compiled, inner, load, pair_sums, root, splat, store
 from irmas_utils.models.layers import LEAKY_SLOPE
 from irmas_utils.models.training import Batches, Trainer
 from irmas_utils.project.backend import keras, tf
@@ -66,18 +66,19 @@ class DenseTrainer(Trainer):
     def step(self, x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
         """Train on one batch of `few` clips or less; return its summed loss and its hits."""
         kernels, biases = self._states[::2], self._states[1::2]
-        given, z = [_filled(x)], []
+        given = [_filled(x)]
         for (kernel, *_), (bias, *_) in zip(kernels, biases, strict=True):
-            z.append(self._product(given[-1], kernel) + bias)
-            given.append(np.maximum(z[-1], np.float32(LEAKY_SLOPE) * z[-1]))
-        total, hits, slope = self._slope(tf.constant(y), tf.constant(z[-1][: len(y)]))
+            z = self._product(given[-1], kernel)
+            z += bias
+            given.append(np.maximum(z, np.float32(LEAKY_SLOPE) * z))
+        total, hits, slope = self._slope(tf.constant(y), tf.constant(z[: len(y)]))
         dz, rates = _filled(slope.numpy()) / np.float32(len(y)), self._rates()
-        for number in reversed(range(len(z))):
+        for number in reversed(range(len(kernels))):
             below = self._update(kernels[number], given[number], dz, rates, dx=number > 0)
             self._update([a[None] for a in biases[number]], np.ones_like(dz[:, :1]), dz, rates)
-            if number:
-                leak = np.where(z[number - 1] > 0, np.float32(1), np.float32(LEAKY_SLOPE))
-                dz = below * leak
+            if number:  # a leaky ReLU gives numbers of the sign that it is given
+                below *= np.maximum(given[number] > 0, np.float32(LEAKY_SLOPE))
+                dz = below
         return float(total), float(hits)
 
     @tf.function(autograph=False, reduce_retracing=True)
@@ -104,7 +105,7 @@ class DenseTrainer(Trainer):
             parts = [((0, n_rows), columns) for columns in _slabs(n_columns, n_rows)]
         out = np.zeros((len(parts) if tall else 1, len(x), n_columns), np.float32)
         self._each(lambda k: _multiply(x, kernel, *parts[k], out[k if tall else 0]), len(parts))
-        return out.sum(axis=0)
+        return out.sum(axis=0) if tall else out[0]
 
     def _update(self, state, x, dz, rates, dx: bool = False) -> np.ndarray:
         """Move a kernel by its gradient; return that of x, where `dx` is asked for."""
@@ -133,33 +134,35 @@ def _filled(x: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(x if len(x) == few else np.pad(x, ((0, few - len(x)), (0, 0))))
 
 
+@inner
+def _four_rows(x, b, row, v0, v1, v2, v3):
+    above = splat(x[b, row]) * v0 + splat(x[b, row + 1]) * v1
+    return above + splat(x[b, row + 2]) * v2 + splat(x[b, row + 3]) * v3
+
+
 @compiled
 def _multiply(x, kernel, rows, columns, out):
     """Add the product of x (4, rows of all) and a part of a kernel to out (4, columns of all)."""
     n, flat, sums = kernel.shape[1], kernel.reshape(-1), out.reshape(-1)
+    fours = rows[1] - (rows[1] - rows[0]) % 4
     for start in range(columns[0], columns[1], 1024):  # their sums stay in the nearest memory
         end = min(start + 1024, columns[1])
         full = end - (end - start) % LANES
-        for row in range(rows[0], rows[1], 2):
-            below = min(row + 1, rows[1] - 1)
-            last = np.float32(below > row)  # an odd row out has none below it
-            x0, x1, x2, x3 = x[0, row], x[1, row], x[2, row], x[3, row]
-            y0, y1, y2, y3 = x[0, below], x[1, below], x[2, below], x[3, below]
-            y0, y1, y2, y3 = last * y0, last * y1, last * y2, last * y3
-            v0, v1, v2, v3 = splat(x0), splat(x1), splat(x2), splat(x3)
-            u0, u1, u2, u3 = splat(y0), splat(y1), splat(y2), splat(y3)
+        for row in range(rows[0], fours, 4):
             for k in range(start, full, LANES):
-                v, u = load(flat, row * n + k), load(flat, below * n + k)
-                store(sums, k, load(sums, k) + v0 * v + u0 * u)
-                store(sums, k + n, load(sums, k + n) + v1 * v + u1 * u)
-                store(sums, k + 2 * n, load(sums, k + 2 * n) + v2 * v + u2 * u)
-                store(sums, k + 3 * n, load(sums, k + 3 * n) + v3 * v + u3 * u)
-            for k in range(full, end):
-                v, u = kernel[row, k], kernel[below, k]
-                out[0, k] += x0 * v + y0 * u
-                out[1, k] += x1 * v + y1 * u
-                out[2, k] += x2 * v + y2 * u
-                out[3, k] += x3 * v + y3 * u
+                at = row * n + k
+                v0, v1 = load(flat, at), load(flat, at + n)
+                v2, v3 = load(flat, at + 2 * n), load(flat, at + 3 * n)
+                for b in range(4):
+                    to = b * n + k
+                    store(sums, to, load(sums, to) + _four_rows(x, b, row, v0, v1, v2, v3))
+        for b in range(4):
+            for row in range(rows[0], fours):
+                for k in range(full, end):
+                    out[b, k] += x[b, row] * kernel[row, k]
+            for row in range(fours, rows[1]):
+                for k in range(start, end):
+                    out[b, k] += x[b, row] * kernel[row, k]
 
 
 @compiled
