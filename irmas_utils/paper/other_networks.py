@@ -223,7 +223,8 @@ def save_best(record: Record, name: str, system: System, data: Data) -> None:
     }
     with files.replacing(path) as temporary:
         shutil.copyfile(stored, temporary)
-    files.write_json(path.with_suffix(".json"), description)
+    sealed = description | {"digest": files.seal(description)}
+    files.write_json(path.with_suffix(".json"), sealed)
     files.write_text(path.with_suffix(".md"), card(path))
 
 

@@ -79,14 +79,18 @@ def test_notebooks_07_09_and_10_keep_the_same_network(trained, clips):
     assert hypothesis.kept(CFG) == report.best
 
 
-def test_the_best_is_saved_with_its_threshold_and_a_card(trained, clips):
+def test_the_best_is_saved_with_its_threshold_and_a_card(trained, clips, capsys):
     report = _report(["han"], trained, clips)
-    loaded = Recognizer.load(report.record.folder / "models" / "recognizer")
+    file = report.record.folder / "models" / "recognizer.json"
+    loaded = Recognizer.load(file.with_suffix(""))
     assert set(loaded.thresholds) == {report.systems["han"].threshold}
     assert loaded.provenance["data"] == "sample corpus, not IRMAS"
     assert "MIT" not in loaded.provenance["licence"]
-    card = (report.record.folder / "models" / "recognizer.md").read_text()
-    assert "Han et al. CNN" in card
+    assert "Han et al. CNN" in file.with_suffix(".md").read_text()
+    capsys.readouterr()
+    file.write_text(file.read_text().replace("sample corpus, not IRMAS", "sample corpus"))
+    assert Recognizer.load(file.with_suffix("")).provenance["data"] == "sample corpus"
+    assert "edited or damaged" in capsys.readouterr().err
 
 
 def test_other_parameters_never_replace_the_papers_results(trained, clips):
