@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 import scipy.fft
-from sklearn.preprocessing import MultiLabelBinarizer
 
 from irmas_utils.audio.io import pad
 from irmas_utils.project.vocabulary import INSTRUMENTS
@@ -19,8 +18,13 @@ FFT_SAMPLES = 884_000
 def label_matrix(
     labels: Iterable[tuple[str, ...]], codes: Sequence[str] = INSTRUMENTS
 ) -> np.ndarray:
-    """Binarize the labels of each clip (paper section 3.2.2): float32, (n_clips, n_codes)."""
-    return MultiLabelBinarizer(classes=codes).fit_transform(labels).astype(np.float32)
+    """Binarize the labels of each clip (paper section 3.2.2): float32, (n_clips, n_codes).
+
+    As `sklearn.preprocessing.MultiLabelBinarizer`, which takes seconds to import; labels that are
+    none of `codes` are left out.
+    """
+    rows = [[code in own for code in codes] for own in labels]
+    return np.array(rows, np.float32).reshape(-1, len(codes))
 
 
 def fft_magnitude(

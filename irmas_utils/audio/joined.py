@@ -4,7 +4,6 @@ It stops where another stream follows in the same file (chained Ogg, joined MP3)
 file tells of fewer frames than there are, or of none and begins louder than it goes on.
 """
 
-import collections
 import itertools
 import re
 import tempfile
@@ -30,11 +29,14 @@ def whole(path: str | Path) -> Path:
     with suppress(AudioError):  # whoever reads `path` tells of it
         with io.opened(path) as file:
             split = {"OGG": _ogg_parts, "MP3": _mp3_parts}.get(file.format)
-            collections.deque(file.rest(partly=True) if split else (), maxlen=0)
-            goes_on = split and "goes on" in file.shortfall()
+            if not split:
+                return Path(path)
+            for _ in file.rest(partly=True):  # what it falls short of is known at its end
+                pass
+            goes_on = "goes on" in file.shortfall()
         if goes_on:
-            copy, form = paths.cache_root() / "joined", (file.samplerate, file.channels)
-            copy /= f"{files.digest(path)}.flac"
+            form = file.samplerate, file.channels
+            copy = paths.cache_root() / "joined" / f"{files.digest(path)}.flac"
             files.kept(copy, lambda copy: _write(copy, split(Path(path).read_bytes()), *form))
             if soundfile.info(copy).frames > file.n_read + 0.1 * file.samplerate:
                 return copy  # else another kind follows

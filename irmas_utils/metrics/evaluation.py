@@ -79,21 +79,23 @@ def answers(decisions: dict[int, np.ndarray]) -> pd.DataFrame:
 def summary(
     clips: pd.DataFrame,
     whole: dict[str, Any],
-    said: dict[int, tuple[np.ndarray, float]],
+    by_seed: dict[int, tuple[np.ndarray, float]],
     history: pd.DataFrame,
     **facts: Any,
 ) -> dict[str, Any]:
     """Collect what a run's metrics file holds.
 
-    `whole` is the evaluation of all seeds in one, `said` the scores of each alone, (n_clips, 11),
-    with their threshold; `history` has a column ``seconds``, `facts` are JSON values.
+    `whole` is the evaluation of all seeds in one, `by_seed` the scores of each alone,
+    (n_clips, 11), with their threshold; `history` has a column ``seconds``, `facts` are JSON
+    values.
     """
     labels, songs = label_matrix(clips["labels"]), list(clips["recording"])
-    decisions, over_seeds = {seed: metrics.binarize(*each) for seed, each in said.items()}, {}
+    decisions = {seed: metrics.binarize(*each) for seed, each in by_seed.items()}
     rows = [
         scores_of(metrics.evaluate(labels, decisions[seed], scores, songs, n_bootstrap=0))
-        for seed, (scores, _) in said.items()
+        for seed, (scores, _) in by_seed.items()
     ]
+    over_seeds = {}
     for key in (key for key, leaf in rows[0].items() if leaf):
         values = [row[key]["value"] for row in rows]
         highest = len(INSTRUMENTS) if key == "labels_per_clip" else 1
@@ -101,7 +103,7 @@ def summary(
     return {
         "memory_peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         **facts,
-        "seeds": list(said),
+        "seeds": list(by_seed),
         "over_seeds": over_seeds,
         "answers": answers(decisions).to_dict("records"),
         "seconds_per_epoch": float(history["seconds"].median()),

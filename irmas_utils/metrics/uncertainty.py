@@ -188,7 +188,8 @@ def _bootstrap(sums: NDArray, n_resamples: int, seed: int) -> NDArray:
 
 def _swapped(sums: NDArray, n_resamples: int, seed: int) -> NDArray:
     """Totals of two systems, swapped on random groups: (n_groups, 2, ...) -> (n_resamples, ...)."""
-    rng, n_groups, (total_a, total_b) = np.random.default_rng(seed), len(sums), sums.sum(axis=0)
+    rng, n_groups = np.random.default_rng(seed), len(sums)
+    total_a, total_b = sums.sum(axis=0)
     gain = (sums[:, 1] - sums[:, 0]).reshape(n_groups, -1)
     swaps = (rng.integers(2, size=(size, n_groups)) for size in _blocks(n_resamples))
     moved = [(swap.astype(float) @ gain).reshape(-1, *total_a.shape) for swap in swaps]

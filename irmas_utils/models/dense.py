@@ -64,7 +64,10 @@ class DenseTrainer(Trainer):
         return array
 
     def step(self, x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-        """Train on one batch of `few` clips or less; return its summed loss and its hits."""
+        """Train on one batch; return its summed loss and its hits.
+
+        Raises ValueError for more than a `few` clips.
+        """
         kernels, biases = self._states[::2], self._states[1::2]
         given = [_filled(x)]
         for (kernel, *_), (bias, *_) in zip(kernels, biases, strict=True):
@@ -131,6 +134,8 @@ def _slabs(n: int, size: int) -> list[tuple[int, int]]:
 def _filled(x: np.ndarray) -> np.ndarray:
     """Fill a batch up with clips of zeros, which change nothing, to as many as there may be."""
     few = DenseTrainer.few
+    if len(x) > few:
+        raise ValueError(f"a batch of {len(x)} clips; expected at most {few}")
     return np.ascontiguousarray(x if len(x) == few else np.pad(x, ((0, few - len(x)), (0, 0))))
 
 

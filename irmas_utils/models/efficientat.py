@@ -154,12 +154,8 @@ def _squeeze_excite(x, name: str):
     return keras.layers.Multiply(name=f"{name}.scale")([x, gate])
 
 
-_PARTS = (
-    "weight",
-    "bias",
-    "running_mean",
-    "running_var",
-)  # the first of them, as many as there are
+# A layer has the first of these, as many as it has weights.
+_PARTS = ("weight", "bias", "running_mean", "running_var")
 
 
 def _load(path, layer: keras.layers.Layer, tensors, n_labels: int) -> list[str]:
@@ -170,8 +166,9 @@ def _load(path, layer: keras.layers.Layer, tensors, n_labels: int) -> list[str]:
     names = [f"{name}.{part}" for part in _PARTS[: len(layer.weights)]]
     if missing := [n for n in names if n not in tensors]:
         raise _other_network(path, f"no parameter {missing[0]}")
-    ours = name == "classifier.5" and n_labels != N_AUDIOSET
-    kept, values = [*AUDIOSET_INDEX.values()] if ours else slice(None), []
+    narrowed = name == "classifier.5" and n_labels != N_AUDIOSET
+    kept = [*AUDIOSET_INDEX.values()] if narrowed else slice(None)
+    values = []
     for n, weight in zip(names, layer.weights, strict=True):
         try:
             value = _transposed(tensors[n], layer)

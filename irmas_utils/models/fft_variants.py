@@ -79,14 +79,15 @@ class Variant(fft.Network):
     def __init__(self, name: str, change: Change, mixed: pd.DataFrame, settings: Settings) -> None:
         own = Fft(**settings.with_base("fft", **settings.study.fft.causes.base | change.settings))
         self.mixed, self.see = mixed, READS[change.reads]
-        reads, load = {"as": change.reads, "length": own.samples}, self.read
-        self.features = FeatureCache("fft", fft_magnitude, length=own.samples)
+        length = samples = own.samples
+        self.features, load = FeatureCache("fft", fft_magnitude, length=length), self.read
         if change.reads == "waveform":
-            half = {"sample_rate": 22_050, "length": own.samples // 2}
+            half = {"sample_rate": 22_050, "length": length // 2}
             self.features = FeatureCache("waveform", waveform, **half)
-        if change.reads == "bands":  # which are so small that they stay in memory
-            own, load = own.model_copy(update={"samples": 2 * (len(BANDS) - 1)}), cache(self.read)
-        own = own.model_copy(update={"seeds": own.seeds[:1]})
+        elif change.reads == "bands":  # which are so small that they stay in memory
+            samples, load = 2 * (len(BANDS) - 1), cache(self.read)
+        own = own.model_copy(update={"samples": samples, "seeds": own.seeds[:1]})
+        reads = {"as": change.reads, "length": length}
         super().__init__(own, f"fft-cause-{name}", load, reads, (__name__,))
 
     def read(self, path: str, change: Callable | None = None) -> np.ndarray:
@@ -111,8 +112,9 @@ class Variant(fft.Network):
             for cents in CENTS if self.reads["as"] != "waveform" else CENTS[:1]:
                 change = partial(_higher, cents=cents) if cents else None
                 found[f"{part} {cents}"] = scores(excerpts, change)
-        long = {"mixtures": self.mixed, "testing": parts.testing}
-        for part, clips in long.items() if self.reads["as"] == "magnitudes" else ():
+        if self.reads["as"] != "magnitudes":
+            return found
+        for part, clips in {"mixtures": self.mixed, "testing": parts.testing}.items():
             for name, power in LEVELS.items():
                 found[f"{part} {name}"] = scores(clips, partial(_level, power=power))
             cut = (_windows(path, self.reads["length"]) for path in clips["path"])

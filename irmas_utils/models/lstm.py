@@ -42,7 +42,8 @@ def build(
     (batch, 11); `dense` are the widths of the hidden layers after the LSTM, or after another
     `cell`: ``gru``, ``stacked`` or ``bidirectional``; initial weights follow Keras's seed. At each
     step it reads `frame_size` samples, 1 in the paper, times `input_scale`, or `n_mels` log-mel
-    energies of them, which need the `sample_rate` [Hz]; an incomplete frame is dropped.
+    energies of them, which need the `sample_rate` [Hz]; an incomplete frame is dropped. Raises
+    ValueError for a `cell` of no such name.
     """
     waveform = keras.Input((None,), name="waveform")
     length = keras.Input((), dtype="int32", name="length")
@@ -168,8 +169,10 @@ def _state(cell: str, units: int, frames, length):
     last = LastState(units, name="lstm")((frames, length))
     if cell == "lstm":
         return last
-    back = LastState(units, reverse=True, name="backward")((frames, length))
-    return keras.layers.Concatenate(name="both")([last, back])
+    if cell == "bidirectional":
+        back = LastState(units, reverse=True, name="backward")((frames, length))
+        return keras.layers.Concatenate(name="both")([last, back])
+    raise ValueError(f"cell is {cell!r}; expected lstm, gru, stacked or bidirectional")
 
 
 def input_gradient_norms(

@@ -165,7 +165,11 @@ def _trivial(score: str, stated: Stated) -> tuple[str, str, str]:
     found = ", ".join(f"{name} {value:.4f}" for name, value in values.items())
     above = ", ".join(n for n, v in values.items() if stated.high < v)
     same = ", ".join(n for n, v in values.items() if stated.low <= v <= stated.high)
-    said = [f"not above {above}"] * bool(above) + [f"equal to {same}"] * bool(same)
+    said = []
+    if above:
+        said.append(f"not above {above}")
+    if same:
+        said.append(f"equal to {same}")
     title = TITLES.get(score, "micro F1")
     return f"{title} beside trivial predictors", found, "; ".join(said) or "above all"
 

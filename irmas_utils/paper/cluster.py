@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 from irmas_utils.paper import estimate, jobs
 from irmas_utils.project.settings import Settings
 
+_UNKNOWN = 8.0  # hours; a job asks for three times as many, a day
+
 
 class Request(NamedTuple):
     """What a job asks a cluster for; a second attempt gets twice the memory and the time."""
@@ -44,5 +46,5 @@ def requests(settings: Settings) -> dict[str, Request]:
         trains = bool(job.run) or name in jobs.MODELS
         # The processor computes the LSTM wherever it is trained (`models.recurrence`).
         on_gpu = trains and job.notebook != "03_lstm_model"
-        asked[name] = Request(mib.get(name, 4000.0), hours.get(name, 8.0), trains, on_gpu)
+        asked[name] = Request(mib.get(name, 4000.0), hours.get(name, _UNKNOWN), trains, on_gpu)
     return asked

@@ -171,7 +171,8 @@ def _costs(settings: Settings, measured: dict[str, Sequence[float]]) -> dict[str
                 measured[training.key] = measure(training)
             of_clip, peak = measured[training.key]
             same, mib = json.dumps(training[:2], sort_keys=True), max(mib, peak)
-            seconds += 0 if same in done else of_clip * training.clips
+            if same not in done:
+                seconds += of_clip * training.clips
             done.add(same)
         found[name] = [(_NOTEBOOK + (seconds or before.get(name, 0.0))) / 3600, mib]
     return {name: found[name] for name in known}

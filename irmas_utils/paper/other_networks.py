@@ -124,12 +124,12 @@ class Report:
         """Show each system's seeds, parameters, seconds of training and milliseconds a clip."""
         rows = {
             title: {
-                "seeds": len(trained.by_seed),
-                "parameters": f"{trained.whole.facts['n_parameters']:,}",
-                "training [s]": trained.history["seconds"].sum(),
-                "a clip [ms]": 1000 * trained.whole.facts["clip_seconds"],
+                "seeds": len(system.trained.by_seed),
+                "parameters": f"{system.trained.whole.facts['n_parameters']:,}",
+                "training [s]": system.trained.history["seconds"].sum(),
+                "a clip [ms]": 1000 * system.trained.whole.facts["clip_seconds"],
             }
-            for title, (trained, *_) in self.titled.items()
+            for title, system in self.titled.items()
         }
         self._show("costs", rows, precision=1)
 
@@ -183,11 +183,8 @@ class Report:
         system, record = self.systems[name], self.record
         several = record.run and len(self.systems) > 1
         run = f"{record.run}-{name}" if several else record.run or name
-        testing, trained, facts = (
-            self.data.parts.testing,
-            system.trained,
-            system.trained.whole.facts,
-        )
+        testing, trained = self.data.parts.testing, system.trained
+        facts = trained.whole.facts
         scores, alone = trained.whole.arrays["testing"], trained.by_seed.items()
         record.save_predictions(testing, scores, metrics.binarize(scores, system.threshold), run)
         found = evaluation.summary(
@@ -229,11 +226,8 @@ def save_best(record: Record, name: str, system: System, data: Data) -> None:
 
 
 def _provenance(record: Record, name: str, system: System, clips: pd.DataFrame) -> dict[str, Any]:
-    trained, seeds, data = (
-        system.trained,
-        list(system.trained.by_seed),
-        corpus.name(record.settings),
-    )
+    trained, data = system.trained, corpus.name(record.settings)
+    seeds = list(trained.by_seed)
     tested, mixed = system.on_testing, system.on_mixtures
     pretrained = registry.network(name).pretrained and trained.setup.get("published", True)
     licence = "Trained on IRMAS: for research and non-commercial use only (CC BY-NC-SA 3.0)."

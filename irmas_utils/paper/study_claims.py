@@ -145,9 +145,9 @@ def first_epochs(history: pd.DataFrame, epochs: int = 5) -> Finding | None:
     if history["epoch"].max() <= epochs:
         return None
     losses = _by_epoch(history, "loss")
-    steps, range_ = losses.diff().abs(), (losses.max() - losses.min()) / losses.iloc[0]
+    steps, spread = losses.diff().abs(), (losses.max() - losses.min()) / losses.iloc[0]
     said = f"{{value:.0%}} of the training loss's movement is within {epochs} epochs, of "
-    said += f"{len(losses)} in which it moves by {range_.mean():.2%} of where it began."
+    said += f"{len(losses)} in which it moves by {spread.mean():.2%} of where it began."
     return _over_seeds(steps.iloc[:epochs].sum() / steps.sum(), said)
 
 

@@ -185,11 +185,13 @@ def _snakemake(
     if log is None:
         return _wait(subprocess.Popen(command, **options))
     account = functools.partial(log.read_text, encoding="utf-8", errors="replace")
-    say_once = functools.cache(functools.partial(print, flush=True))
+    told = None
 
     def tell() -> None:
-        if said := left(account()):
-            say_once(said)
+        nonlocal told
+        if (said := left(account())) and said != told:
+            print(said, flush=True)
+            told = said
 
     with log.open("w") as file:
         status = _wait(subprocess.Popen(command, stderr=file, **options), tell)

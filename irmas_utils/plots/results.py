@@ -111,9 +111,9 @@ def study(
 ) -> Axes:
     """Score against the value of a hyper-parameter: each seed, the mean and its 95 % interval.
 
-    `values` and `scores`, (n_runs,), are the hyper-parameter in each run, a number (on a log
-    scale) or a word (in order of appearance), and what the run scored. The `paper`'s value is
-    marked, and where all runs of a value are `constant`, bool (n_runs,).
+    `values` and `scores`, (n_runs,), are the hyper-parameter in each run, numbers (on a log scale
+    where all are above 0) or words (in order of appearance), and what the run scored. The `paper`'s
+    value is marked, and where all runs of a value are `constant`, bool (n_runs,).
     """
     ax = style.axes_or_new(ax, 5.5)
     runs = pd.DataFrame({"value": values, "score": scores, "constant": constant})
@@ -121,7 +121,7 @@ def study(
     by_value = runs.groupby("value", sort=not words)
     alike = by_value["constant"].all()
     places = {value: n if words else value for n, value in enumerate(alike.index)}
-    most = 1 if ylabel == "micro F1" else np.inf
+    most = 1 if ylabel in ("micro F1", "macro F1", "LRAP") else np.inf
     means = by_value["score"].apply(metrics.mean_interval, low=0, high=most).unstack()
     means = means.loc[[*places]]
     look = {"color": style.COLOURS["line"], "capsize": 3, "label": "mean, 95 % interval"}
@@ -131,9 +131,9 @@ def study(
     if paper in places:
         _reference(ax, places[paper], "paper")
     _mark_constants(ax, [places[value] for value in places if alike[value]], alike.all())
-    if len(places) > 1 and not words:
+    if len(places) > 1 and not words and min(places) > 0:
         ax.set_xscale("log")
-    names = [value if words else f"{value:g}" for value in places]
+    names = [value if isinstance(value, str) else f"{value:g}" for value in places]
     ax.minorticks_off()
     ax.set_xticks([*places.values()], names, **(style.SLANT if max(map(len, names)) > 8 else {}))
     ax.margins(x=0.08)

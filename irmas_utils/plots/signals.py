@@ -92,7 +92,7 @@ def stems(spectrograms: Mapping[str, ArrayLike], rate: int) -> Figure:
     `spectrograms` are by the stem's name and as for `log_mel`, in decibels of one reference.
     """
     n_rows = -(-len(spectrograms) // 2)
-    shape = {"figsize": (10, 2.2 * n_rows), "squeeze": False}
+    shape = {"figsize": (10, 2.2 * n_rows), "squeeze": False, "layout": "constrained"}
     figure, grid = plt.subplots(n_rows, 2, sharex=True, sharey=True, **shape)
     figure.get_layout_engine().set(w_pad=0.1)
     axes, spare = np.split(grid.ravel(), [len(spectrograms)])

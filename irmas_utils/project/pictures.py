@@ -57,11 +57,10 @@ def _draw(figure: "Figure") -> "tuple[bytes, Bbox]":
 @contextlib.contextmanager
 def _as_laid_out(figure: "Figure") -> Iterator[None]:
     """Let nothing move while a figure is drawn, which is then as it was."""
-    import matplotlib as mpl
-
     layout = figure.get_layout_engine()
-    with mpl.rc_context({"figure.constrained_layout.use": False}):  # which None stands for else
-        figure.set_layout_engine(None)
+    figure.set_layout_engine("none")
+    try:
         yield
+    finally:
         figure.set_layout_engine(layout)
     figure.stale = False

@@ -11,12 +11,11 @@ import hashlib
 import importlib.metadata
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from irmas_utils.project import files, paths
 from irmas_utils.project.errors import CheckpointError
@@ -104,5 +103,13 @@ def _changed(folder: Path, parts: dict[str, Any]) -> list[str]:
     latest = files.read_json(others[-1]).get("parts") if others else None
     if not isinstance(latest, dict) or not latest:
         return []
-    before, now = (pd.json_normalize([each]).to_dict("records")[0] for each in (latest, parts))
+    before, now = dict(_leaves(latest)), dict(_leaves(parts))
     return sorted(k for k in before.keys() | now.keys() if before.get(k) != now.get(k))
+
+
+def _leaves(value: Any, above: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict) and value:
+        for key, inner in value.items():
+            yield from _leaves(inner, f"{above}.{key}".lstrip("."))
+    else:
+        yield above, value

@@ -8,7 +8,6 @@ import ast
 import contextlib
 import functools
 import hashlib
-import itertools
 import json
 import re
 from collections.abc import Iterable
@@ -105,11 +104,12 @@ def _imports_of(path: Path) -> frozenset[Path]:
 
 
 def _imported(code: str) -> set[Path]:
-    """Return the files of what some code imports of this package, and of the rooms it lies in."""
+    """Return the files of what some code imports of this package, and of the packages it is in."""
     found = set()
     for name in _parsed(code)[1]:
         if name.partition(".")[0] == paths.PACKAGE.name:
-            for inner in itertools.accumulate(name.split("."), "{}/{}".format):
-                base = paths.PACKAGE.parent / inner
+            parts = name.split(".")
+            for depth in range(1, len(parts) + 1):
+                base = paths.PACKAGE.parent.joinpath(*parts[:depth])
                 found |= {base.with_suffix(".py"), base / "__init__.py"}
     return {path for path in found if path.is_file()}

@@ -34,6 +34,11 @@ def test_it_trains_as_tensorflow_does(sizes, slab, monkeypatch):
     assert [row["accuracy"] for row in our_history] == [row["accuracy"] for row in their_history]
 
 
+def test_more_clips_than_it_holds_in_registers_are_refused():
+    with pytest.raises(ValueError, match="a batch of 5 clips; expected at most 4"):
+        trained(DenseTrainer, batches(5))
+
+
 def test_bits_do_not_depend_on_the_number_of_threads(monkeypatch):
     monkeypatch.setattr(dense, "_SLAB", 64)
     outcomes = []

@@ -11,6 +11,11 @@ WAVEFORM = np.random.default_rng(0).normal(size=(2, 40)).astype(np.float32)
 WAVEFORM[1, 17:] = 0
 
 
+def test_a_cell_of_another_name_is_refused():
+    with pytest.raises(ValueError, match="'grru'; expected lstm, gru, stacked or bidirectional"):
+        lstm.build(cell="grru")
+
+
 @pytest.mark.parametrize("cell", ["gru", "stacked", "bidirectional"])
 def test_a_cell_reads_each_clip_to_its_own_end(cell):
     network = lstm.Network(OWN, 1, cell)

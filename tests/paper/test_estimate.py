@@ -10,14 +10,14 @@ from irmas_utils.project import files, records, settings
 SMOKE, FULL = settings.load("smoke"), settings.load("full")
 
 
-def passes(cfg, name):
+def trainings_of(cfg, name):
     return [*estimate.trainings(jobs.jobs(cfg)[name], cfg)]
 
 
 def test_a_training_sees_every_clip_of_the_fitting_part_once_an_epoch_and_seed():
     def clips(epochs):
         cfg = settings.load("full", fft={"seeds": [0, 1], "epochs": epochs})
-        found = passes(cfg, "04_fft_model")
+        found = trainings_of(cfg, "04_fft_model")
         assert [training.setup["seeds"] for training in found] == [[0], [1]]
         assert found[0].clips == found[1].clips
         return found[0].clips
@@ -28,7 +28,7 @@ def test_a_training_sees_every_clip_of_the_fitting_part_once_an_epoch_and_seed()
 
 @pytest.mark.parametrize("cfg", [SMOKE, FULL], ids=["smoke", "full"])
 def test_all_that_trains_is_counted(cfg):
-    trains = {name for name in jobs.jobs(cfg) if passes(cfg, name)}
+    trains = {name for name in jobs.jobs(cfg) if trainings_of(cfg, name)}
     studied = {name for name, job in jobs.jobs(cfg).items() if job.run}
     assert trains == {*studied, *estimate.MAIN[:-1], "06_fft_hyperparameters"}
 

@@ -342,6 +342,17 @@ def test_each_data_set_has_a_panel_of_its_own():
     assert figure.axes[0].get_xlim() == figure.axes[1].get_xlim()  # one scale
 
 
+def test_a_study_takes_zero_and_words_among_numbers():
+    assert plots.study([0, 0.1, 1], [0.3, 0.4, 0.5]).get_xscale() == "linear"
+    ax = plots.study(["none", 40, 80], [0.3, 0.4, 0.5])
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["none", "40", "80"]
+
+
+def test_stems_are_drawn_in_any_style():
+    with plt.rc_context({"figure.constrained_layout.use": False}):
+        assert plots.stems({"mid": fake_mel(), "side": fake_mel()}, RATE).axes
+
+
 def test_each_column_of_stems_has_its_axis_of_time():
     figure = plots.stems({name: fake_mel() for name in ("mid", "side", "left")}, RATE)
     assert [ax.get_xlabel() for ax in figure.axes[:3]] == ["", "time [s]", "time [s]"]

@@ -113,8 +113,8 @@ def _training_name(
 
 
 def _testing(n_clips: int, seed: int) -> Iterator[Recording]:
-    dealer = np.random.default_rng((seed, 2))
-    songs = _songs(_label_sets(n_clips, dealer), dealer)
+    rng = np.random.default_rng((seed, 2))
+    songs = _songs(_label_sets(n_clips, rng), rng)
     folders = np.repeat(TESTING_FOLDERS, apportion(n_clips, REAL_PARTS, least=1))
     n_before = 0
     for song, label_sets in enumerate(songs):
@@ -122,11 +122,11 @@ def _testing(n_clips: int, seed: int) -> Iterator[Recording]:
         path = f"{folders[n_before]}/{song_name(song)}"
         n_before += len(label_sets)
         key = (seed, 2, song)
-        rng = np.random.default_rng((*key, 0))
-        genre, drums = _style(str(rng.choice(label_sets[0])), rng)
+        of_song = np.random.default_rng((*key, 0))
+        genre, drums = _style(str(of_song.choice(label_sets[0])), of_song)
         for excerpt, labels in enumerate(label_sets, start=1):
             # Half of the clips run to 20 s, so that the mean is close to the real 16.9 s.
-            seconds = 20.0 if rng.random() < 0.6 else round(rng.uniform(5, 20), 3)
+            seconds = 20.0 if of_song.random() < 0.6 else round(of_song.uniform(5, 20), 3)
             clip = Clip(f"{path}-{excerpt}.wav", 0.0, seconds)
             yield Recording(labels, genre, drums, seconds, (clip,), (*key, 1), (*key, 2, excerpt))
 

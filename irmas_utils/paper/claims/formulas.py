@@ -1,24 +1,23 @@
 """The words of the ledger's formulas, which read facts anew: numbers and small proofs."""
-# ruff: noqa: F401 - the formulas also use what is only imported here
 
 import itertools
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import reduce  # noqa: F401 - as below, a word of the ledger's formulas
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit, logit, logsumexp, softmax
-from scipy.stats import binomtest, entropy, gmean, hmean
+from scipy.special import expit, logit, logsumexp, softmax  # noqa: F401
+from scipy.stats import binomtest, entropy, gmean, hmean  # noqa: F401
 
 from irmas_utils import metrics
-from irmas_utils.audio.features import FFT_SAMPLES, fft_magnitude, label_matrix
+from irmas_utils.audio.features import FFT_SAMPLES, fft_magnitude, label_matrix  # noqa: F401
 from irmas_utils.audio.io import opened, pad
 from irmas_utils.data import published
-from irmas_utils.metrics import prior_only_labels
+from irmas_utils.metrics import prior_only_labels  # noqa: F401
 from irmas_utils.project import paths
 from irmas_utils.project.vocabulary import INSTRUMENTS
 
@@ -63,10 +62,11 @@ def fact(path: str) -> Any:
         found = published.load(name)
     for key in keys:
         if isinstance(found, list):
-            found = {next(iter(row.values())): row for row in found}
-            if key not in found:
+            found = next((row for row in found if next(iter(row.values())) == key), None)
+            if found is None:
                 raise NotMeasured(path)
-        found = found[int(key) if key.isdigit() else key]
+        else:
+            found = found[int(key) if key.isdigit() else key]
     return found
 
 
