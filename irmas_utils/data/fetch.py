@@ -63,10 +63,13 @@ def file(
 
     pooch.get_logger().setLevel("WARNING")
     partial = folder / f".{name}-{hashed[-8:]}.part"
+    kind, digest = hashed.split(":")
 
     def download(url: str, target: str, _: None) -> None:
         with files.locked(paths.cache_root() / f"{partial.name}.lock"):  # notebooks run at a time
             for pause in [*pauses, None]:
+                if partial.is_file() and pooch.file_hash(partial, kind) == digest:
+                    break  # all had come when an earlier run ended
                 try:
                     _go_on(url, partial)
                     break
@@ -120,7 +123,7 @@ def _is_other(answer: requests.Response, size: int) -> bool:
     if answer.status_code == 206:
         return not told.get("Content-Range", f"bytes {size}-").startswith(f"bytes {size}-")
     length = told.get("Content-Length", "")
-    return (length.isdecimal() and int(length) <= size) or "html" in told.get("Content-Type", "")
+    return (length.isdecimal() and int(length) < size) or "html" in told.get("Content-Type", "")
 
 
 def _asked(response: requests.Response | None) -> float:
