@@ -71,10 +71,8 @@ def epoch_seconds(loop: str, turns: int) -> float:
     x = rng.random((BATCHES, SIZE, FEATURES), np.float32)
     y = np.eye(11, dtype=np.float32)[rng.integers(11, size=(BATCHES, SIZE))]
     if loop in OURS:
-        trainer, batches = (
-            OURS[loop](fft.build(FEATURES, WIDTHS), "paper", 1e-4),
-            [*zip(x, y, strict=True)],
-        )
+        trainer = OURS[loop](fft.build(FEATURES, WIDTHS), "paper", 1e-4)
+        batches = [*zip(x, y, strict=True)]
         return fastest(lambda: trainer.train(batches, 1, 1, progress=False), turns)
     model = stock_model(*STOCK[loop])
     return fastest(

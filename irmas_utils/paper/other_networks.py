@@ -26,7 +26,7 @@ from irmas_utils.systems.networks import assessment, mixing, registry
 from irmas_utils.systems.networks.assessment import System
 from irmas_utils.systems.networks.fine_tuning import Data
 from irmas_utils.systems.networks.training import Trained
-from irmas_utils.systems.recognizer import card, describe
+from irmas_utils.systems.recognizer import card, describe, write_description
 
 RATE, SECONDS = 22_050, 3  # of the example
 
@@ -220,8 +220,7 @@ def save_best(record: Record, name: str, system: System, data: Data) -> None:
     }
     with files.replacing(path) as temporary:
         shutil.copyfile(stored, temporary)
-    sealed = description | {"digest": files.seal(description)}
-    files.write_json(path.with_suffix(".json"), sealed)
+    write_description(path, description)
     files.write_text(path.with_suffix(".md"), card(path))
 
 

@@ -106,9 +106,7 @@ class Recognizer:
             self.model.save(temporary)
         file = {"model": path.name, "sha256": files.sha256(path), "keras": keras.__version__}
         used = {name: getattr(self, name) for name in _USED}
-        description = {"format": FORMAT, "version": VERSION} | file | used
-        description["digest"] = files.seal(description)
-        files.write_json(path.with_suffix(".json"), description)
+        write_description(path, {"format": FORMAT, "version": VERSION} | file | used)
         return path
 
     @classmethod
@@ -134,6 +132,12 @@ class Recognizer:
             expected = f"one of Keras {description['keras']}, from {sizes}"
             raise _unusable(path, found, expected) from error
         return whole
+
+
+def write_description(path: Path, description: dict[str, Any]) -> None:
+    """Write what `describe` reads beside a ``.keras`` file, sealed: an edited one is told of."""
+    sealed = description | {"digest": files.seal(description)}
+    files.write_json(path.with_suffix(".json"), sealed)
 
 
 def describe(path: str | Path) -> dict[str, Any]:
