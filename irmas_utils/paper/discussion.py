@@ -33,24 +33,6 @@ class Idea(NamedTuple):
     against: tuple[str, ...]
 
 
-def reasons(settings: Settings) -> list[Idea]:
-    """Return what tests each reason of section 7 for the LSTM's constant answer, and a fourth."""
-    tested = {
-        "1. structure": ["dense"],
-        "2. size": ["units"],
-        "4. something else": ["loss", "learning_rate", "batch_size", "frame_size"],
-    }
-    found = [
-        Idea(f"{reason}: {parameter} {value}", (run,), ("lstm-base",))
-        for reason, parameters in tested.items()
-        for parameter in parameters
-        for value in settings.study.lstm.vary[parameter]
-        if (run := studies.run_name(settings, "lstm", parameter, value)) != "lstm-base"
-    ]
-    found.append(Idea("4. something else: short frames", ("lstm-working",), ("lstm-base",)))
-    return sorted([*found, Idea("3. data: another network on as much", ("han",), ("lstm",))])
-
-
 def dense_causes(settings: Settings) -> pd.DataFrame:
     """Weigh the causes of the dense network's failure that have been tried (`fft_causes`).
 
@@ -68,12 +50,22 @@ def dense_causes(settings: Settings) -> pd.DataFrame:
         for row in causes.iloc[1:].itertuples(index=False)
     ]
     found = compare(settings, {"causes": (ideas, "micro_f1")})["causes"]
-    worse = found["verdict"] == "worse"
     lost = found["idea"].isin(causes.loc[~causes.pop("learnt"), "cause"])
-    verdict = found["idea"].map(supported(found)).mask(worse, "not supported: worse")
+    verdict = pd.Series(map(_helps, found.to_dict("records")), found.index, str)
     found["verdict"] = verdict.mask(lost, "cannot tell, not even its excerpts are learnt")
     columns = ["idea", "difference", "low", "high", "p_value", "p_adjusted", "verdict"]
     return causes.merge(found[columns], left_on="cause", right_on="idea", how="left")
+
+
+def _helps(row: Mapping[str, Any]) -> str:
+    """Say whether a change makes a network better, and what would have been seen."""
+    if row["verdict"] == "worse":
+        return "not supported: worse"
+    if max(row["gain"], row["gain without"]) < SMALL:
+        return "cannot tell, deaf either way"
+    said = "not supported" if row["high"] < SMALL else "inconclusive"
+    said = "supported" if row["verdict"] == "better" else said
+    return f"{said}; {row['seen']:.3f} would have been seen"
 
 
 def lstm_causes(settings: Settings) -> pd.DataFrame:
@@ -120,7 +112,8 @@ REASONS = {
     "4. something else": ("loss", "prior", "batch_size", "learning_rate", "input_scale", "n_mels",
                           "frame_size", "decimation"),
 }  # fmt: skip
-"""Which changes of `lstm_causes` test which reason of section 7; the fourth is ours."""
+"""Which changes of `lstm_causes` test which reason that section 7 of the paper gives for the LSTM's
+constant answer; the fourth is ours."""
 
 
 def so_far(causes: pd.DataFrame | None, network: str = "lstm") -> str:
@@ -383,30 +376,6 @@ def _row(settings: Settings, idea: Idea, metric: str) -> dict[str, Any]:
         "against": against,
         **{key: test[key] for key in ("difference", "low", "high", "p_value")},
     }
-
-
-def supported(reasons: pd.DataFrame) -> dict[str, str]:
-    """Say which reasons the rows of `compare` support, and what difference they would have seen.
-
-    A change for the better supports the reason it stands for; none does if every interval is below
-    `SMALL`. Of the data, another network that does better with no more speaks against them. Where
-    both systems gain less than `SMALL`, hearing next to nothing, a row tells nothing.
-    """
-    found = {}
-    for reason, rows in reasons.groupby(reasons["idea"].str.split(":").str[0]):
-        rows = rows[rows[["gain", "gain without"]].max(axis=1) >= SMALL]
-        if rows.empty:
-            found[reason] = (
-                f"cannot tell: neither the base nor a change has a gain of {SMALL:g}, so none "
-                "hears; changes to a base that hears would tell"
-            )
-            continue
-        is_better, of_data = (rows["verdict"] == "better").any(), reason.startswith("3")
-        against = is_better if of_data else (rows["high"] < SMALL).all()
-        said = "supported" if is_better and not of_data else "inconclusive"
-        said = "not supported" if against else said
-        found[reason] = f"{said}; {rows['seen'].min():.3f} would have been seen"
-    return found
 
 
 def closing(table: pd.DataFrame) -> str:

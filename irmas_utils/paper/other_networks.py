@@ -118,7 +118,8 @@ class Report:
         keys, systems = ("micro_f1", "macro_f1", "lrap"), self.results | trivial
         self._show("scores", {name: score_row(each, keys) for name, each in systems.items()})
         if self.results:
-            say(hypothesis.heard(self.results, trivial, corpus.name(self.record.settings)))
+            data = f"the {corpus.name(self.record.settings)}"
+            say(hypothesis.heard(self.results, trivial, data))
 
     def costs(self) -> None:
         """Show each system's seeds, parameters, seconds of training and milliseconds a clip."""
