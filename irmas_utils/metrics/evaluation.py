@@ -24,6 +24,23 @@ def score(
     return _resampled(metrics.evaluate, clips, settings, decisions, scores)
 
 
+def by_duration(
+    clips: pd.DataFrame, scores: np.ndarray, settings: Settings
+) -> dict[str, dict[str, float | None]]:
+    """Return micro F1, cut at 0.5, of the "shortest", "middle" and "longest" third of the clips.
+
+    Scores are (n_clips, 11). Each third has seconds (their mean), clips (how many), value, low and
+    high; clips of one length stay together, so that there may be less than three.
+    """
+    thirds, names = pd.qcut(clips["duration"], 3, duplicates="drop"), ["middle", "longest"]
+    clips, found = clips.reset_index(drop=True), {}
+    parts = [part for _, part in clips.groupby(thirds.to_numpy(), observed=True)]
+    for name, part in zip(["shortest", *names[3 - len(parts) :]], parts, strict=False):
+        f1 = score(part, scores[part.index], settings)["micro"]["f1"]
+        found[name] = {"seconds": part["duration"].mean(), "clips": len(part)} | f1
+    return found
+
+
 def _resampled(metric: Callable, clips: pd.DataFrame, settings: Settings, *answers: Any) -> Any:
     """Apply what draws recordings to the clips' labels and some answers, (n_clips, 11) each."""
     labels, groups = label_matrix(clips["labels"]), list(clips["recording"])

@@ -71,15 +71,13 @@ def table(settings: Settings) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def by_duration(settings: Settings, testing: pd.DataFrame, n_parts: int = 3) -> pd.DataFrame:
-    """Micro F1 of clips of like length, with its interval: a row a part and one of `COMPUTED`."""
-    of_clip, rows = pd.qcut(testing["duration"], n_parts, duplicates="drop"), []
+def by_duration(settings: Settings, testing: pd.DataFrame) -> pd.DataFrame:
+    """Return `metrics.evaluation.by_duration` of `COMPUTED`: a row a cause and part."""
+    rows = []
     for name, cause in COMPUTED.items():
         decided = records.load_predictions(settings.profile, f"fft-cause-{name}", testing)[2]
-        for _, clips in testing.reset_index(drop=True).groupby(of_clip.to_numpy(), observed=True):
-            found = evaluation.score(clips, decided[clips.index].astype(float), settings)
-            row = {"seconds": clips["duration"].mean(), "clips": len(clips)}
-            rows.append({"cause": cause} | row | found["micro"]["f1"])
+        parts = evaluation.by_duration(testing, decided.astype(float), settings)
+        rows += [{"cause": cause} | part for part in parts.values()]
     return pd.DataFrame(rows)
 
 

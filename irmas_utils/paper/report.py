@@ -142,4 +142,5 @@ class Report:
         found = evaluation.summary(clips, self.whole, said, history, **facts)
         for row in found["answers"]:
             row |= evaluation.listens(clips, scores[row["seed"]], cfg)
+        found["by_duration"] = evaluation.by_duration(clips, self.joined, cfg)
         record.save_metrics(found, run)

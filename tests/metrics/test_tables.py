@@ -33,6 +33,27 @@ def test_an_empty_part_is_an_error(tiny_irmas, keep, missing):
         corpus.split(index[index["split"] == keep], CFG)
 
 
+@pytest.mark.parametrize(
+    ("seconds", "means", "values"),
+    [
+        ([5, 20, 7, 18, 6, 19], [5.5, 12.5, 19.5], [1, 2 / 3, 0]),
+        ([5, 20, 20], [5, 20], [1, 0]),  # what is of one length stays together
+        ([5, 20, 20, 20], [16.25], [0.4]),
+        ([5, 5, 5], [], []),
+    ],
+)
+def test_thirds_of_the_clips_by_their_length(seconds, means, values):
+    n = len(seconds)
+    clips = {"duration": seconds, "labels": [("cel",)] * n, "recording": [*map(str, range(n))]}
+    clips, scores = pd.DataFrame(clips, index=range(7, 7 + n)), np.zeros((n, 11))
+    scores[:, 0] = np.array(seconds) < 10
+    found = evaluation.by_duration(clips, scores, CFG)
+    names = {0: [], 1: ["shortest"], 2: ["shortest", "longest"]}
+    assert [*found] == names.get(len(means), ["shortest", "middle", "longest"])
+    assert [part["seconds"] for part in found.values()] == means
+    assert [part["value"] for part in found.values()] == pytest.approx(values)
+
+
 def test_scores_tables_and_summary(parts):
     scores = {seed: np.full((3, 11), 0.4, np.float32) for seed in (0, 1)}
     scores[0][:, 4] = scores[1][:, 4] = 0.9
