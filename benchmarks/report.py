@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from irmas_utils.project import files as atomic
-from irmas_utils.project import paths, settings
+from irmas_utils.project import paths, records, settings
 from irmas_utils.project.settings import Settings
 
 
@@ -51,7 +51,7 @@ def best_of_turns(tasks: dict[str, Callable[[], Any]], turns: int) -> dict[str, 
 
 def write(folder: Path, name: str, rows: list[dict[str, Any]], **context: Any) -> None:
     """Print the rows as a Markdown table; write it and the same as JSON into `folder`."""
-    table = pd.DataFrame(rows).to_markdown(index=False, floatfmt=".3g")
+    table = records.markdown(pd.DataFrame(rows), ".3g")
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     print(table, f"({machine}; {context})", sep="\n\n")
     atomic.write_text(folder / f"{name}.md", table + "\n")
