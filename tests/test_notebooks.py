@@ -87,6 +87,15 @@ def test_sections_are_numbered(cells):
     assert numbers == list(range(1, len(numbers) + 1))
 
 
+def test_a_section_that_is_referred_to_is_there_and_not_the_record():
+    read = {path.stem[:2]: nbformat.read(path, as_version=4).cells for path in NOTEBOOKS}
+    last = {n: int(re.match(r"## (\d+)", cells[-2].source)[1]) for n, cells in read.items()}
+    pages = [path.read_text("utf-8") for path in (paths.ROOT / "docs").glob("*.md")]
+    for text in [*pages, *("\n".join(c.source for c in cells) for cells in read.values())]:
+        for n, section in re.findall(r"otebook\s+(\d\d),\s+section\s+(\d+)", text):
+            assert 0 < int(section) < last[n], (n, section)
+
+
 def test_cells_are_numbered(path, cells):
     assert [cell.id for cell in cells] == [f"{path.stem[:2]}-{n:02d}" for n in range(len(cells))]
 

@@ -14,11 +14,11 @@ HEAD = """# Every claim of the paper, and the command that decides it
 Written by `make reproduce` from the ledger, `irmas_utils/data/published/paper_claims.yaml`, where
 each claim stands with its quotation and with how it is decided. *Expected* is what the ledger asks
 of the value for the claim to be confirmed, a margin written down before any result (notebook 09,
-section 6, has the exceptions). *Today* is the verdict without the audio of IRMAS, as in notebook
-10, section 7; *cannot tell* says that deciding takes what has not been run or is not published.
-Commands that take more than a minute run notebooks on the real IRMAS (`IRMAS_DATA`) under the full
-profile; their minutes are estimates for two cores. The commands are those of a shell in which
-`source .venv/bin/activate` has been given.
+section 6, has the exceptions). *Today* is the verdict without the audio of IRMAS; *cannot
+tell* says that deciding takes what has not been run or is not published. Commands of more than a
+minute run notebooks on the real IRMAS (`IRMAS_DATA`) under the full profile; their minutes are
+estimates for two cores. The commands are those of a shell in which `source .venv/bin/activate` has
+been given.
 
 """
 

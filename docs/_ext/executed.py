@@ -71,9 +71,9 @@ def _sets_up(cell: Cell) -> bool:
 
 
 def _output(output: Cell) -> Cell | None:
-    """Return an output as a page shows it, None if there is nothing to show without a kernel."""
+    """Return an output as a page shows it, None of progress and of what takes a kernel."""
     data = output.get("data", {})
-    if "application/vnd.jupyter.widget-view+json" in data:
+    if output["output_type"] == "stream" or "application/vnd.jupyter.widget-view+json" in data:
         return None
     if "text/html" in data:
         page = _aligned("".join(data["text/html"]))

@@ -221,8 +221,9 @@ def concluded(causes: pd.DataFrame | None) -> str:
     causes = causes.dropna(subset="verdict")
     if causes.empty:
         return "no cause was put to the test."
-    said = causes["verdict"].astype(str).str.split(";").str[0]
-    parts = [f"{verdict}: {', '.join(ideas)}" for verdict, ideas in causes["idea"].groupby(said)]
+    said, ideas = causes["verdict"].str.split(";").str[0], causes["idea"].str.rpartition(": ")
+    heads = said + ": " + ideas[0] + ideas[1]  # a base, where there are several, is said once
+    parts = [f"{head}{', '.join(changes)}" for head, changes in ideas[2].groupby(heads)]
     return f"{'; '.join(parts[::-1])}."
 
 

@@ -89,6 +89,8 @@ def made_from(job: Job, settings: Settings) -> dict[str, Any]:
     reached = [path for path in sources.reached(code) if aside not in path.parents]
     found = {"settings": _read(job, settings), "parameters": dict(job.parameters)}
     found["code"] = sources.digest(code, reached)
+    if job.run is None:  # its page shows text and comments too
+        found["notebook"] = files.digest(notebook)
     if job.notebook == registry.NOTEBOOK:
         # Once IRMAS_WEIGHTS names a folder with the weights, there is more to train.
         found["weights"] = fetch.given()

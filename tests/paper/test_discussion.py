@@ -199,6 +199,9 @@ def test_what_is_concluded_of_real_clips_follows_from_their_table():
     assert said["2. size"] == "not supported: samples: units 66."
     assert said["1. structure"] == "supported: better: frames: cell gru."
     assert said["3. data"] == "no cause was put to the test."
+    alike = table.assign(verdict="inconclusive; 0.1 would")
+    shown = "inconclusive: samples: units 66, fraction 0.5; inconclusive: frames: cell gru."
+    assert discussion.concluded(alike) == shown
 
 
 def test_what_wakes_a_base_and_what_makes_one_deaf_is_named():

@@ -1,3 +1,4 @@
+import shutil
 import subprocess
 import sys
 
@@ -73,6 +74,16 @@ def test_another_table_of_trained_heads_makes_the_notebook_that_shows_it_anew(
     (tmp_path / "other.csv").write_text("batch\n2\n")
     monkeypatch.setattr(studies, "CONSTANT_HEAD", tmp_path / "other.csv")
     assert jobs.made_from(job, SMOKE) != before
+
+
+def test_another_text_makes_the_pages_of_a_notebook_anew_and_no_study(tmp_path, monkeypatch):
+    shutil.copytree(paths.NOTEBOOKS, tmp_path, dirs_exist_ok=True)
+    monkeypatch.setattr(paths, "NOTEBOOKS", tmp_path)
+    before = {name: jobs.made_from(job, SMOKE) for name, job in jobs.jobs(SMOKE).items()}
+    file = tmp_path / "03_lstm_model.ipynb"
+    file.write_text(file.read_text().replace("How well does", "How badly does"))
+    now = {name: jobs.made_from(job, SMOKE) for name, job in jobs.jobs(SMOKE).items()}
+    assert {name for name in now if now[name] != before[name]} == {file.stem}
 
 
 def test_a_study_does_not_depend_on_the_plots(monkeypatch):

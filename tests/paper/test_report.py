@@ -11,7 +11,8 @@ CFG = settings.load("smoke")
 
 
 def test_a_network_answers_once_by_the_mean_of_its_seeds_logits():
-    clips = pd.DataFrame({"name": list("ab"), "recording": list("ab"), "labels": [("cel",)] * 2})
+    clips = pd.DataFrame({"name": list("ab"), "recording": list("ab"), "duration": [5.0, 9.0]})
+    clips["labels"] = [("cel",)] * 2
     rng = np.random.default_rng(0)
     scores = {seed: rng.uniform(0.1, 0.9, (2, 11)) for seed in (0, 1, 2)}
     history = pd.DataFrame({"epoch": [1] * 3, "seconds": [1.0] * 3, "seed": [0, 1, 2]})

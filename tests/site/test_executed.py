@@ -41,12 +41,13 @@ def notebook(*cells):
 @pytest.fixture
 def executed():
     text, table = shown("text/markdown", "**3 clips**"), shown("text/html", "<table></table>")
+    progress = nbformat.v4.new_output("stream", text="epoch 1/2")
     return notebook(
         nbformat.v4.new_markdown_cell("# 1. Data\n\nWhat is there?"),
         code("import numpy"),
         code("profile = 'sample'", tags=["parameters"]),
         nbformat.v4.new_markdown_cell("## 1. Labels (section 3.1, Figure 1)"),
-        code("draw()", text, shown("image/png", PNG), table),
+        code("draw()", progress, text, shown("image/png", PNG), table),
         code("x = 1"),
         code("upload()", shown("application/vnd.jupyter.widget-view+json", {"model_id": "1"})),
         nbformat.v4.new_markdown_cell("## 2. Record"),

@@ -28,7 +28,7 @@ def verify(name: str | None, profile: str) -> int:
         remedy = "Run `irmas verify`, which lists them."
         raise DataError(name, "no such claim", "one of the ledger", remedy)
     claim = ledger[name]
-    print(f'Section {claim["section"]}: "{claim["quote"]}"\nDecided by: {claim["check"]}.')
+    print(f'Section {claim["section"]}: "{claim["quote"]}"\nDecided by: {claim["check"]}')
     if claim["kind"] in claims.NEED_A_RUN:
         from irmas_utils.paper import workflow  # Snakemake takes a second
 
