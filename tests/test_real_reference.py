@@ -93,7 +93,7 @@ def test_a_difference_that_another_training_turns_tells_nothing(tmp_path):
     ]  # fmt: skip
     found.to_csv(file, index=False)
     assert real.beside_earlier(causes(-0.03, -0.02, 0.1), file).equals(found)  # of nothing new
-    assert "`before`" in real.discussion.so_far(found, "fft")
+    assert "`before`" in real.conclusions.so_far(found, "fft")
     causes(-0.04, -0.02, 0.1).pipe(real.beside_earlier, file).to_csv(file, index=False)
     found = pd.read_csv(file)  # a third of the sign of the second: the first is not forgotten
     assert found["before"].tolist()[1] == 0.02

@@ -33,7 +33,7 @@ import psutil
 from irmas_utils import metrics
 from irmas_utils.data import corpus
 from irmas_utils.metrics import evaluation, tables
-from irmas_utils.paper import discussion, fft_causes, hypothesis, jobs
+from irmas_utils.paper import conclusions, discussion, fft_causes, hypothesis, jobs
 from irmas_utils.project import files, parallel, paths, records, settings
 from irmas_utils.project.errors import DataError
 from tools import real_corpus
@@ -309,7 +309,7 @@ def readme(folder: Path) -> str:
     for network in CAUSES:
         file, left = folder / f"tables/{network}_causes.csv", "None has been run."
         if file.is_file():
-            left = discussion.so_far(pd.read_csv(file), network)
+            left = conclusions.so_far(pd.read_csv(file), network)
         text += f"\nOne change at a time to `{network}`: {left}\n"
     if (folder / HOURS).is_file():
         took = pd.DataFrame(json.loads((folder / HOURS).read_text("utf-8"))).drop(columns="source")

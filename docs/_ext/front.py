@@ -16,7 +16,7 @@ import prose
 
 from irmas_utils.data import corpus, published, sample
 from irmas_utils.data.sample.plan import SAMPLE_RATE
-from irmas_utils.paper import claims, discussion, hypothesis
+from irmas_utils.paper import claims, conclusions, hypothesis
 from irmas_utils.paper.claims.formulas import fact
 from irmas_utils.project import paths, records, settings, vocabulary
 from irmas_utils.project.settings import Settings
@@ -50,7 +50,7 @@ def fill(template: str, settings: Settings, folder: Path) -> str:
 
     ``${stated.CLAIM}``, ``${found.CLAIM}`` and ``${verdict.CLAIM}`` are of the ledger, each a link
     to its row, ``${count.VERDICT}`` of all of it, ``${real.SYSTEM}`` the micro F1 of a system on
-    mixed real clips (notebook 09), ``${real.heard}`` and ``${real.remembered}`` of `discussion`.
+    mixed real clips (notebook 09), ``${real.heard}`` and ``${real.remembered}`` of `conclusions`.
     Raises KeyError for none of these.
     """
     table = _claims(folder)
@@ -68,8 +68,8 @@ def fill(template: str, settings: Settings, folder: Path) -> str:
         "count.other": sum(counts.get(verdict, 0) for verdict in OTHER),
         "pace": PACE.format(every) if (every := settings.lstm.decimation) > 1 else "",
         "real.clips": json.loads((real / "corpus.json").read_text("utf-8"))["clips found"],
-        "real.heard": discussion.heard(records.real_metrics(settings, "lstm")),
-        "real.remembered": discussion.remembered(settings),
+        "real.heard": conclusions.heard(records.real_metrics(settings, "lstm")),
+        "real.remembered": conclusions.remembered(settings),
     }
     found |= {f"count.{verdict}": number for verdict, number in counts.items()}
     found |= {f"real.{system}": f"{f1['value']:.3f}" for system, f1 in scores.items()}
