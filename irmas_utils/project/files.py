@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import stat
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -51,13 +52,13 @@ def replacing(target: str | Path, sync: bool = True) -> Iterator[Path]:
 
 @contextmanager
 def writing(target: Path) -> Iterator[None]:
-    """Raise DiskError, which names `target`, where the block raises OSError."""
+    """Raise DiskError, which names `target`, where the block raises OSError, or as libsndfile."""
     try:
         yield
-    except OSError as error:
+    except (OSError, getattr(sys.modules.get("soundfile"), "LibsndfileError", OSError)) as error:
         if isinstance(error, DiskError):
             raise
-        found = f"a failed write ({error.strerror or error})"
+        found = f"a failed write ({getattr(error, 'strerror', None) or error})"
         variables = "IRMAS_DATA, IRMAS_CACHE or IRMAS_RESULTS"
         remedy = f"Make room, or name another place: {variables}, or an option."
         raise DiskError(target, found, "a folder of yours with room", remedy) from error
@@ -156,7 +157,7 @@ def kept(path: Path, make: Callable[[Path], Any]) -> Path:
     with suppress(OSError):
         if seal.read_bytes() == digest(path).encode():
             return path
-        print(f"{path} is made again: it is not what was written.")
+        print(f"{path} is made again: it is not what was written.", file=sys.stderr)
     with replacing(path, sync=False) as temporary, replacing(seal, sync=False) as sealed:
         make(temporary)
         sealed.write_text(digest(temporary))

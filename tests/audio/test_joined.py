@@ -5,6 +5,7 @@ import pytest
 from test_zoo import RATE, TAGS, TONE, id3, told, tone, twice, without_xing
 
 from irmas_utils.audio import io, joined
+from irmas_utils.project.errors import DiskError
 
 NOISE = np.random.default_rng(0).uniform(-0.4, 0.4, len(TONE))
 LOUD_FIRST = np.concatenate([NOISE, 0.1 * TONE, 0.1 * TONE])
@@ -82,6 +83,16 @@ def test_no_damage_is_more_than_one_error(tmp_path):
             content[place] = rng.integers(256)
         path.write_bytes(content)
         assert joined.whole(path)
+
+
+def test_a_full_disk_is_named(tmp_path, monkeypatch):
+    path = tmp_path / "a"
+    path.write_bytes(twice(tone(path, "OGG", samples=NOISE)))
+    write = joined.soundfile.SoundFile.write
+    monkeypatch.setattr(joined.soundfile.SoundFile, "write", lambda file, x: (
+        write(file, x), joined.soundfile._error_check(2)))  # fmt: skip
+    with pytest.raises(DiskError, match=r"joined/.*: found a failed write .*Make room"):
+        joined.whole(path)
 
 
 @pytest.mark.parametrize("format", ["MP3", "OGG"])

@@ -304,4 +304,4 @@ def test_a_damaged_copy_of_the_soundfont_is_made_again(elsewhere, capsys):
     whole = path.read_bytes()
     path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     assert soundfont.retuned(soundfont.find()).read_bytes() == whole
-    assert capsys.readouterr().out == f"{path} is made again: it is not what was written.\n"
+    assert capsys.readouterr().err == f"{path} is made again: it is not what was written.\n"

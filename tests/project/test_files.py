@@ -96,13 +96,13 @@ def test_what_is_kept_is_made_once_and_again_when_damaged(tmp_path, capsys):
             path.write_bytes(content)
             files.kept(target, make)
             assert target.read_bytes() == bytes(range(40))
-    said = capsys.readouterr().out.splitlines()
+    said = capsys.readouterr().err.splitlines()
     assert len(said) == len(made) - 1 == 2 * (40 + 32)
     for path in (target, seal):
         path.unlink()
         files.kept(target, make)
         assert target.read_bytes() == bytes(range(40))
-    assert capsys.readouterr().out == ""
+    assert capsys.readouterr() == ("", "")
 
 
 VALUE = {"ü": [1, 2.5, None, True, "\u2028"], "b": {"c": 1e-300}}

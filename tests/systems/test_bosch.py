@@ -231,7 +231,7 @@ class TestMixtures:
         damaged.write_bytes(content)
         mixtures.make(parts["held_out"], 8, seed=0)
         assert Path(path).read_bytes() == whole
-        assert capsys.readouterr().out == f"{path} is made again: it is not what was written.\n"
+        assert capsys.readouterr().err == f"{path} is made again: it is not what was written.\n"
 
 
 def unit_level(file):
