@@ -62,8 +62,9 @@ def test_a_missing_file_is_named(tmp_path):
 
 def test_a_folder_and_a_model_as_the_caller_means_them(tmp_path, monkeypatch):
     waveform = keras.Input((8000,))
-    model = keras.Model(waveform, keras.layers.Dense(11, "sigmoid")(waveform))
-    Recognizer(model, 8000, 8000, 8000, (0.5,) * 11).save(tmp_path / "mine")
+    model = keras.Model(waveform, keras.layers.Dense(3, "sigmoid")(waveform))
+    labels = ("oud", "qanun", "ney *x*")
+    Recognizer(model, 8000, 8000, 8000, (0.0,) * 3, labels=labels).save(tmp_path / "mine")
     (tmp_path / "takes").mkdir()
     for name in ("b.wav", "a.wav"):
         soundfile.write(tmp_path / "takes" / name, np.full(16000, 0.2), 8000)
@@ -74,6 +75,7 @@ def test_a_folder_and_a_model_as_the_caller_means_them(tmp_path, monkeypatch):
     execute.execute(NOTEBOOK, out, execute.read_parameters(NOTEBOOK, given))
     text = str([cell.get("outputs") for cell in nbformat.read(out, as_version=4).cells])
     assert "unnamed model" in text
+    assert r"is named: oud at 0.0 s, qanun at 0.0 s, ney \\*x\\* at 0.0 s." in text
     assert text.index("a.wav") < text.index("b.wav") < text.index("unreadable audio")
     assert (paths.results_root() / "smoke" / "tables" / "own_audio.csv").is_file()
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
@@ -111,18 +112,18 @@ def stems(spectrograms: Mapping[str, ArrayLike], rate: int) -> Figure:
 
 
 def instruments_over_time(
-    edges: ArrayLike, scores: ArrayLike, ax: Axes | None = None, *, label: str = "score"
+    edges: ArrayLike, scores: pd.DataFrame, ax: Axes | None = None, *, label: str = "score"
 ) -> Axes:
-    """Heat map of each instrument's score, from 0 to 1, (n_windows, 11), against time.
+    """Heat map of scores, from 0 to 1, a row a window, a column an instrument, against time.
 
     `edges`, (n_windows + 1,), are the start of each window in seconds and the end of the last;
     `label` says what the scores are.
     """
     ax = style.axes_or_new(ax, 9, 3.6)
     look = {"cmap": style.QUANTITY_MAP, "vmin": 0, "vmax": 1, "rasterized": True}
-    rows = np.arange(len(style.NAMES) + 1) - 0.5
+    rows = np.arange(len(scores.columns) + 1) - 0.5
     image = ax.pcolormesh(np.asarray(edges, dtype=float), rows, np.transpose(scores), **look)
-    ax.set_yticks(range(len(style.NAMES)), style.NAMES)
+    ax.set_yticks(rows[1:] - 0.5, scores.columns, parse_math=False)
     style.colour_names(ax.yaxis)
     ax.invert_yaxis()
     ax.grid(visible=False)

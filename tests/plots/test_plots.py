@@ -174,7 +174,7 @@ FIGURES = {
         {n: fake_mel() for n in ("mid", "side", "left")}, RATE
     ).axes[0],
     "instruments_over_time": lambda: plots.instruments_over_time(
-        np.arange(0, 61, 1.5), fake_labels(40)[1]
+        np.arange(0, 61, 1.5), pd.DataFrame(fake_labels(40)[1], columns=plots.NAMES)
     ),
     "training_curves": lambda: plots.training_curves(fake_history())[0],
     "training_one_seed": lambda: plots.training_curves(fake_history(1))[0],
@@ -298,7 +298,7 @@ def test_silence_and_short_signals_draw():
     plots.padded_waveform(np.zeros(1000), RATE)
     plots.spectrum(np.zeros(2000), RATE)
     plots.waveform([0.1, -0.1], RATE)
-    plots.instruments_over_time([0.0, 1.0], np.full((1, 11), 0.5))
+    plots.instruments_over_time([0.0, 1.0], pd.DataFrame([[0.5] * 11]))
     plots.gradient_norm({"dead": np.zeros(10)}, RATE)
 
 
@@ -465,11 +465,13 @@ def test_the_best_stream_of_an_instrument_is_bold():
 
 
 def test_over_time_rows_are_instruments():
-    scores = np.zeros((4, 11))
-    scores[2, 3] = 1
-    mesh = plots.instruments_over_time([0, 1, 2, 3, 4], scores).collections[0]
-    assert np.argwhere(mesh.get_array() == 1).tolist() == [[3, 2]]
-    assert len(INSTRUMENTS) == mesh.get_array().shape[0]
+    scores = pd.DataFrame(np.zeros((4, 3)), columns=["oud", "violin", "$x_"])
+    scores.loc[2, "violin"] = 1
+    ax = plots.instruments_over_time([0, 1, 2, 3, 4], scores)
+    mesh = ax.collections[0].get_array()
+    assert np.argwhere(mesh == 1).tolist() == [[1, 2]]
+    assert [text.get_text() for text in ax.get_yticklabels()] == [*scores]
+    assert len(mesh) == 3
 
 
 def test_gradients_are_drawn_over_the_whole_clip_with_their_reach():
