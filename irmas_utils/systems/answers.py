@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from irmas_utils.systems.recognizer import Recognizer
 
 SUFFIXES = {f".{name.lower()}" for name in soundfile.available_formats()} - {".raw"} | {
-    ".aif", ".aifc", ".oga", ".opus", ".mp2", *io.CLOSED}  # fmt: skip
+    ".aif", ".aifc", ".bwf", ".mp2", ".oga", ".opus", ".snd", ".sph", ".wave", *io.CLOSED,
+}  # fmt: skip
 """Of the files that are taken from a folder, also to be told of; one that is named may have any."""
 
 _NEITHER = "a folder without audio files that can be read, a pipe or a device"
@@ -201,6 +202,12 @@ def _sound(path: Path) -> bytes:
 FILES = {"html": (".html", as_page), "labels": (".txt", as_labels)}
 """What may be written of each recording: a suffix, and its text."""
 
+FORMS = {
+    "json": lambda entries, _: json.dumps(entries, indent=2),
+    "csv": lambda entries, labels: as_rows(entries, labels).to_csv(index=False).rstrip("\n"),
+}
+"""How what is known of all files is told to programs."""
+
 
 def tell(
     given: Iterable[str | Path],
@@ -211,10 +218,9 @@ def tell(
 ) -> int:
     """Print what is in each file; returns how many could not be read, which goes to stderr.
 
-    `form` is "json", "csv" or, for text, None; `wanted` are keys of `FILES`: what is written of
+    `form` is a key of `FORMS` or, for text, None; `wanted` are keys of `FILES`: what is written of
     each recording to the folder `out`. Errors of `predict.listeners` are raised.
     """
-    paths = recordings(given)
     from irmas_utils.systems import predict  # TensorFlow takes seconds
 
     recognizer, ear = predict.listeners(model)
@@ -222,30 +228,30 @@ def tell(
     complain = partial(print, file=sys.stderr, flush=True)
     say(f"model: {printable(recognizer.name)}. * marks the instruments named.\n")
     entries: list[dict[str, Any]] = []
-    for path in paths:
-        entry: dict[str, Any] = {"file": str(path), "model": recognizer.name}
-        entries.append(entry)
-        try:
-            files.require(path, AudioError, "audio, or a folder of some", _NEITHER)
-            prediction = predict.predict(path, recognizer, ear)
-            entry |= as_dict(prediction)
-            if prediction.shortfall:
-                complain(f"warning: {printable(path)}: {prediction.shortfall}")
-            say(as_table(prediction))
-            for key in wanted:
-                entry[key] = _write(prediction, key, out, entries)
-                say(f"  {key}: {printable(entry[key])}")
-            say("")
-        except BrokenPipeError:  # nobody reads any more
-            raise
-        except Exception as error:  # whatever a file makes a library raise: the others are told
-            said = f"{printable(path)}: {type(error).__name__}: {error}".partition("\n")[0]
-            entry["error"] = str(error) if isinstance(error, IrmasError) else printable(said)
-            complain(f"error: {entry['error']}")
-    if form == "json":
-        print(json.dumps(entries, indent=2))
-    if form == "csv":
-        print(as_rows(entries, recognizer.labels).to_csv(index=False), end="")
+    try:
+        for path in recordings(given):
+            entry: dict[str, Any] = {"file": str(path), "model": recognizer.name}
+            try:
+                files.require(path, AudioError, "audio, or a folder of some", _NEITHER)
+                prediction = predict.predict(path, recognizer, ear)
+                entry |= as_dict(prediction)
+                if prediction.shortfall:
+                    complain(f"warning: {printable(path)}: {prediction.shortfall}")
+                say(as_table(prediction))
+                for key in wanted:
+                    entry[key] = _write(prediction, key, out, entries)
+                    say(f"  {key}: {printable(entry[key])}")
+                say("")
+            except BrokenPipeError:  # nobody reads any more
+                raise
+            except Exception as error:  # whatever a file makes a library raise: others are told
+                said = f"{printable(path)}: {type(error).__name__}: {error}".partition("\n")[0]
+                entry["error"] = str(error) if isinstance(error, IrmasError) else printable(said)
+                complain(f"error: {entry['error']}")
+            entries.append(entry)
+    finally:  # also of those before it was stopped
+        if form:
+            print(FORMS[form](entries, recognizer.labels))
     return sum("error" in entry for entry in entries)
 
 

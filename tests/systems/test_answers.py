@@ -53,7 +53,7 @@ def _scores(**by_code):
 
 
 def test_a_folder_is_its_audio_files_in_order(tmp_path):
-    wanted = ["a/b.flac", "a/c.WAV", "b.opus", "z/1.mp3"]
+    wanted = ["a/b.flac", "a/c.WAV", "b.opus", "c.wave", "d.snd", "z/1.mp3"]
     for name in [*wanted, "notes.txt", "a/cover.jpg", "a/._c.wav", ".hidden/x.wav"]:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
@@ -232,6 +232,25 @@ def test_whatever_a_library_raises_is_of_one_file(model, tmp_path, monkeypatch, 
     said = capsys.readouterr()
     assert said.err.startswith(f"error: {files[0]}: KeyError: ")
     assert ["error" in entry for entry in json.loads(said.out)] == [True, False]
+
+
+@pytest.mark.parametrize("form", ["json", "csv"])
+def test_what_was_found_before_it_was_stopped_is_kept(model, tmp_path, monkeypatch, capsys, form):
+    for name in ("a.wav", "b.wav"):
+        soundfile.write(tmp_path / name, NOISE, 44100)
+    whole = predict.predict
+
+    def stopped(path, *what):
+        if path.name == "b.wav":
+            raise KeyboardInterrupt
+        return whole(path, *what)
+
+    monkeypatch.setattr(predict, "predict", stopped)
+    assert main(["predict", str(tmp_path), f"--{form}", "--model", model]) == 130
+    said = capsys.readouterr()
+    told = json.loads(said.out) if form == "json" else [*csv.DictReader(io.StringIO(said.out))]
+    assert [entry["file"] for entry in told] == [str(tmp_path / "a.wav")]
+    assert said.err == "Stopped.\n"
 
 
 def test_linked_and_closed_folders_are_not_passed_over(tmp_path, monkeypatch):
