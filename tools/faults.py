@@ -293,7 +293,7 @@ MODEL = """
 from irmas_utils.project.backend import keras
 from irmas_utils.systems.recognizer import Recognizer
 waveform = keras.Input((100,))
-network = keras.Model(waveform, keras.layers.Dense(11)(waveform))
+network = keras.Model(waveform, keras.layers.Dense(11, "sigmoid")(waveform))
 print("ready", flush=True)
 for number in range(10**6):
     network.layers[1].bias.assign([number] * 11)

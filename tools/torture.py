@@ -195,7 +195,7 @@ def models(folder: Path) -> Iterator[Callable[[], None]]:
     from irmas_utils.systems.recognizer import Recognizer, card
 
     waveform = keras.Input((100,))
-    network = keras.Model(waveform, keras.layers.Dense(11)(waveform))
+    network = keras.Model(waveform, keras.layers.Dense(11, "sigmoid")(waveform))
     recognizer = Recognizer(network, 8000, 100, 50, (0.5,) * 11, provenance={"name": "x"})
     path = recognizer.save(folder / "m")
     whole, text = path.read_bytes(), path.with_suffix(".json").read_text()

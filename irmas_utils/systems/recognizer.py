@@ -118,14 +118,17 @@ class Recognizer:
             raise _unusable(path, f"SHA-256 {found}", f"{description['sha256']}, as in the JSON")
         used = {name: description[name] for name in _USED}
         used |= {name: tuple(used[name]) for name in ("labels", "thresholds")}
-        sizes = f"{used['window']} samples to {len(used['labels'])} scores"
+        sizes = f"{used['window']} samples to {len(used['labels'])} scores from 0 to 1"
         try:
             with ThreadPoolExecutor(1) as pool:  # Keras remembers, in each thread, what it plans
                 model = pool.submit(_read_network, path).result()
             if model.output_shape[-1:] != (len(used["labels"]),):
                 raise ValueError(f"outputs {model.output_shape}")
             whole = cls(model, **used)
-            whole.score(np.zeros(whole.window, np.float32))  # else each recording would be blamed
+            noise = np.random.default_rng(0).uniform(-1, 1, whole.window).astype(np.float32)
+            scores = whole.score_windows([(0, noise)])[1]
+            if not (abs(scores - 0.5) <= 0.5).all():  # else each recording would be blamed
+                raise ValueError(f"scores from {scores.min():.3g} to {scores.max():.3g}")
         except Exception as error:  # Keras raises whatever the file makes it raise
             reason = str(error).strip().split("\n")[0][:200]
             found = f"a model that does not load ({reason})"

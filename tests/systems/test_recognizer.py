@@ -54,7 +54,9 @@ def path(saved, tmp_path):
 @pytest.fixture(scope="module")
 def tiny(recognizer):
     waveform = keras.Input((16000,))
-    return replace(recognizer, model=keras.Model(waveform, keras.layers.Dense(11)(waveform)))
+    return replace(
+        recognizer, model=keras.Model(waveform, keras.layers.Dense(11, "sigmoid")(waveform))
+    )
 
 
 @pytest.fixture(scope="module")
@@ -317,6 +319,15 @@ def test_a_network_with_other_outputs_is_refused(recognizer, tmp_path):
     model = keras.Model(waveform, keras.layers.Dense(12)(waveform))
     path = replace(recognizer, model=model).save(tmp_path / "wide")
     with pytest.raises(ModelError, match="outputs"):
+        Recognizer.load(path)
+
+
+@pytest.mark.parametrize(("bias", "found"), [(3.0, "scores from"), (np.nan, "scores from nan")])
+def test_a_network_without_a_sigmoid_or_diverged_is_refused(recognizer, tmp_path, bias, found):
+    waveform = keras.Input((16000,))
+    scores = keras.layers.Dense(11, bias_initializer=keras.initializers.Constant(bias))(waveform)
+    path = replace(recognizer, model=keras.Model(waveform, scores)).save(tmp_path / "logits")
+    with pytest.raises(ModelError, match=rf"{found}.*expected .* 11 scores from 0 to 1"):
         Recognizer.load(path)
 
 
