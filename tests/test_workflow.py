@@ -121,7 +121,7 @@ def test_no_figure_is_empty_or_too_wide_for_a_page(smoke):
 def test_everything_is_in_the_manifest(smoke):
     results, _, _ = smoke
     manifest = yaml.safe_load((results / "manifest.json").read_text())
-    folders = ("figures", "tables", "metrics", "predictions")
+    folders = ("figures", "tables", "metrics", "predictions", "models")
     files = {str(p.relative_to(results)) for f in folders for p in (results / f).iterdir()}
     assert manifest.keys() == files
 
@@ -190,6 +190,7 @@ MAKERS = {
     "figures/comparison.png": "09_comparison",
     "predictions/fft.csv": "04_fft_model",
     "metrics/lstm-units-2.json": "lstm-units-2",
+    "models/recognizer.json": "07_other_networks",
     "manifests/06_fft_hyperparameters.json": "06_fft_hyperparameters",
 }
 

@@ -223,6 +223,8 @@ def save_best(record: Record, name: str, system: System, data: Data) -> None:
         shutil.copyfile(stored, temporary)
     write_description(path, description)
     files.write_text(path.with_suffix(".md"), card(path))
+    for suffix in (".keras", ".json", ".md"):
+        record.enter(f"models/{path.stem}{suffix}")
 
 
 def _provenance(record: Record, name: str, system: System, clips: pd.DataFrame) -> dict[str, Any]:

@@ -1,19 +1,22 @@
 """Whether the results of a profile are still what was made, and of what."""
 
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from irmas_utils.project import files, records
 
+_PAGE = "site/index.html"
+
 
 class State:
     """What the results of a profile were when they had been made: size, time and content.
 
-    A result that is not what was made, edited or deleted, is made again: the executed notebook
-    that it belongs to is removed, so that Snakemake misses it. Sizes and times are compared
-    first, and contents where these differ. `stamp` is that of what the whole paper was made from
-    (`jobs.stamp`), None if not all of it was.
+    A result that is not what was made, edited, deleted or replaced by hand, is made again: the
+    executed notebook that it belongs to is removed, so that Snakemake misses it. Sizes and times
+    are compared first, and contents where these differ. `stamp` is that of what the whole paper
+    was made from (`jobs.stamp`), None if not all of it was.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -36,16 +39,22 @@ class State:
                 found[name] = [*now, before[2] if before[:2] == now else files.digest(path)]
         files.write_sealed(self.file, [stamp, found])
 
-    def altered(self) -> dict[str, str]:
-        """Name the results that are not what was made, each with the job's output to make again."""
-        made_by = records.outputs(self.folder)
-        parts = records.manifests(self.folder)
-        damaged = {f"manifests/{name}.json" for name, entries in parts if entries is None}
-        differ = {name for name, kept in self.files.items() if self._differs(name, kept, made_by)}
-        altered = sorted(damaged | differ)
-        for name in altered:
-            print(f"{name} is not what was made; it has to be made again.")
-        return {n: str(self._executed(n, made_by).relative_to(self.folder)) for n in altered}
+    def altered(self, outputs: Collection[str]) -> dict[str, str]:
+        """Name the results that are not what was made, each with the job's output to make again.
+
+        What none of the jobs with these `outputs` makes is its owner's, and left alone.
+        """
+        outputs, makers = {*outputs, "corpus.json", _PAGE}, self._makers()
+        digests = {file: made["digest"] for file, made in records.outputs(self.folder).items()}
+        damaged = {f"manifests/{n}.json" for n, of in records.manifests(self.folder) if of is None}
+        altered = {}
+        for name in sorted({*self.files, *digests, *damaged} & makers.keys()):
+            output, sign = makers[name]
+            differs = self._differs(name, digests.get(name), output, sign)
+            if name in damaged or (differs and output in outputs):
+                print(f"{name} is not what was made; it has to be made again.")
+                altered[name] = output
+        return altered
 
     def discard(self, altered: dict[str, str]) -> None:
         """Remove what is to be made again, so that Snakemake misses it."""
@@ -54,34 +63,31 @@ class State:
             if name.startswith("manifests/"):  # which no job need write any more
                 (self.folder / name).unlink(missing_ok=True)
 
-    def _differs(self, name: str, kept: list[Any], made_by: dict[str, Any]) -> bool:
-        path = self.folder / name
-        if not path.is_file():
+    def _makers(self) -> dict[str, tuple[str, str]]:
+        """Return of each result what Snakemake misses, to make it again, and what tells of that."""
+        found = {"corpus.json": ("corpus.json", ""), "manifest.json": (_PAGE, "manifest.json")}
+        pages = [name for name in self.files if name.startswith("site/")]
+        found |= dict.fromkeys(pages, (_PAGE, "manifest.json"))
+        kept = {Path(name).stem: None for name in self.files if name.startswith("manifests/")}
+        for name, entries in (kept | dict(records.manifests(self.folder))).items():
+            part = f"manifests/{name}.json"
+            output = records.executed(Path(), *records.of_manifest(name)).as_posix()
+            found |= dict.fromkeys([part, output, *(entries or ())], (output, part))
+        return found
+
+    def _differs(self, name: str, recorded: str | None, output: str, sign: str) -> bool:
+        now, kept = self._digests(name)
+        if now is None or recorded not in (None, now):
             return True
-        status = path.stat()
-        if [status.st_size, status.st_mtime_ns] == kept[:2]:
-            return False
-        if name in made_by:  # whoever wrote it has entered its digest
-            return files.digest(path) != made_by[name]["digest"]
-        if name.startswith("manifests/"):  # a whole one is held against the files that it lists
-            return False
-        return files.digest(path) != kept[2] and not self._executed_since(path)
+        if kept in (None, now) or name.startswith("manifests/"):
+            return False  # a manifest is held against what it lists, above
+        # Unless a run that did not live to remember its results has made all of them.
+        return any(len({*self._digests(each)}) == 1 for each in (output, sign))
 
-    def _executed_since(self, path: Path) -> bool:
-        """Whether a run that did not live to remember its results has executed a notebook."""
-        return any(
-            files.digest(part) != self.files.get(f"manifests/{part.name}", [None])[-1]
-            for part in (self.folder / "manifests").glob("*.json")
-            if self._executed(f"manifests/{part.name}", {}) == path
-        )
-
-    def _executed(self, name: str, made_by: dict[str, Any]) -> Path:
-        """The file whose absence makes Snakemake make `name` again."""
-        if name.startswith("site/") or name == "manifest.json":
-            return self.folder / "site" / "index.html"
-        if name.startswith("manifests/"):
-            return records.executed(self.folder, *records.of_manifest(Path(name).stem))
-        if name in made_by:
-            made = made_by[name]
-            return records.executed(self.folder, made["notebook"], made["run"])
-        return self.folder / name
+    def _digests(self, name: str) -> tuple[str | None, str | None]:
+        """Return the digest of a file, None if it is not there, and the one remembered."""
+        path, kept = self.folder / name, self.files.get(name, [None])
+        if not path.is_file():
+            return None, kept[-1]
+        same = kept[:-1] == [path.stat().st_size, path.stat().st_mtime_ns]
+        return kept[-1] if same else files.digest(path), kept[-1]

@@ -62,7 +62,7 @@ def run(
     waiting = f"Waiting for another run in {folder} to end …"
     with files.locked(folder / ".lock", waiting), scratch() as environment:
         state, stamp = State(folder), jobs.stamp(cfg)
-        altered = state.altered()
+        altered = state.altered([str(job.output(Path())) for job in known.values()])
         if whole and not altered and state.stamp == stamp:
             corpus.mend(cfg)
             print(f"Nothing to run: up to date. Results: {folder}")

@@ -37,7 +37,7 @@ def execute(folder, executed, notebook, run, file, content):
 
 def missed(folder):
     """What a next run makes again."""
-    return set(State(folder).altered().values())
+    return set(State(folder).altered(MADE).values())
 
 
 def test_what_is_as_it_was_made_is_left_alone(folder):
@@ -111,8 +111,43 @@ def test_a_memory_that_somebody_has_edited_deletes_nothing(folder, name):
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b'{"files": 3}', b'{"digest": "", "content": 3}'])
-def test_a_damaged_memory_is_as_good_as_none(folder, damage):
+def test_without_a_memory_the_manifests_tell_what_was_made(folder, damage):
     (folder / "state.json").write_bytes(damage)
-    (folder / "figures" / "comparison.png").unlink()
     assert missed(folder) == set()
+    (folder / "figures" / "comparison.png").unlink()
+    (folder / "metrics" / "fft-base.json").write_text("other")
+    assert missed(folder) == {*MADE} - {"notebooks/04_fft_model.ipynb"}
     assert State(folder).stamp is None
+
+
+@pytest.mark.parametrize("content", ["made by hand", "made"])
+def test_what_an_execution_by_hand_has_replaced_is_made_again(folder, content):
+    """It writes results and their manifest, and its output elsewhere."""
+    executed = [*MADE][1]
+    execute(folder, "notebooks/by_hand.ipynb", *MADE[executed], content=content)
+    assert missed(folder) == ({executed} if content != "made" else set())
+
+
+def test_a_manifest_of_earlier_results_is_noticed(folder):
+    part, executed = folder / "manifests" / "04_fft_model-fft-base.json", [*MADE][1]
+    before = part.read_bytes()
+    execute(folder, executed, *MADE[executed], content="made again")
+    State(folder).remember("abc")
+    part.write_bytes(before)
+    assert missed(folder) == {executed}
+
+
+def test_what_no_job_makes_is_its_owners(folder):
+    own = [folder / f for f in ("figures/marked.png", "notebooks/my.ipynb", "notes/a.md")]
+    for path in own:
+        files.write_text(path, "mine")
+    by_hand = "04_fft_model", "fft-own-1", "metrics/fft-own-1.json"
+    execute(folder, "notebooks/by_hand.ipynb", *by_hand, content="mine")
+    State(folder).remember("abc")
+    for path in own:
+        path.write_text("mine, improved")
+    (folder / "metrics" / "fft-own-1.json").unlink()
+    state = State(folder)
+    state.discard(state.altered(MADE))
+    assert all(path.exists() for path in own)
+    assert missed(folder) == set()
