@@ -20,7 +20,7 @@ def took(folder: Path) -> dict[str, float]:
         if file.endswith("_history.csv") and "ensemble" not in file:
             with contextlib.suppress(OSError, ValueError, KeyError):  # made again, if damaged
                 trained[_job(made)] += pd.read_csv(folder / file)["seconds"].sum()
-    for path in folder.glob("notebooks/**/*[!d].ipynb"):
+    for path in folder.glob("notebooks/**/*.ipynb"):
         metadata = files.read_json(path).get("metadata", {})
         if seconds := metadata.get("papermill", {}).get("duration"):
             before = trained[path.stem]

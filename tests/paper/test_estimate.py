@@ -109,6 +109,14 @@ def test_what_a_job_took_is_in_the_manifest_and_counts_the_next_time(costs):
     assert "20 jobs of at most 2.0 GiB" in estimate.in_words(table, SMOKE, 2)
 
 
+def test_also_what_ends_as_a_failed_notebook_does_is_known_to_take_time():
+    files.write_json(
+        records.results_dir("smoke") / "notebooks/studies/mn04-balanced.ipynb",
+        {"metadata": {"papermill": {"duration": 60}}},
+    )
+    assert timing.took(records.results_dir("smoke")) == {"mn04-balanced": 60}
+
+
 def test_the_printed_estimate_has_whole_mebibytes_and_says_what_is_not_known(costs, capsys):
     assert cli.main(["estimate", "--profile", "smoke"]) == 0
     said = capsys.readouterr().out
