@@ -23,7 +23,7 @@ def build(settings: Settings, given: str) -> Path:
     with tempfile.TemporaryDirectory(prefix=".site-", dir=target.parent) as scratch:
         pages, made = Path(scratch) / "pages", Path(scratch) / "made"
         _lay_out(folder, pages)
-        _sphinx(settings, folder, pages, made)
+        _sphinx(settings, given, folder, pages, made)
         shutil.rmtree(target, ignore_errors=True)
         made.replace(target)
     return target / "index.html"
@@ -54,10 +54,10 @@ def _lay_out(folder: Path, pages: Path) -> None:
             shutil.copyfile(path, copy)
 
 
-def _sphinx(settings: Settings, folder: Path, pages: Path, made: Path) -> None:
+def _sphinx(settings: Settings, given: str, folder: Path, pages: Path, made: Path) -> None:
     from sphinx.cmd.build import build_main  # takes a second
 
-    values = {"profile": settings.profile, "results": folder, "data": corpus.name(settings)}
+    values = {"profile": given, "results": folder, "data": corpus.name(settings)}
     options = [f"-Dirmas_{name}={value}" for name, value in values.items()]
     options += ["-q", "-c", str(DOCS), "-d", str(made.with_name("doctrees"))]
     if build_main([*options, str(pages), str(made)]):

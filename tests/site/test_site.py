@@ -10,7 +10,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from irmas_utils.paper import site
-from irmas_utils.project import paths, settings
+from irmas_utils.project import files, paths, records, settings
 from irmas_utils.project.errors import NotebookError
 
 MIB = 2**20
@@ -70,6 +70,20 @@ def test_an_unknown_name_on_the_front_page_is_an_error():
 def test_a_profile_without_results_says_what_to_run():
     with pytest.raises(NotebookError, match="make paper PROFILE='my folder/smoke.yaml'"):
         site.build(settings.load("smoke"), "my folder/smoke.yaml")
+
+
+def test_the_front_page_reads_the_profile_where_it_lies(tmp_path, monkeypatch):
+    def build(arguments):
+        (given,) = (a.partition("=")[2] for a in arguments if a.startswith("-Dirmas_profile="))
+        assert settings.load(given) == cfg
+        return 1
+
+    (file := tmp_path / "mine.yaml").write_text("extends: smoke")
+    cfg = settings.load(file)
+    files.write_text(records.results_dir("mine") / "notebooks" / "00_primer.ipynb", "{}")
+    monkeypatch.setattr("sphinx.cmd.build.build_main", build)
+    with pytest.raises(NotebookError, match="unreadable pages"):
+        site.build(cfg, str(file))
 
 
 def test_every_section_that_has_a_caption_is_there():
