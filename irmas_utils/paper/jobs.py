@@ -153,5 +153,6 @@ def options(job: Job) -> str:
     given = ({"run": job.run} if job.run else {}) | dict(job.parameters)
     words = []
     for key, value in sorted(given.items()):
-        words += ["-p", key, value if isinstance(value, str) else json.dumps(value, sort_keys=True)]
+        text = "none" if value is None else value  # null would mean: as the profile says
+        words += ["-p", key, text if isinstance(text, str) else json.dumps(text, sort_keys=True)]
     return shlex.join(words)

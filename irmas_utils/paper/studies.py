@@ -40,7 +40,8 @@ class Job(NamedTuple):
 def runs(settings: Settings) -> dict[str, Job]:
     """Return every run of every study by its name, such as ``fft-batch_size-8``.
 
-    All of a network's studies share the run of their base value, ``lstm-base`` or ``fft-base``.
+    All of a network's studies share the run of their base, ``lstm-base`` or ``fft-base``, which is
+    there whether or not the values of a study name it.
     ``lstm-working`` is the LSTM that reads short frames, `BASES` has those that causes start from;
     variants such as ``han-wide`` come last.
     """
@@ -48,12 +49,11 @@ def runs(settings: Settings) -> dict[str, Job]:
     for network, notebook in NOTEBOOKS.items():
         study = getattr(settings.study, network)
         base = {"seeds": settings.study.seeds} | study.base
+        found[f"{network}-base"] = Job(notebook, f"{network}-base", base)
         for parameter, values in study.vary.items():
             for value in values:
                 name = run_name(settings, network, parameter, value)
-                # Whichever study asks for it, the run of the base value is one.
-                change = {} if name == f"{network}-base" else {parameter: value}
-                found[name] = Job(notebook, name, base | change)
+                found.setdefault(name, Job(notebook, name, base | {parameter: value}))
         if network == "lstm":
             found["lstm-working"] = Job(notebook, "lstm-working", base | study.working)
             found |= _causes(settings, base)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from irmas_utils.project import paths, plain_yaml
 from irmas_utils.project.errors import SettingsError
@@ -31,8 +31,8 @@ def _of_a_profile(name: str) -> str:
 
 
 def _each_once(values: list[Any]) -> list[Any]:
-    if len({*values}) < len(values):
-        raise ValueError("each seed or name once: the same one again brings nothing new")
+    if any(value in values[:n] for n, value in enumerate(values)):
+        raise ValueError("each value once: the same one again brings nothing new")
     return values
 
 
@@ -43,10 +43,13 @@ def _ascending(values: list[Any]) -> list[Any]:
 
 
 Seeds = Annotated[list[Seed], Field(min_length=1, max_length=1000), AfterValidator(_each_once)]
+Values = Annotated[list[Any], Field(min_length=1, max_length=1000), AfterValidator(_each_once)]
 Name = Annotated[str, Field(pattern=r"^\w[\w.+-]*$", max_length=60)]  # of folders and files
 _BYTES = 2**20  # of a profile, which has some 6000
 Others = Annotated[int, Field(ge=1, le=10)]  # instruments besides one of the eleven
 Decibels = Annotated[float, Field(ge=-100, le=100)]
+NONE = BeforeValidator(lambda value: None if value == "none" else value)
+"""A study's null is handed to a notebook as `none`: there None means, as the profile says."""
 Widths = Annotated[list[PositiveInt], Field(min_length=1)]
 Stream = Literal["mono", "left", "right", "mid", "side", "drums", "bass", "melody", "other",
                  "pitched", "lead", "backing"]  # fmt: skip
@@ -83,10 +86,10 @@ class Lstm(Section):
     batch_size: PositiveInt
     epochs: PositiveInt
     decimation: PositiveInt
-    padded_seconds: Annotated[float, Field(gt=0, le=3600)] | None
+    padded_seconds: Annotated[Annotated[float, Field(gt=0, le=3600)] | None, NONE]
     pad_training: bool
     frame_size: PositiveInt
-    n_mels: PositiveInt | None
+    n_mels: Annotated[PositiveInt | None, NONE]
     input_scale: Positive
 
 
@@ -126,7 +129,7 @@ class Study(Section):
     """Of one network: what its base changes in the network's own section, and what is varied."""
 
     base: dict[str, Any]
-    vary: dict[str, Annotated[list[Any], Field(max_length=1000)]]
+    vary: dict[str, Values]
 
 
 class Causes(Section):

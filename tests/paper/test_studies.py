@@ -1,9 +1,10 @@
 import re
+import shlex
 
 import pandas as pd
 import pytest
 
-from irmas_utils.paper import studies
+from irmas_utils.paper import jobs, studies
 from irmas_utils.project import execute, paths, records, settings
 from irmas_utils.project.errors import DataError
 
@@ -22,6 +23,30 @@ def test_the_base_value_of_every_study_is_one_run():
     assert names.count("lstm-base") == names.count("fft-base") == 1
     assert "fft-batch_size-4" not in names
     assert {"fft-batch_size-8", "fft-learning_rate-1e-05", "lstm-dense-64x64x64"} <= {*names}
+
+
+def test_the_base_is_run_also_where_no_study_names_its_value():
+    whole = CFG.model_dump()
+    whole["study"]["lstm"]["vary"] = {}
+    cfg = settings.Settings.model_validate(whole)
+    assert studies.runs(cfg)["lstm-base"].parameters == {"seeds": [0], "batch_size": 64}
+
+
+def test_every_setting_of_a_network_can_be_varied_but_one():
+    for network, notebook in studies.NOTEBOOKS.items():
+        known = execute.parameters_of(paths.NOTEBOOKS / f"{notebook}.ipynb")
+        assert getattr(CFG, network).model_dump().keys() - known.keys() <= {"pad_training"}
+
+
+def test_a_studys_null_is_null_whatever_the_profile_has():
+    vary = {"n_mels": [None, 8], "padded_seconds": [None]}
+    own = {"n_mels": 8, "padded_seconds": 3.0}
+    cfg = settings.load("smoke", lstm=own, study={"lstm": {"vary": vary}})
+    for key in vary:
+        words = shlex.split(jobs.options(studies.runs(cfg)[f"lstm-{key}-None"]))
+        texts = dict(zip(words[1::3], words[2::3], strict=True))
+        given = execute.read_parameters(paths.NOTEBOOKS / "03_lstm_model.ipynb", texts)[key]
+        assert getattr(settings.load("smoke", lstm=own | {key: given}).lstm, key) is None
 
 
 def test_a_value_that_is_added_is_one_run_more():

@@ -131,6 +131,8 @@ def test_an_integer_will_do_for_a_float():
         ("fft: {learning_rate: .nan}", "fft.learning_rate = nan"),
         ("lstm: {seeds: [-1]}", "lstm.seeds = -1"),
         ("study: {lstm: {vary: {units: [0]}}}", "study.lstm.vary.units = 0"),
+        ("study: {lstm: {vary: {units: []}}}", r"study.lstm.vary.units = \[\]"),
+        ("study: {fft: {vary: {dense: [[1, 2], [3], [1, 2]]}}}", "study.fft.vary.dense = "),
         ("study: {fft: {causes: {changes: [log, bandz]}}}", "study.fft.causes.changes = 'bandz'"),
         ("study: {fft: {causes: {changes: [log, log]}}}", "study.fft.causes.changes = "),
         ("study: {fft: {separated: [drums, vocals]}}", "study.fft.separated = 'vocals'"),
