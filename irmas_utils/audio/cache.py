@@ -13,15 +13,16 @@ import os
 import shutil
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import CodeType
+from types import CodeType, FunctionType
 from typing import Any
 
 import numpy as np
 
 from irmas_utils.audio.io import load_mono, read, resample
 from irmas_utils.project import paths, sources
+from irmas_utils.project.errors import DiskError
 from irmas_utils.project.files import digest, replacing
 
 _HEADER = struct.Struct("<4sII")  # what it is, checksum of all that follows, number of axes
@@ -83,7 +84,10 @@ class FeatureCache:
         except (OSError, ValueError, struct.error) as error:
             print(f"{entry} is made again: {error}")
         feature = np.asarray(self.compute(path), np.float32)
-        _store(entry, feature)
+        try:
+            _store(entry, feature)
+        except DiskError:  # another run that ends takes the folder away: `trim`
+            _store(entry, feature)
         return feature
 
 
@@ -104,16 +108,38 @@ def trim(limit: int = 400 * 2**20) -> None:
 
 
 def _code(function: Callable) -> str:
-    """Return a digest of the module that a function is from, and of its bytecode if not ours."""
-    code = getattr(function, "__code__", None) or getattr(type(function).__call__, "__code__", None)
-    if code is None or paths.PACKAGE in Path(code.co_filename).parents:
-        return sources.digest_of(__name__, getattr(function, "__module__", "builtins"))
-    return sources.digest_of(__name__) + _bytecode(code)
+    """Return a digest of the modules of ours that a function is from or reaches, and `_text`."""
+    text = _text(function, ours := set(), set())
+    return sources.digest_of(__name__, *sorted(ours)) + text
 
 
-def _bytecode(code: CodeType) -> str:
-    inner = [_bytecode(c) if isinstance(c, CodeType) else repr(c) for c in code.co_consts]
-    return repr((code.co_code.hex(), code.co_names, inner))
+def _text(value: Any, ours: set[str], told: set[CodeType]) -> str:
+    """Say what a value is: a function by its code, its defaults and what both name, or as ours."""
+    if isinstance(value, functools.partial):
+        return f"{_text(value.func, ours, told)} {value.args} {value.keywords}"
+    function = value if isinstance(value, FunctionType) else vars(type(value)).get("__call__")
+    if not isinstance(function, FunctionType):
+        return repr(value)
+    code, names = function.__code__, function.__globals__
+    if paths.PACKAGE in Path(code.co_filename).parents:
+        ours.add(function.__module__)
+    if function.__module__ in ours or code in told:
+        return function.__qualname__
+    told.add(code)
+    codes = [*_nested(code)]
+    used = sorted({name for each in codes for name in each.co_names} & names.keys())
+    reached = [function.__defaults__, function.__kwdefaults__, *(names[name] for name in used)]
+    reached += [cell.cell_contents for cell in function.__closure__ or ()]
+    constants = [c for each in codes for c in each.co_consts if not isinstance(c, CodeType)]
+    written = [(each.co_code.hex(), each.co_names) for each in codes]
+    return repr((written, constants, [_text(each, ours, told) for each in reached]))
+
+
+def _nested(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            yield from _nested(inner)
 
 
 @functools.lru_cache(maxsize=100_000)

@@ -1,5 +1,6 @@
 import os
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import pytest
@@ -124,6 +125,41 @@ def test_a_changed_body_is_another_feature_and_a_moved_one_is_not(clip):
         again = FeatureCache("head", namespace["feature"])
         assert (again.folder == before.folder) == same
         np.testing.assert_array_equal(again(clip), before(clip) * (1 if same else 2))
+
+
+def test_what_a_function_names_is_part_of_it(clip):
+    code = "n = {0}\ndef cut(x): return x[:n]\ndef feature(x, m={1}): return cut(x)[:m].repeat({2})"
+    lengths = []
+    for values in ((8, 9, 1), (6, 9, 1), (6, 4, 1), (6, 4, 2), (8, 9, 1)):
+        exec(code.format(*values), namespace := {})
+        lengths.append(len(FeatureCache("named", namespace["feature"])(clip)))
+        assert len(FeatureCache("p", partial(namespace["feature"], m=3))(clip)) == 3 * values[2]
+        lengths.append(len(FeatureCache("inner", lambda x, n=values[0]: x[:n])(clip)))
+    assert lengths == [8, 8, 6, 6, 4, 6, 8, 6, 8, 8]
+    partials = [FeatureCache("p", partial(features.waveform, length=n)) for n in (10**6, 10**5)]
+    assert [len(cache(clip)) for cache in partials] == [10**6, 10**5]
+
+
+def test_two_functions_of_a_name_are_kept_apart(clip):
+    for first, second in ((features.waveform, features.fft_magnitude), (np.abs, np.negative)):
+        options = {"length": 10**6} if first is features.waveform else {}
+        one, other = (FeatureCache("one", f, **options)(clip) for f in (first, second))
+        assert not np.array_equal(one, other)
+
+
+def test_a_folder_that_is_taken_away_meanwhile_is_made_again(clip, monkeypatch):
+    replace, taken = os.replace, [FileNotFoundError(2, "No such file or directory")]
+
+    def replacing(source, target):
+        if taken:
+            raise taken.pop()
+        replace(source, target)
+
+    cache = FeatureCache("head", Counting())
+    monkeypatch.setattr("os.replace", replacing)
+    cache(clip)
+    assert not taken
+    assert cache.entry(clip).is_file()
 
 
 def test_a_feature_of_ours_is_bound_to_its_module_and_to_how_files_are_read(monkeypatch):
