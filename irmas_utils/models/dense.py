@@ -8,6 +8,7 @@ limited resources", 2023, arXiv:2306.09782). Results have the same bits whatever
 threads.
 """
 
+import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -29,11 +30,27 @@ class DenseTrainer(Trainer):
     It works on arrays of NumPy whose memory the model's and the optimizer's variables share, so
     that whatever reads those between two epochs sees what was trained. It takes a `few` clips a
     batch, as many as its compiled code holds in registers: with more, matrix products come to take
-    longer than memory, and TensorFlow's are quicker. With no kernel that is `wide`, a step takes
-    less time than its parts take to call.
+    longer than memory, and TensorFlow's are quicker. If the first kernel is not `wide`, a step
+    takes less time than its parts take to call. Ask first whether it `suits` a model: of another
+    it would train what it knows.
     """
 
     few, wide = 4, 2**22
+
+    @classmethod
+    def suits(cls, model: keras.Model, batch_size: int) -> bool:
+        """Say whether it trains a model as `Trainer` does, and with such batches in less time."""
+        layers = model.layers[:-1]  # without the scores
+        kinds = [type(layer).__name__ for layer in layers]
+        plain = {"trainable": True, "activation": "linear", "use_bias": True}
+        plain |= {"negative_slope": LEAKY_SLOPE, "kernel_constraint": None, "bias_constraint": None}
+        return (
+            kinds == ["InputLayer", *["Dense", "LeakyReLU"] * (len(kinds) // 2 - 1), "Dense"]
+            and all({**plain, **layer.get_config()}.items() >= plain.items() for layer in layers)
+            and not model.losses
+            and batch_size <= cls.few
+            and math.prod(model.weights[0].shape) >= cls.wide
+        )
 
     def __init__(self, model: keras.Model, loss: str, learning_rate: float) -> None:
         super().__init__(model, loss, learning_rate)

@@ -49,12 +49,10 @@ class Network(training.Network):
         self.n_features, self.code = settings.samples // 2, (__name__, *code)
         self.load = load or FeatureCache("fft", fft_magnitude, length=settings.samples)
 
-    @property
-    def trainer(self) -> type[training.Trainer]:
-        """The trainer that is the faster for its batches and layers."""
-        few = self.settings.batch_size <= DenseTrainer.few and not has_gpu()
-        wide = self.n_features * self.settings.dense[0] >= DenseTrainer.wide
-        return DenseTrainer if few and wide else training.Trainer
+    def trainer(self, model: keras.Model, loss: str, learning_rate: float) -> training.Trainer:
+        """Return the trainer that is the faster for its batches and layers."""
+        suits = DenseTrainer.suits(model, self.settings.batch_size) and not has_gpu()
+        return (DenseTrainer if suits else training.Trainer)(model, loss, learning_rate)
 
     def describe(self) -> dict[str, Any]:
         """Return what the network and its input depend on, as JSON."""

@@ -96,7 +96,7 @@ class Network(Protocol):
 
     name: str  # of its runs
     code: tuple[str, ...]  # the modules that it and its input are made of
-    trainer: type["Trainer"]
+    trainer: Callable[[keras.Model, str, float], "Trainer"]
     settings: Lstm | Fft
 
     def describe(self) -> dict[str, Any]:
@@ -199,7 +199,8 @@ class Trainer:
 
     That is Adam with Keras's constants (the paper's, section 3.3.3, but for an epsilon of 1e-7).
     `ema` is the momentum a step of an exponential moving average of the weights, which is left in
-    the model at the end; validation sees the moving weights themselves.
+    the model at the end; validation sees the moving weights themselves. A loss that a layer
+    adds, such as of a regularizer, is trained on as in Keras; what is told is without it.
     """
 
     def __init__(
@@ -250,7 +251,7 @@ class Trainer:
     def _train_batch(self, x, y):
         with tf.GradientTape() as tape:
             total, hits = self._judged(y, self.view(x, training=True))
-            mean = total / tf.cast(tf.shape(y)[0], tf.float32)
+            mean = sum(self.view.losses, total / tf.cast(tf.shape(y)[0], tf.float32))
         weights = self.model.trainable_variables
         self.optimizer.apply(tape.gradient(mean, weights), weights)
         return total, hits

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from irmas_utils.models import dense, fft, training
+from irmas_utils.models import dense, fft, layers, training
 from irmas_utils.models.dense import DenseTrainer
 from irmas_utils.project import settings
-from irmas_utils.project.backend import set_determinism
+from irmas_utils.project.backend import keras, set_determinism
 
 
 def batches(*sizes, n_features=30):
@@ -73,8 +73,39 @@ def test_not_a_number_reaches_the_loss():
 
 @pytest.mark.parametrize(
     ("size", "samples", "kind"),
-    [(4, 884_000, DenseTrainer), (5, 884_000, training.Trainer), (4, 480, training.Trainer)],
+    [(4, 480, DenseTrainer), (5, 480, training.Trainer), (4, 240, training.Trainer)],
 )
-def test_few_clips_a_batch_for_a_wide_layer_are_trained_in_place(size, samples, kind):
-    own = settings.load("full").fft.model_copy(update={"batch_size": size, "samples": samples})
-    assert fft.Network(own).trainer is kind
+def test_few_clips_a_batch_for_a_wide_layer_are_trained_in_place(size, samples, kind, monkeypatch):
+    monkeypatch.setattr(DenseTrainer, "wide", 240 * 64)
+    own = settings.load("smoke", fft={"batch_size": size, "samples": samples, "dense": [64, 5]}).fft
+    network = fft.Network(own)
+    assert type(network.trainer(network.build(), "paper", 1e-3)) is kind
+
+
+def relu(widths, **options):
+    """A network of ReLU in place of leaky ReLU, or with other options of its first layer."""
+    x = first = keras.Input((30,))
+    for width in widths:
+        x = keras.layers.Dense(width, **(options if x is first else {}))(x)
+        x = keras.layers.LeakyReLU(0.01 if options else 0.0)(x)
+    return keras.Model(first, layers.scores(x))
+
+
+@pytest.mark.parametrize(
+    ("options", "suits"),
+    [
+        ({"use_bias": True}, True),
+        ({}, False),
+        ({"use_bias": False}, False),
+        ({"activation": "tanh"}, False),
+        ({"trainable": False}, False),
+        ({"kernel_regularizer": "l2"}, False),
+        ({"kernel_constraint": "non_neg"}, False),
+    ],
+)
+def test_another_network_is_not_trained_as_if_it_were_this_one(options, suits, monkeypatch):
+    monkeypatch.setattr(DenseTrainer, "wide", 1)
+    model = relu([4, 5], **options)
+    assert DenseTrainer.suits(model, 4) == suits
+    dropped = keras.layers.Dropout(0.5)(model.get_layer("logits").input)
+    assert not DenseTrainer.suits(keras.Model(model.input, layers.scores(dropped)), 4)

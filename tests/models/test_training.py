@@ -94,6 +94,21 @@ def test_an_epoch_is_what_model_fit_does(loss, keras_loss, trainer):
         np.testing.assert_allclose(mine, other, atol=2e-5)
 
 
+@pytest.mark.parametrize("option", ["kernel_regularizer", "activity_regularizer"])
+def test_what_a_layer_adds_to_the_loss_is_trained_on(option):
+    def network():
+        set_determinism(1)
+        inputs = keras.Input((20,))
+        return keras.Model(inputs, scores(keras.layers.Dense(16, "relu", **{option: "l2"})(inputs)))
+
+    ours, theirs = network(), network()
+    fit(ours, 1)
+    theirs.compile(keras.optimizers.Adam(1e-2), "categorical_crossentropy")
+    theirs.fit(((xb, yb) for xb, yb in epoch_batches(1)), verbose=0)
+    for mine, other in zip(ours.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, other, atol=2e-5)
+
+
 def test_loss_curve_of_the_lstm_is_that_of_kerass_own_loop():
     """The paper's setting on short clips: batch 2, Adam, a few dozen steps."""
     rng = np.random.default_rng(0)
