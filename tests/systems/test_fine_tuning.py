@@ -103,3 +103,7 @@ def test_probe_learns_and_can_be_saved(clips, tmp_path, monkeypatch):
     assert np.mean(found.argmax(axis=1) == np.arange(11).repeat(2)) > 0.9
     loaded = Recognizer.load(fitted.save(tmp_path / "probe"))
     np.testing.assert_array_equal(loaded.score_files(clips["path"]), found)
+    part = clips[clips["labels"].str[0].isin(["cel", "voi"])]
+    found = probe.Plan(strength=10.0).fit(part, WEIGHTS).score_files(part["path"])
+    assert found.argmax(axis=1).tolist() == [0, 0, 10, 10]
+    assert found[:, 1:10].max() < 1e-6

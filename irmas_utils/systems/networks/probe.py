@@ -32,9 +32,12 @@ class Plan(Section):
         x, y = (np.concatenate(part) for part in zip(*pairs, strict=True))
         scaler = StandardScaler().fit(x)
         scaled = scaler.transform(x)
-        fits = [LogisticRegression(C=self.strength, max_iter=1000).fit(scaled, k) for k in y.T]
-        kernel = np.stack([fit.coef_[0] / scaler.scale_ for fit in fits], axis=1)
-        bias = np.array([fit.intercept_[0] for fit in fits]) - scaler.mean_ @ kernel
+        # What no clip has, in a part of the data set, cannot be learnt and is never named.
+        kernel, bias = np.zeros((x.shape[1], y.shape[1])), np.full(y.shape[1], -20.0)
+        for k in np.flatnonzero(y.any(axis=0)):
+            fit = LogisticRegression(C=self.strength, max_iter=1000).fit(scaled, y[:, k])
+            kernel[:, k], bias[k] = fit.coef_[0] / scaler.scale_, fit.intercept_[0]
+        bias -= scaler.mean_ @ kernel
         model = keras.Model(body.input, layers.scores(body.output), name="probe")
         model.get_layer("logits").set_weights([kernel, bias])
         return fine_tuning.recognizer(model, WINDOWS)
