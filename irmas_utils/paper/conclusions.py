@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from irmas_utils import metrics
+from irmas_utils.data.corpus import Splits
 from irmas_utils.metrics import evaluation
 from irmas_utils.metrics.tables import score_row
 from irmas_utils.paper import fft_causes, hypothesis, studies
@@ -149,14 +150,18 @@ def turned(causes: pd.DataFrame | None) -> str:
     )
 
 
-def of_use(settings: Settings) -> str:
+def of_use(settings: Settings, parts: Splits) -> str:
     """Say how the LSTMs on frames name the instruments of real clips, beside what never listens."""
-    changes = studies.changes(load("real")).items()
+    is_sample = settings.corpus.source == "sample"
+    changes = studies.changes(load("real") if is_sample else settings).items()
     runs = {studies.BASES["frames"]: "the base"}
     runs |= {run: f"{key} {value}" for run, (kind, key, value) in changes if kind == "frames"}
     found = {name: records.real_metrics(settings, run) for run, name in runs.items()}
     ours = {name: each["evaluation"] for name, each in found.items() if each}
-    trivial = records.real_metrics(settings, "trivial")
+    if is_sample:
+        trivial = records.real_metrics(settings, "trivial")
+    else:
+        trivial = evaluation.trivial(parts, settings)
     if not ours or trivial is None:
         return ""
     (best, f1), (rival, most) = map(evaluation.strongest, (ours, trivial))

@@ -108,10 +108,18 @@ def test_listening_is_told_from_naming(monkeypatch):
     found = {run: {"evaluation": of(value)} for run, value in f1.items()}
     found["trivial"] = {"prior top-3": of(0.44), "all eleven": of(0.27)}
     monkeypatch.setattr(records, "real_metrics", lambda _, run: found.get(run))
-    said = conclusions.of_use(CFG)
+    said = conclusions.of_use(CFG, None)
     assert "of 2 networks on *frames*, cut at .5, the best micro F1 is 0.400, of units 220" in said
     found.pop("trivial")
-    assert conclusions.of_use(CFG) == ""
+    assert conclusions.of_use(CFG, None) == ""
+
+
+def test_of_real_data_the_networks_that_its_own_profile_runs_are_told(monkeypatch):
+    own, f1 = settings.load("smoke", corpus={"source": "irmas"}), {"micro": {"f1": {"value": 0.4}}}
+    there = {run: {"evaluation": f1} for run in ("lstm-working", "lstm-working-n_mels-None")}
+    monkeypatch.setattr(records, "real_metrics", lambda _, run: there[run])
+    monkeypatch.setattr(conclusions.evaluation, "trivial", lambda *_: {"prior": f1})
+    assert "of 2 networks on *frames*" in conclusions.of_use(own, None)
 
 
 def test_bases_that_end_apart_are_named():
