@@ -1,8 +1,8 @@
 """Which executions of notebooks the paper is made of, and what each depends on.
 
-A job is one execution. It is done again when a setting that it reads, the code that it reaches or
-a result that it reads has changed, and not otherwise. Code is compared by what it does
-(`project.sources`), not by the times of files.
+A job is one execution. It is done again when a setting that it reads, the code that it reaches, a
+result that it reads or a library's version has changed, and not otherwise. Code is compared by what
+it does (`project.sources`), not by the times of files.
 """
 
 import itertools
@@ -15,22 +15,22 @@ from typing import Any
 from irmas_utils.data import corpus, fetch
 from irmas_utils.paper import studies
 from irmas_utils.paper.studies import Job
-from irmas_utils.project import files, paths, sources
+from irmas_utils.project import files, paths, runs, sources
 from irmas_utils.project.settings import Settings
 from irmas_utils.systems.networks import registry
 
 _DATA = ("profile", "seed", "corpus")
 _SECTIONS = {
-    "00_primer": (),
+    "00_primer": ("fft.samples",),
     "01_data_analysis": (),
-    "02_data_preparation": ("fft",),
+    "02_data_preparation": ("fft.samples",),
     "03_lstm_model": ("lstm",),
     "04_fft_model": ("fft",),
     "05_lstm_hyperparameters": ("base of lstm", "study.lstm"),
-    "06_fft_hyperparameters": ("base of fft", "study.fft", "bosch.mixtures"),
+    "06_fft_hyperparameters": ("base of fft", "fft.samples", "study.fft", "bosch.mixtures"),
     "07_other_networks": ("networks.seeds", "networks.mixtures", "networks.batch_size",
                           "networks.plans", "sweep"),
-    "08_bosch_baselines": ("bosch", "sweep", "base of fft", "study.fft.separated"),
+    "08_bosch_baselines": ("bosch", "sweep", "base of fft", "fft.samples", "study.fft.separated"),
     "09_comparison": (),
     "10_discussion": ("base of lstm", "base of fft", "study", "networks.variants"),
     "11_your_own_audio": (),
@@ -88,7 +88,7 @@ def made_from(job: Job, settings: Settings) -> dict[str, Any]:
     aside = paths.PACKAGE / "plots" if job.run else None  # a study draws nothing
     reached = [path for path in sources.reached(code) if aside not in path.parents]
     found = {"settings": _read(job, settings), "parameters": dict(job.parameters)}
-    found["code"] = sources.digest(code, reached)
+    found |= {"code": sources.digest(code, reached), "libraries": runs.versions()}
     if job.run is None:  # its page shows text and comments too
         found["notebook"] = files.digest(notebook)
     if job.notebook == registry.NOTEBOOK:
@@ -139,7 +139,7 @@ def stamp(settings: Settings) -> str:
     """Return a hash of the bytes of all that the whole paper of a profile is made from."""
     committed = map(paths.reference_dir, ("benchmarks", "real"))
     folders = (paths.PACKAGE, paths.NOTEBOOKS, paths.ROOT / "docs", *committed)
-    own = settings.model_dump(), data(settings), fetch.given()
+    own = settings.model_dump(), data(settings), fetch.given(), runs.versions()
     return files.seal([*own, *map(_digests, folders)])
 
 

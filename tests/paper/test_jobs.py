@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from irmas_utils.paper import jobs, studies
-from irmas_utils.project import paths, settings, sources
+from irmas_utils.project import paths, runs, settings, sources
 from irmas_utils.systems.networks import registry
 
 SMOKE = settings.load("smoke")
@@ -44,7 +44,13 @@ def test_new_results_on_real_clips_make_anew_what_concludes_from_them(tmp_path, 
 @pytest.mark.parametrize(
     ("overrides", "expected"),
     [
-        ({"fft": {"epochs": 3}}, {"02_data_preparation", "04_fft_model"}),
+        ({"fft": {"epochs": 3}}, {"04_fft_model"}),
+        (
+            {"fft": {"samples": 884_002}, "study": {"fft": {"base": {"samples": 884_000}}}},
+            {"00_primer", "02_data_preparation", "04_fft_model", "06_fft_hyperparameters"}
+            | {"08_bosch_baselines", "10_discussion"}
+            | {name for name in STUDIES if name.startswith("fft")},
+        ),
         ({"lstm": {"batch_size": 8}}, {"03_lstm_model"}),  # the studies have their own
         (
             {"lstm": {"pad_training": False}},
@@ -64,6 +70,13 @@ def test_a_setting_makes_anew_what_reads_it_and_no_more(overrides, expected):
 
 def test_every_job_reads_the_seed_and_the_data():
     assert changed(seed=1) == changed(corpus={"testing_clips": 22}) == {*jobs.jobs(SMOKE)}
+
+
+def test_another_version_of_a_library_makes_everything_anew(monkeypatch):
+    made = [jobs.stamp(SMOKE), *(jobs.made_from(job, SMOKE) for job in jobs.jobs(SMOKE).values())]
+    monkeypatch.setattr(runs, "versions", lambda: {"tensorflow": "0"})
+    now = [jobs.stamp(SMOKE), *(jobs.made_from(job, SMOKE) for job in jobs.jobs(SMOKE).values())]
+    assert not any(before == after for before, after in zip(made, now, strict=True))
 
 
 def test_another_table_of_trained_heads_makes_the_notebook_that_shows_it_anew(
