@@ -9,6 +9,7 @@ import functools
 import hashlib
 import importlib.metadata
 import json
+import os
 import platform
 import re
 import subprocess
@@ -316,7 +317,9 @@ def _made_with() -> dict[str, Any]:
     commit, processor = None, platform.processor() or platform.machine()
     with contextlib.suppress(OSError):
         command = ["git", "-C", str(paths.ROOT), "rev-parse", "--short=12", "HEAD"]
-        commit = subprocess.run(command, capture_output=True, text=True).stdout.strip() or None
+        alone = os.environ | {"GIT_CEILING_DIRECTORIES": str(paths.ROOT.parent)}  # no repository
+        done = subprocess.run(command, capture_output=True, text=True, env=alone)  # around this
+        commit = done.stdout.strip() or None
     with contextlib.suppress(OSError, StopIteration):
         names = re.finditer(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
         processor = next(names)[1]

@@ -1,4 +1,5 @@
 import json
+import subprocess
 
 import matplotlib.figure
 import numpy as np
@@ -265,3 +266,14 @@ def test_in_jupyterlab_what_has_not_been_made_is_read_from_the_committed_run(
     else:
         assert records.load_metrics("smoke", "lstm") == 2
         assert capsys.readouterr().out.count(str(tmp_path / "reference" / "smoke")) == 1
+
+
+def test_the_commit_is_not_that_of_a_repository_around_an_unpacked_archive(tmp_path, monkeypatch):
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a"]
+    for arguments in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "a thesis"]):
+        subprocess.run([*git, *arguments], check=True)
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    assert len(records._made_with.__wrapped__()["commit"]) == 12
+    (inside := tmp_path / "irmas-notebooks").mkdir()
+    monkeypatch.setattr(paths, "ROOT", inside)
+    assert records._made_with.__wrapped__()["commit"] is None
