@@ -156,13 +156,13 @@ def as_page(prediction: "Prediction") -> str:
     from jinja2 import Environment
 
     text = resources.files(__package__).joinpath("recording.html").read_text("utf-8")
-    points, density = io.outline(prediction.source)
+    points, density = io.outline(prediction.path)
     return Environment(autoescape=True).from_string(text).render(
         name=names.readable(prediction.path.name), about=about(prediction), prediction=prediction,
         words=in_words(prediction), also=also_heard(prediction), rows=list(_rows(prediction)),
         table=label_table(prediction).to_dict("records"),
         waveform=_waveform(points, prediction.duration * density),
-        sound=base64.b64encode(_sound(prediction.source)).decode(),
+        sound=base64.b64encode(_sound(prediction.path)).decode(),
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from irmas_utils.audio import io, joined, windows
+from irmas_utils.audio import io, windows
 from irmas_utils.data import fetch, published
 from irmas_utils.project import files, paths
 from irmas_utils.project.backend import tf
@@ -35,7 +35,6 @@ class Prediction:
     """What a model says of a file: of each window, and as a whole."""
 
     path: Path
-    source: Path  # what is read: `path`, or a copy of the whole (see `audio.joined`)
     recognizer: Recognizer
     sample_rate: int
     channels: int
@@ -68,16 +67,15 @@ class Prediction:
 
 def predict(path: str | Path, recognizer: Recognizer, ear: Recognizer | None = None) -> Prediction:
     """Score a file in constant memory; `ear` tells of other sounds. Raises as `audio.io.stream`."""
-    source = joined.whole(path)
-    scores, about = _hear(source, recognizer)
+    scores, about = _hear(path, recognizer)
     others = {}
     if ear:
-        heard = scores if ear is recognizer else _hear(source, ear)[0]
+        heard = scores if ear is recognizer else _hear(path, ear)[0]
         most = heard[:, len(ear.labels) :].max(axis=0)
         surest = [k for k in np.argsort(-most, kind="stable")[:MOST] if most[k] >= HEARD]
         others = {ear.others[k]: float(most[k]) for k in surest}
     about["window_scores"] = scores[:, : len(recognizer.labels)]
-    return Prediction(Path(path), source, recognizer, others=others, **about)
+    return Prediction(Path(path), recognizer, others=others, **about)
 
 
 def _hear(path: str | Path, recognizer: Recognizer) -> tuple[np.ndarray, dict[str, Any]]:

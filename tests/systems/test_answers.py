@@ -44,7 +44,7 @@ def _prediction(recognizer, path, scores, silent=None, **about):
     silent = np.zeros(len(scores), bool) if silent is None else np.array(silent)
     about = {"channels": 1, "duration": starts[-1] + 0.5} | about
     about |= {"starts": starts, "window_scores": scores, "silent": silent}
-    return Prediction(path, path, recognizer, 44100, **about)
+    return Prediction(path, recognizer, 44100, **about)
 
 
 def _scores(**by_code):
