@@ -68,7 +68,8 @@ def mixtures(row: Any, load: Source, rate: int, decibels: Sequence[float]) -> np
     others = _unit(np.sum([load(position, rate) for position in row[-1]], axis=0))
     gains = 10 ** (np.asarray(decibels, dtype=float) / 20)
     mixed = others + gains[:, None] * load(row[-2], rate)
-    return (0.9 * mixed / np.abs(mixed).max(axis=1, keepdims=True)).astype(np.float32)
+    peaks = np.maximum(np.abs(mixed).max(axis=1, keepdims=True), 1e-6)  # an excerpt may be silent
+    return (0.9 * mixed / peaks).astype(np.float32)
 
 
 def source(clips: pd.DataFrame, settings: Settings) -> Source:

@@ -60,6 +60,11 @@ def test_levels_are_against_the_sum_of_the_others(cfg, clips):
     assert np.abs(mixed).max(axis=1) == pytest.approx(0.9, abs=1e-4)
 
 
+def test_silence_against_silence_stays_silent():
+    mixed = predominance.mixtures((0, (1,)), lambda *_: np.zeros(8), RATE, [-np.inf, 0.0])
+    assert not mixed.any()
+
+
 def test_a_system_that_hears_from_a_level_on_is_found_out_and_asked_once(cfg, clips):
     asked = []
 
