@@ -68,7 +68,7 @@ def test_a_folder_and_a_model_as_the_caller_means_them(tmp_path, monkeypatch):
     (tmp_path / "takes").mkdir()
     for name in ("b.wav", "a.wav"):
         soundfile.write(tmp_path / "takes" / name, np.full(16000, 0.2), 8000)
-    (tmp_path / "takes" / "c.wav").write_text("no audio")
+    (tmp_path / "takes" / "0.wav").write_text("no audio")
     monkeypatch.chdir(tmp_path)
     given = {"profile": "smoke", "audio_path": "takes", "model_path": "mine.keras"}
     out = tmp_path / "out.ipynb"
@@ -76,7 +76,8 @@ def test_a_folder_and_a_model_as_the_caller_means_them(tmp_path, monkeypatch):
     text = str([cell.get("outputs") for cell in nbformat.read(out, as_version=4).cells])
     assert "unnamed model" in text
     assert r"is named: oud at 0.0 s, qanun at 0.0 s, ney \\*x\\* at 0.0 s." in text
-    assert text.index("a.wav") < text.index("b.wav") < text.index("unreadable audio")
+    assert text.index("unreadable audio") < text.index("a.wav") < text.index("b.wav")
+    assert f"{literal('a.wav')}: 2.0 s at 8000 Hz" in text  # the first that can be read
     assert (paths.results_root() / "smoke" / "tables" / "own_audio.csv").is_file()
 
 
