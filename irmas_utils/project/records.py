@@ -317,8 +317,9 @@ def _made_with() -> dict[str, Any]:
     commit, processor = None, platform.processor() or platform.machine()
     with contextlib.suppress(OSError):
         command = ["git", "-C", str(paths.ROOT), "rev-parse", "--short=12", "HEAD"]
-        alone = os.environ | {"GIT_CEILING_DIRECTORIES": str(paths.ROOT.parent)}  # no repository
-        done = subprocess.run(command, capture_output=True, text=True, env=alone)  # around this
+        # An archive that was unpacked inside another repository is not of that one's commit.
+        alone = os.environ | {"GIT_CEILING_DIRECTORIES": str(paths.ROOT.parent)}
+        done = subprocess.run(command, capture_output=True, text=True, env=alone)
         commit = done.stdout.strip() or None
     with contextlib.suppress(OSError, StopIteration):
         names = re.finditer(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
